@@ -1,0 +1,53 @@
+//! A byte stream of data and zero regions, and its adapters.
+//!
+//! Image writers lay everything out first and then emit each byte once, in order, into a
+//! [`Sink`]. Zero regions are said, not written: a sparse file leaves a hole, a compressor gets
+//! them from a small buffer, and nobody searches for zeroes afterwards.
+//!
+//! ```
+//! use osb_sink::{HashSink, Sink, Tee, WriteSink};
+//! let mut hash = HashSink::new();
+//! let mut bytes = WriteSink::new(Vec::new());
+//! let mut both = Tee(vec![&mut hash, &mut bytes]);
+//! both.data(b"ab").unwrap();
+//! both.zeros(2).unwrap();
+//! assert_eq!(bytes.into_inner(), b"ab\0\0");
+//! assert_eq!(hash.finish().0, 4);
+//! ```
+
+use std::io;
+
+mod counting;
+mod hash;
+mod sparse;
+mod tee;
+mod write;
+mod writer;
+mod zero;
+mod zstd;
+
+pub use crate::zstd::ZstdSink;
+pub use counting::Counting;
+pub use hash::HashSink;
+pub use sparse::SparseFile;
+pub use tee::Tee;
+pub use write::WriteSink;
+pub use writer::SinkWriter;
+
+/// Receives an image from its first byte to its last, in order.
+pub trait Sink {
+    /// The next bytes.
+    fn data(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// `len` zero bytes.
+    fn zeros(&mut self, len: u64) -> io::Result<()>;
+}
+
+impl<S: Sink + ?Sized> Sink for &mut S {
+    fn data(&mut self, bytes: &[u8]) -> io::Result<()> {
+        (**self).data(bytes)
+    }
+
+    fn zeros(&mut self, len: u64) -> io::Result<()> {
+        (**self).zeros(len)
+    }
+}

@@ -1,0 +1,214 @@
+//! Reading a real directory, plain or the upper half of an overlay, into values.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{lgetxattr, llistxattr, major, minor};
+
+use crate::inode::{Content, Device, Inode, Kind, Meta, Time};
+use crate::overlay::{Layer, Stack};
+use crate::tree::{Tree, TreeError};
+
+/// Why a directory could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// A system call failed.
+    #[error("reading {}: {source}", path.display())]
+    Io {
+        /// What was read.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Layers that do not fit onto each other.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+/// Reads the directory `root` and everything below it; contents stay where they are.
+pub fn scan(root: &Path) -> Result<Tree, ScanError> {
+    let mut stack = Stack::new();
+    stack.push(&scan_layer(root)?)?;
+    Ok(stack.into_tree())
+}
+
+/// Reads the upper directory of an overlay: what it adds, changes and deletes.
+pub fn scan_layer(root: &Path) -> Result<Layer, ScanError> {
+    let mut scanner = Scanner { layer: Layer::default(), seen: HashMap::new() };
+    scanner.entry(root, Vec::new())?;
+    Ok(scanner.layer)
+}
+
+struct Scanner {
+    layer: Layer,
+    /// Inodes with several names: device and number to index in the layer.
+    seen: HashMap<(u64, u64), usize>,
+}
+
+impl Scanner {
+    fn entry(&mut self, real: &Path, path: Vec<u8>) -> Result<(), ScanError> {
+        let fail = |source| ScanError::Io { path: real.to_owned(), source };
+        let stat = fs::symlink_metadata(real).map_err(fail)?;
+        let kind = stat.file_type();
+        let device = || Device { major: major(stat.rdev()), minor: minor(stat.rdev()) };
+        if kind.is_char_device() && stat.rdev() == 0 {
+            // Overlayfs marks a deleted name by a character device 0:0.
+            self.layer.delete(path);
+            return Ok(());
+        }
+        let shared = stat.nlink() > 1 && !kind.is_dir();
+        if shared && let Some(index) = self.seen.get(&(stat.dev(), stat.ino())) {
+            self.layer.name(path, *index);
+            return Ok(());
+        }
+        let mut attributes = Attributes::read(real).map_err(fail)?;
+        let kind = if kind.is_dir() {
+            Kind::Directory
+        } else if kind.is_file() {
+            match stat.len() {
+                0 => Kind::File(Content::from(Vec::new())),
+                size => Kind::File(Content::File { path: real.to_owned(), size }),
+            }
+        } else if kind.is_symlink() {
+            Kind::Symlink(fs::read_link(real).map_err(fail)?.as_os_str().as_bytes().to_vec())
+        } else if kind.is_char_device() {
+            Kind::CharDevice(device())
+        } else if kind.is_block_device() {
+            Kind::BlockDevice(device())
+        } else if kind.is_fifo() {
+            Kind::Fifo
+        } else {
+            Kind::Socket
+        };
+        let meta = Meta {
+            mode: stat.mode() & 0o7777,
+            uid: stat.uid(),
+            gid: stat.gid(),
+            mtime: Time { secs: stat.mtime(), nanos: stat.mtime_nsec() as u32 },
+            xattrs: std::mem::take(&mut attributes.kept),
+        };
+        let is_directory = matches!(kind, Kind::Directory);
+        let inode = Inode { meta, kind };
+        let index = self.layer.add(inode, stat.ino(), attributes.opaque, attributes.origin);
+        if shared {
+            self.seen.insert((stat.dev(), stat.ino()), index);
+        }
+        self.layer.name(path.clone(), index);
+        if is_directory {
+            let mut names: Vec<_> = fs::read_dir(real)
+                .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect())
+                .map_err(fail)?;
+            names.sort();
+            for name in names {
+                let mut child = path.clone();
+                if !child.is_empty() {
+                    child.push(b'/');
+                }
+                child.extend_from_slice(name.as_bytes());
+                self.entry(&real.join(&name), child)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Extended attributes, split into what belongs to the file and what overlayfs noted on it.
+#[derive(Default)]
+struct Attributes {
+    kept: std::collections::BTreeMap<Vec<u8>, Vec<u8>>,
+    opaque: bool,
+    origin: Option<Vec<u8>>,
+}
+
+impl Attributes {
+    fn read(path: &Path) -> io::Result<Self> {
+        let mut attributes = Attributes::default();
+        let mut names = vec![0_u8; 1024];
+        let length = loop {
+            match llistxattr(path, &mut names[..]) {
+                Ok(length) => break length,
+                Err(rustix::io::Errno::RANGE) => names.resize(names.len() * 4, 0),
+                Err(rustix::io::Errno::NOTSUP) => break 0,
+                Err(error) => return Err(error.into()),
+            }
+        };
+        for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+            let value = get(path, name)?;
+            match name {
+                b"user.overlay.opaque" | b"trusted.overlay.opaque" => {
+                    attributes.opaque = value == b"y";
+                }
+                b"user.overlay.origin" | b"trusted.overlay.origin" => {
+                    attributes.origin = Some(value);
+                }
+                _ if name.starts_with(b"user.overlay.")
+                    || name.starts_with(b"trusted.overlay.") => {}
+                b"security.capability" => {
+                    attributes.kept.insert(name.to_vec(), capability_v2(value));
+                }
+                _ => {
+                    attributes.kept.insert(name.to_vec(), value);
+                }
+            }
+        }
+        Ok(attributes)
+    }
+}
+
+fn get(path: &Path, name: &[u8]) -> io::Result<Vec<u8>> {
+    // 64 KiB is the kernel's limit (XATTR_SIZE_MAX, include/uapi/linux/limits.h).
+    let mut value = vec![0_u8; 65536];
+    let length = lgetxattr(path, OsStr::from_bytes(name), &mut value[..])?;
+    value.truncate(length);
+    Ok(value)
+}
+
+/// A file capability set inside a user namespace is stored as revision 3, with the id of the
+/// namespace's root behind it (`struct vfs_ns_cap_data`, include/uapi/linux/capability.h). In an
+/// image root is root: revision 2, without the id.
+fn capability_v2(mut value: Vec<u8>) -> Vec<u8> {
+    const REVISION_2: u8 = 2;
+    const REVISION_3: u8 = 3;
+    if value.len() == 24 && value[3] == REVISION_3 {
+        value.truncate(20);
+        value[3] = REVISION_2;
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capabilities_lose_the_namespace() {
+        let v3 = [&[1, 0, 0, 3][..], &[9; 16], &[7, 0, 0, 0]].concat();
+        let v2 = [&[1, 0, 0, 2][..], &[9; 16]].concat();
+        assert_eq!(capability_v2(v3), v2);
+        assert_eq!(capability_v2(v2.clone()), v2);
+    }
+
+    #[test]
+    fn hard_links_and_symlinks_are_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), "text").unwrap();
+        fs::hard_link(dir.path().join("a"), dir.path().join("b")).unwrap();
+        std::os::unix::fs::symlink("a", dir.path().join("c")).unwrap();
+        let tree = scan(dir.path()).unwrap();
+        assert_eq!(tree.id("a"), tree.id("b"));
+        assert_eq!(tree.links(tree.id("a").unwrap()), 2);
+        assert!(matches!(&tree.get("c").unwrap().kind, Kind::Symlink(target) if target == b"a"));
+        assert_eq!(tree.get("a").unwrap().content().unwrap().read().unwrap(), b"text");
+    }
+
+    #[test]
+    fn a_missing_directory_is_named() {
+        let error = scan(Path::new("/nonexistent/tree")).unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/tree"));
+    }
+}
