@@ -1,0 +1,117 @@
+//! Other people's programs look at our volumes: dosfstools' `fsck.vfat` and the mtools.
+//!
+//! Where they are not installed these tests say so and pass; the whole test run has them in a
+//! locked tools tree and checks the real image.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+
+mod support;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::{Command, Output};
+
+use osb_fat::{Options, Plan};
+use osb_sink::SparseFile;
+use osb_tree::Tree;
+use support::{MIB, add, content, expected, options, sample};
+
+/// Runs a referee; `None`, with a visible note, if there is none.
+fn referee(command: &mut Command) -> Option<Output> {
+    match command.output() {
+        Ok(output) => Some(output),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Past the test harness, which would swallow it.
+            let note = format!("referee absent: {:?} is not on PATH\n", command.get_program());
+            io::stderr().write_all(note.as_bytes()).unwrap();
+            None
+        }
+        Err(error) => panic!("{command:?}: {error}"),
+    }
+}
+
+fn write(tree: &Tree, options: &Options, path: &Path) {
+    let mut file = SparseFile::create(path, options.size).unwrap();
+    Plan::new(tree, options).unwrap().write(&mut file).unwrap();
+    file.finish().unwrap();
+}
+
+fn assert_clean(path: &Path) {
+    let Some(output) = referee(Command::new("fsck.vfat").arg("-nv").arg(path)) else { return };
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    for complaint in ["differ", "wrong", "Bad", "mismatch", "Label", "not "] {
+        assert!(!text.contains(complaint), "{complaint}: {text}");
+    }
+}
+
+#[test]
+fn fsck_finds_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("volume");
+    for size in [33, 64, 260, 261, 512, 2048].map(|mib| mib * MIB) {
+        write(&sample(), &options(size), &path);
+        assert_clean(&path);
+    }
+    for label in ["", "bootfs", "OSB BOOT 1"] {
+        write(&sample(), &Options { label: label.into(), ..options(64 * MIB) }, &path);
+        assert_clean(&path);
+    }
+}
+
+#[test]
+fn fsck_finds_nothing_in_directories_of_any_length() {
+    // Directories of 14 to 20 entries, around a cluster's 16, with their dot entries.
+    let mut tree = Tree::new();
+    for count in 12..20 {
+        for index in 0..count {
+            add(&mut tree, &format!("D{count}/F{index}"), content(index, index * 100));
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("volume");
+    write(&tree, &options(33 * MIB), &path);
+    assert_clean(&path);
+}
+
+#[test]
+fn mcopy_copies_everything_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("volume");
+    let tree = sample();
+    write(&tree, &options(64 * MIB), &path);
+    let out = dir.path().join("out");
+    fs::create_dir(&out).unwrap();
+    // A UTF-8 locale, or mtools replaces characters beyond ASCII.
+    let mut command = Command::new("mcopy");
+    command.args(["-s", "-n", "-m", "-Q", "-i"]).arg(&path).arg("::/").arg(&out);
+    let Some(output) = referee(command.env("LC_ALL", "C.UTF-8")) else { return };
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    // mtools do not put surrogate pairs together.
+    for (name, bytes) in expected(&tree).into_iter().filter(|(name, _)| !name.contains('𝄞')) {
+        let copy = out.join(&name);
+        match bytes {
+            None => assert!(copy.is_dir(), "{name}: {text}"),
+            Some(bytes) => {
+                assert!(fs::read(&copy).is_ok_and(|copy| copy == bytes), "{name}: {text}")
+            }
+        }
+    }
+}
+
+#[test]
+fn mdir_shows_label_serial_and_times() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("volume");
+    write(&sample(), &options(64 * MIB), &path);
+    let mut command = Command::new("mdir");
+    command.arg("-i").arg(&path).arg("::/").env("LC_ALL", "C.UTF-8");
+    let Some(output) = referee(&mut command) else { return };
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for wanted in ["OSBBOOT", "CAFE-F00D", "2023-11-14  22:13", "bcm2712-d-rpi-5-b.dtb"] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+}

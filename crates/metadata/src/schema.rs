@@ -1,0 +1,25 @@
+//! The JSON schema, made from the types.
+
+use schemars::generate::SchemaSettings;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
+
+use crate::model::{Metadata, SCHEMA_VERSION};
+
+/// The JSON schema (draft 2020-12) of what [`Metadata::to_json`] writes.
+///
+/// `docs/metadata.schema.json` is this value; a test compares the two.
+pub fn schema() -> Value {
+    // "For serialize": fields that may be null are required all the same, since osb always
+    // writes them.
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let mut value = settings.into_generator().into_root_schema_for::<Metadata>().to_value();
+    // The order of keys must not depend on which features of serde_json others turn on.
+    value.sort_all_objects();
+    value
+}
+
+/// The schema of `schema_version`: exactly one number.
+pub(crate) fn version(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "const": SCHEMA_VERSION })
+}
