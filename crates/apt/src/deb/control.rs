@@ -1,0 +1,98 @@
+//! The `control` file of a package.
+
+use super::fault::DebFault;
+
+/// The fields of a package's `control` file, in the order written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    fields: Vec<(String, String)>,
+}
+
+impl Control {
+    /// Parses one stanza (deb-control(5)): `Name: value`, with continuation lines that begin with
+    /// a space or a tab.
+    pub(crate) fn parse(text: &[u8]) -> Result<Control, DebFault> {
+        let bad = |what: String| Err(DebFault::Malformed(what));
+        let Ok(text) = std::str::from_utf8(text) else {
+            return bad("its control file is not UTF-8".into());
+        };
+        let mut fields: Vec<(String, String)> = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let number = number + 1;
+            if line.starts_with([' ', '\t']) {
+                match fields.last_mut() {
+                    Some((_, value)) => {
+                        value.push('\n');
+                        value.push_str(line.trim_end());
+                    }
+                    None => return bad(format!("line {number} of its control file: no field")),
+                }
+            } else if line.trim().is_empty() {
+                // Some tools end the file with an empty line; a second stanza is not allowed.
+                if text.lines().skip(number).any(|l| !l.trim().is_empty()) {
+                    return bad("its control file has more than one stanza".into());
+                }
+                break;
+            } else {
+                match line.split_once(':') {
+                    Some((name, value)) if !name.is_empty() && !name.contains(char::is_whitespace) => {
+                        if fields.iter().any(|(n, _)| n.eq_ignore_ascii_case(name)) {
+                            return bad(format!("its control file has two fields {name}"));
+                        }
+                        fields.push((name.to_owned(), value.trim().to_owned()));
+                    }
+                    _ => return bad(format!("line {number} of its control file is not a field")),
+                }
+            }
+        }
+        for needed in ["Package", "Version", "Architecture"] {
+            if !fields.iter().any(|(name, value)| name == needed && !value.is_empty()) {
+                return bad(format!("its control file has no field {needed}"));
+            }
+        }
+        Ok(Control { fields })
+    }
+
+    /// The value of a field; names are compared without regard to case (Policy 5.1).
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(name))?;
+        Some(value)
+    }
+
+    /// All fields in the order written.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_and_continuation_lines() {
+        let control = Control::parse(
+            b"Package: a\nVersion: 1\nArchitecture: all\nDescription: short\n long\n .\n more\n\n",
+        )
+        .unwrap();
+        assert_eq!(control.get("package"), Some("a"));
+        assert_eq!(control.get("Description"), Some("short\n long\n .\n more"));
+        assert_eq!(control.get("Depends"), None);
+        assert_eq!(control.fields().count(), 4);
+    }
+
+    #[test]
+    fn bad_control_files() {
+        for (text, expected) in [
+            (&b" x\n"[..], "no field"),
+            (b"Package a\n", "not a field"),
+            (b"Package: a\nVersion: 1\n", "no field Architecture"),
+            (b"Package: a\npackage: b\n", "two fields"),
+            (b"Package: a\n\nVersion: 1\n", "more than one stanza"),
+            (b"Package: \xff\n", "UTF-8"),
+        ] {
+            let error = Control::parse(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error} / {expected}");
+        }
+    }
+}

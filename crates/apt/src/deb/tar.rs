@@ -1,0 +1,446 @@
+//! A strict reader of the tar streams inside packages.
+//!
+//! dpkg reads old (v7), ustar and GNU archives with long names, and no PAX headers; so does this.
+//! Long names are bounded, and every name is brought into one form (`usr/bin/x`) or refused, so
+//! that later code never sees `..`, an absolute path or an empty component.
+
+use std::io::{self, BufRead, Read};
+
+use super::fault::DebFault;
+
+/// Bytes of a tar block.
+const BLOCK: u64 = 512;
+/// Longest path or link target; Linux's PATH_MAX with the final NUL.
+const MAX_NAME: u64 = 4096;
+
+/// What an entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file; its content follows.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link and its target, as written.
+    Symlink(Vec<u8>),
+    /// Another name of an earlier entry, given by its path in the form of [`Entry::path`].
+    HardLink(Vec<u8>),
+}
+
+/// One file, directory or link of a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Relative to the root of the file system, without `./` and trailing slashes; empty for the
+    /// root directory itself.
+    pub path: Vec<u8>,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Permission bits with setuid, setgid and sticky (at most 0o7777).
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Modification time, seconds since 1970.
+    pub mtime: i64,
+    /// Bytes of content; 0 unless a regular file.
+    pub size: u64,
+}
+
+/// Reads entries one after the other; as a [`BufRead`] it is the content of the current one.
+pub(crate) struct TarReader<R> {
+    input: R,
+    /// Content of the current entry that was not read yet.
+    content: u64,
+    /// Zero bytes after the content, up to the next block.
+    padding: u64,
+    finished: bool,
+}
+
+impl<R: BufRead> TarReader<R> {
+    /// Reads from the beginning of a tar stream.
+    pub(crate) fn new(input: R) -> TarReader<R> {
+        TarReader { input, content: 0, padding: 0, finished: false }
+    }
+
+    /// The next entry, or `None` at the end, when the whole input has been read.
+    pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, DebFault> {
+        self.skip_content()?;
+        let (mut long_path, mut long_target) = (None, None);
+        while !self.finished {
+            let mut block = [0; BLOCK as usize];
+            self.input.read_exact(&mut block).map_err(DebFault::io("reading a tar header"))?;
+            if block.iter().all(|b| *b == 0) {
+                self.finish()?;
+                break;
+            }
+            let header = Header::parse(&block)?;
+            match header.type_flag {
+                b'L' if long_path.is_none() => long_path = Some(self.long_name(&header)?),
+                b'K' if long_target.is_none() => long_target = Some(self.long_name(&header)?),
+                _ => {
+                    let entry = header.into_entry(long_path, long_target)?;
+                    self.content = entry.size;
+                    self.padding = entry.size.next_multiple_of(BLOCK) - entry.size;
+                    return Ok(Some(entry));
+                }
+            }
+        }
+        match (long_path, long_target) {
+            (None, None) => Ok(None),
+            _ => Err(DebFault::Malformed("its tar ends after a long name".into())),
+        }
+    }
+
+    /// Reads what follows the end mark. dpkg stops at the first zero block and ignores the rest;
+    /// anything but zeros there would be seen by others and not by dpkg, so it is refused.
+    fn finish(&mut self) -> Result<(), DebFault> {
+        self.finished = true;
+        loop {
+            let rest = self.input.fill_buf().map_err(DebFault::io("reading the end of a tar"))?;
+            if rest.is_empty() {
+                return Ok(());
+            }
+            if rest.iter().any(|b| *b != 0) {
+                return Err(DebFault::Malformed("its tar goes on after its end".into()));
+            }
+            let length = rest.len();
+            self.input.consume(length);
+        }
+    }
+
+    /// The content of a GNU long name or long link entry.
+    fn long_name(&mut self, header: &Header) -> Result<Vec<u8>, DebFault> {
+        if header.size > MAX_NAME {
+            return Err(DebFault::entry(&header.path, format!("a name of {} bytes", header.size)));
+        }
+        let mut name = vec![0; header.size.next_multiple_of(BLOCK) as usize];
+        self.input.read_exact(&mut name).map_err(DebFault::io("reading a long name"))?;
+        name.truncate(header.size as usize);
+        if name.last() == Some(&0) {
+            name.pop();
+        }
+        Ok(name)
+    }
+
+    /// Passes over the rest of the current entry.
+    fn skip_content(&mut self) -> Result<(), DebFault> {
+        let mut left = self.content + self.padding;
+        (self.content, self.padding) = (0, 0);
+        while left > 0 {
+            let chunk = self.input.fill_buf().map_err(DebFault::io("reading a tar"))?.len() as u64;
+            if chunk == 0 {
+                return Err(DebFault::Malformed("its tar ends inside a file".into()));
+            }
+            let step = chunk.min(left);
+            self.input.consume(step as usize);
+            left -= step;
+        }
+        Ok(())
+    }
+}
+
+impl<R: BufRead> Read for TarReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let length = available.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&available[..length]);
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+impl<R: BufRead> BufRead for TarReader<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.content == 0 {
+            return Ok(&[]);
+        }
+        let chunk = self.input.fill_buf()?;
+        if chunk.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let length = usize::try_from(self.content).unwrap_or(usize::MAX).min(chunk.len());
+        Ok(&chunk[..length])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.content = self.content.saturating_sub(amount as u64);
+        self.input.consume(amount);
+    }
+}
+
+/// The fields of a header block, not yet judged.
+struct Header {
+    path: Vec<u8>,
+    target: Vec<u8>,
+    mode: u64,
+    uid: u64,
+    gid: u64,
+    size: u64,
+    mtime: u64,
+    type_flag: u8,
+}
+
+impl Header {
+    fn parse(block: &[u8; BLOCK as usize]) -> Result<Header, DebFault> {
+        let name = text(&block[..100]);
+        let number = |from: usize, to: usize, what: &str| {
+            parse_number(&block[from..to])
+                .ok_or_else(|| DebFault::entry(name, format!("its {what} is not a number")))
+        };
+        // The checksum counts its own eight bytes as spaces.
+        let sum: u64 = block.iter().map(|b| u64::from(*b)).sum::<u64>()
+            - block[148..156].iter().map(|b| u64::from(*b)).sum::<u64>()
+            + 8 * u64::from(b' ');
+        if parse_number(&block[148..156]) != Some(sum) {
+            return Err(DebFault::Malformed("a tar header has a wrong checksum".into()));
+        }
+        let mut path = name.to_vec();
+        // POSIX archives split long paths; GNU archives use that space for other things.
+        if block[257..263] == *b"ustar\0" && block[345] != 0 {
+            path = [text(&block[345..500]), b"/", name].concat();
+        }
+        Ok(Header {
+            mode: number(100, 108, "mode")?,
+            uid: number(108, 116, "owner")?,
+            gid: number(116, 124, "group")?,
+            size: number(124, 136, "size")?,
+            mtime: number(136, 148, "time")?,
+            type_flag: block[156],
+            target: text(&block[157..257]).to_vec(),
+            path,
+        })
+    }
+
+    fn into_entry(
+        self,
+        long_path: Option<Vec<u8>>,
+        long_target: Option<Vec<u8>>,
+    ) -> Result<Entry, DebFault> {
+        let name = long_path.unwrap_or(self.path);
+        let target = long_target.unwrap_or(self.target);
+        let fault = |reason: &str| DebFault::entry(&name, reason);
+        let refuse = |reason: &str| Err(fault(reason));
+        let path = clean(&name).map_err(fault)?;
+        let kind = match self.type_flag {
+            // Old archives mark a directory only by the slash.
+            b'0' | 0 if name.ends_with(b"/") => EntryKind::Directory,
+            b'0' | 0 | b'7' => EntryKind::File,
+            b'1' => EntryKind::HardLink(
+                clean(&target).map_err(|e| fault(&format!("its hard link target: {e}")))?,
+            ),
+            b'2' if target.is_empty() || target.contains(&0) => {
+                return refuse("a symbolic link without a proper target");
+            }
+            b'2' => EntryKind::Symlink(target),
+            b'5' => EntryKind::Directory,
+            b'3' | b'4' => return refuse("device nodes are not allowed in packages (Policy 10.6)"),
+            b'6' => return refuse("named pipes are not allowed in packages (Policy 10.6)"),
+            b'x' | b'g' | b'X' => return refuse("PAX headers, which dpkg does not read"),
+            other => return refuse(&format!("an entry of unknown type {:?}", char::from(other))),
+        };
+        if path.is_empty() && kind != EntryKind::Directory {
+            return refuse("the root has to be a directory");
+        }
+        if self.size != 0 && kind != EntryKind::File {
+            return refuse("only regular files have content");
+        }
+        let id = |value: u64| u32::try_from(value).ok().filter(|id| *id != u32::MAX);
+        let (Some(uid), Some(gid)) = (id(self.uid), id(self.gid)) else {
+            return refuse("its owner or group is out of range");
+        };
+        let Ok(mtime) = i64::try_from(self.mtime) else {
+            return refuse("its time is out of range");
+        };
+        // The padded size has to be a number, too.
+        if self.size > i64::MAX as u64 {
+            return refuse("its size is out of range");
+        }
+        Ok(Entry { path, kind, mode: (self.mode & 0o7777) as u32, uid, gid, mtime, size: self.size })
+    }
+}
+
+/// A field up to its first NUL.
+fn text(field: &[u8]) -> &[u8] {
+    field.split(|b| *b == 0).next().unwrap_or(field)
+}
+
+/// An octal number between spaces and NULs, or GNU's big-endian form with the top bit set.
+fn parse_number(field: &[u8]) -> Option<u64> {
+    if let [first @ 0x80..=0xbf, rest @ ..] = field {
+        return rest.iter().try_fold(u64::from(first & 0x3f), |value, byte| {
+            value.checked_mul(256).map(|v| v + u64::from(*byte))
+        });
+    }
+    let digits = field.trim_ascii_start();
+    let end = digits.iter().position(|b| matches!(b, 0 | b' ')).unwrap_or(digits.len());
+    digits[..end].iter().try_fold(0u64, |value, digit| match digit {
+        b'0'..=b'7' => value.checked_mul(8).map(|v| v + u64::from(digit - b'0')),
+        _ => None,
+    })
+}
+
+/// Brings a path into the form of [`Entry::path`].
+fn clean(name: &[u8]) -> Result<Vec<u8>, &'static str> {
+    if name.is_empty() {
+        return Err("a name is empty");
+    }
+    if name.len() as u64 >= MAX_NAME {
+        return Err("the path is too long");
+    }
+    if name.contains(&0) {
+        return Err("the path contains a NUL byte");
+    }
+    if name.starts_with(b"/") {
+        return Err("the path is absolute");
+    }
+    let rest = match name {
+        b"." => return Ok(Vec::new()),
+        [b'.', b'/', rest @ ..] => rest,
+        _ => name,
+    };
+    let rest = rest.strip_suffix(b"/").unwrap_or(rest);
+    if rest.is_empty() {
+        return Ok(Vec::new());
+    }
+    for component in rest.split(|b| *b == b'/') {
+        match component {
+            b".." => return Err("the path contains \"..\""),
+            b"" | b"." => return Err("the path has an empty component or a \".\""),
+            long if long.len() > 255 => return Err("a component of the path is too long"),
+            _ => {}
+        }
+    }
+    Ok(rest.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{TarBuilder, raw_entry};
+    use super::*;
+    use std::io::Cursor;
+
+    fn read(tar: &[u8]) -> Result<Vec<(Entry, Vec<u8>)>, String> {
+        let mut reader = TarReader::new(Cursor::new(tar));
+        let mut entries = Vec::new();
+        while let Some(entry) = reader.next_entry().map_err(|e| e.to_string())? {
+            let mut content = Vec::new();
+            reader.read_to_end(&mut content).map_err(|e| e.to_string())?;
+            entries.push((entry, content));
+        }
+        Ok(entries)
+    }
+
+    #[test]
+    fn all_kinds_long_names_and_content() {
+        let long = format!("usr/{}/{}", "d".repeat(120), "f".repeat(200));
+        let tar = TarBuilder::new()
+            .directory("./", 0o755)
+            .file("./etc/x", 0o640, b"hello")
+            .file(&format!("./{long}"), 0o4755, &[7; 1024])
+            .symlink("./etc/y", &format!("/{}", "t".repeat(150)))
+            .hard_link("./etc/z", "./etc/x")
+            .finish();
+        let entries = read(&tar).unwrap();
+        let paths: Vec<_> =
+            entries.iter().map(|(e, _)| String::from_utf8_lossy(&e.path).into_owned()).collect();
+        assert_eq!(paths, ["", "etc/x", &long, "etc/y", "etc/z"]);
+        assert_eq!(entries[1].1, b"hello");
+        assert_eq!(entries[1].0.mode, 0o640);
+        assert_eq!((entries[2].0.mode, entries[2].1.len()), (0o4755, 1024));
+        assert_eq!(entries[3].0.kind, EntryKind::Symlink([b"/".to_vec(), vec![b't'; 150]].concat()));
+        assert_eq!(entries[4].0.kind, EntryKind::HardLink(b"etc/x".to_vec()));
+    }
+
+    #[test]
+    fn unread_content_is_skipped() {
+        let tar = TarBuilder::new().file("a", 0o644, &[1; 700]).file("b", 0o644, b"b").finish();
+        let mut reader = TarReader::new(Cursor::new(tar));
+        reader.next_entry().unwrap().unwrap();
+        assert_eq!(reader.next_entry().unwrap().unwrap().path, b"b");
+        assert!(reader.next_entry().unwrap().is_none());
+        assert!(reader.next_entry().unwrap().is_none());
+    }
+
+    #[test]
+    fn ustar_prefixes_are_joined() {
+        let mut entry = raw_entry(b"name", b'0', b"", 0o644, b"");
+        entry[257..265].copy_from_slice(b"ustar\x0000");
+        entry[345..351].copy_from_slice(b"prefix");
+        super::super::samples::fix_checksum(&mut entry);
+        let tar = [entry, vec![0; 1024]].concat();
+        assert_eq!(read(&tar).unwrap()[0].0.path, b"prefix/name");
+    }
+
+    #[test]
+    fn hostile_names_and_types_are_refused() {
+        for (name, flag, target, expected) in [
+            (&b"/etc/passwd"[..], b'0', &b""[..], "absolute"),
+            (b"../x", b'0', b"", "\"..\""),
+            (b"./a/../../x", b'0', b"", "\"..\""),
+            (b"a/..", b'5', b"", "\"..\""),
+            (b"a//b", b'0', b"", "empty component"),
+            (b"a/./b", b'0', b"", "empty component"),
+            (b"", b'0', b"", "empty"),
+            (b".", b'0', b"", "root"),
+            (b"a", b'1', b"../../etc/shadow", "hard link target"),
+            (b"a", b'1', b"/etc/shadow", "hard link target"),
+            (b"a", b'2', b"", "target"),
+            (b"a", b'3', b"", "device"),
+            (b"a", b'4', b"", "device"),
+            (b"a", b'6', b"", "pipes"),
+            (b"a", b'x', b"", "PAX"),
+            (b"a", b'S', b"", "unknown type"),
+        ] {
+            let tar = [raw_entry(name, flag, target, 0o644, b""), vec![0; 1024]].concat();
+            let error = read(&tar).unwrap_err();
+            assert!(error.contains(expected), "{error} / {expected}");
+        }
+    }
+
+    #[test]
+    fn damaged_streams_are_refused() {
+        let tar = TarBuilder::new().file("a", 0o644, b"content").finish();
+        for end in [1, 511, 512, 515, 1023, 1024] {
+            assert!(read(&tar[..end]).is_err(), "{end}");
+        }
+        let mut changed = tar.clone();
+        changed[0] = b'b';
+        assert!(read(&changed).unwrap_err().contains("checksum"));
+        let mut more = tar.clone();
+        more.extend_from_slice(&raw_entry(b"hidden", b'0', b"", 0o644, b""));
+        assert!(read(&more).unwrap_err().contains("goes on"));
+    }
+
+    #[test]
+    fn a_huge_long_name_costs_no_memory() {
+        let mut entry = raw_entry(b"././@LongLink", b'L', b"", 0o644, b"");
+        entry[124..136].copy_from_slice(b"77777777777\0");
+        super::super::samples::fix_checksum(&mut entry);
+        assert!(read(&entry).unwrap_err().contains("a name of"));
+    }
+
+    #[test]
+    fn numbers_in_both_forms() {
+        assert_eq!(parse_number(b"0000644\0"), Some(0o644));
+        assert_eq!(parse_number(b"   644 \0"), Some(0o644));
+        assert_eq!(parse_number(b"\x80\0\0\0\0\0\x01\0"), Some(256));
+        assert_eq!(parse_number(b"00008\0"), None);
+        assert_eq!(parse_number(&[0xbf; 12]), None);
+        assert_eq!(parse_number(b"\0\0\0\0"), Some(0));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn arbitrary_bytes_do_not_panic(bytes in proptest::collection::vec(0u8.., 0..2048)) {
+            let _ = read(&bytes);
+        }
+
+        #[test]
+        fn damaged_headers_do_not_panic(at in 0usize..512, value in 0u8..) {
+            let mut tar = TarBuilder::new().file("dir/a", 0o644, b"content").finish();
+            tar[at] = value;
+            super::super::samples::fix_checksum(&mut tar[..512]);
+            let _ = read(&tar);
+        }
+    }
+}

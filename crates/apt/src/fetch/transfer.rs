@@ -1,0 +1,252 @@
+//! One transfer: opens a URL for reading, over http, https or from the local disk.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ureq::http::{StatusCode, header};
+
+use crate::error::AptError;
+
+/// How a transfer failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Trying again makes no sense.
+    Final(AptError),
+    /// Another attempt may succeed; the text says what happened.
+    Transient(String),
+}
+
+impl From<AptError> for Failure {
+    fn from(error: AptError) -> Failure {
+        Failure::Final(error)
+    }
+}
+
+/// Read errors in the middle of a body are the network's.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Transient(error.to_string())
+    }
+}
+
+/// Where to go on with a file of which a part is there already.
+#[derive(Clone, Debug)]
+pub(super) struct Resume {
+    /// Bytes that are there.
+    pub(super) offset: u64,
+    /// Bytes of the whole file.
+    pub(super) size: u64,
+    /// The ETag or Last-Modified of the answer that the part came from.
+    pub(super) validator: String,
+}
+
+/// An open transfer.
+pub(super) struct Body {
+    reader: Box<dyn Read + Send>,
+    /// Where in the file the body begins: 0, or where it was to be resumed.
+    pub(super) offset: u64,
+    /// The length of the body, if the server tells.
+    pub(super) length: Option<u64>,
+    /// What names this state of the file, for a resumed transfer.
+    pub(super) validator: Option<String>,
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer)
+    }
+}
+
+/// The HTTP client; connections are kept and shared between threads.
+#[derive(Debug)]
+pub(super) struct Transport {
+    agent: ureq::Agent,
+}
+
+impl Transport {
+    pub(super) fn new() -> Transport {
+        let tls =
+            ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::PlatformVerifier);
+        let config = ureq::Agent::config_builder()
+            .tls_config(tls.build())
+            .http_status_as_error(false)
+            .timeout_connect(Some(Duration::from_secs(20)))
+            .timeout_recv_response(Some(Duration::from_secs(60)))
+            .timeout_per_read(Some(Duration::from_secs(30)))
+            .max_idle_connections_per_host(16)
+            .user_agent(concat!("osb/", env!("CARGO_PKG_VERSION")))
+            // Digests are over the files as they lie on the server.
+            .accept_encoding("identity")
+            .build();
+        Transport { agent: config.new_agent() }
+    }
+
+    /// Opens `url`, at `resume` if the server still has the same file and can do so.
+    pub(super) fn open(&self, url: &str, resume: Option<&Resume>) -> Result<Body, Failure> {
+        match url.split_once("://") {
+            Some(("http" | "https", _)) => self.open_http(url, resume),
+            Some(("file", path)) => open_file(url, path),
+            _ => Err(bad_url(url, "it must begin with http://, https:// or file:///")),
+        }
+    }
+
+    fn open_http(&self, url: &str, resume: Option<&Resume>) -> Result<Body, Failure> {
+        let mut request = self.agent.get(url);
+        if let Some(resume) = resume {
+            request = request
+                .header(header::RANGE, format!("bytes={}-", resume.offset))
+                .header(header::IF_RANGE, &resume.validator);
+        }
+        let response = request.call().map_err(|error| http_failure(url, error))?;
+        let status = response.status();
+        let field = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
+        let offset = match (status, resume) {
+            (StatusCode::OK, _) => 0,
+            // Some servers and proxies answer a range with the wrong part, or with the right
+            // part of another file: believe only exactly what was asked for.
+            (StatusCode::PARTIAL_CONTENT, Some(resume))
+                if is_rest(field(header::CONTENT_RANGE), resume) =>
+            {
+                resume.offset
+            }
+            (StatusCode::NOT_FOUND | StatusCode::GONE, _) => {
+                return Err(Failure::Final(AptError::NotFound { url: url.to_owned() }));
+            }
+            (status, _) if is_transient(status, resume.is_some()) => {
+                return Err(Failure::Transient(format!("the server answers {status}")));
+            }
+            (status, _) => {
+                let reason = format!("the server answers {status}");
+                let url = url.to_owned();
+                return Err(Failure::Final(AptError::Network { url, attempts: 1, reason }));
+            }
+        };
+        let strong = |tag: &&str| !tag.starts_with("W/");
+        let validator = field(header::ETAG)
+            .filter(strong)
+            .or_else(|| field(header::LAST_MODIFIED))
+            .map(str::to_owned);
+        let body = response.into_body();
+        let length = body.content_length();
+        // ureq's own limit is off: every caller counts and stops at its own.
+        let reader = body.into_with_config().limit(u64::MAX).reader();
+        Ok(Body { reader: Box::new(reader), offset, length, validator })
+    }
+}
+
+/// Whether `Content-Range` is `bytes OFFSET-(SIZE-1)/SIZE`.
+fn is_rest(content_range: Option<&str>, resume: &Resume) -> bool {
+    let expected =
+        format!("bytes {}-{}/{}", resume.offset, resume.size.saturating_sub(1), resume.size);
+    content_range.is_some_and(|r| r.eq_ignore_ascii_case(&expected))
+}
+
+/// Overload, time-outs and broken gateways pass; so does a range that was not to the server's
+/// liking, since the next attempt asks for the whole file.
+fn is_transient(status: StatusCode, ranged: bool) -> bool {
+    status.is_server_error()
+        || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+        || (ranged
+            && matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE))
+}
+
+fn http_failure(url: &str, error: ureq::Error) -> Failure {
+    match error {
+        ureq::Error::Io(_)
+        | ureq::Error::Timeout(_)
+        | ureq::Error::HostNotFound
+        | ureq::Error::ConnectionFailed
+        | ureq::Error::Protocol(_) => Failure::Transient(error.to_string()),
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => bad_url(url, &error.to_string()),
+        other => Failure::Final(AptError::Network {
+            url: url.to_owned(),
+            attempts: 1,
+            reason: other.to_string(),
+        }),
+    }
+}
+
+fn bad_url(url: &str, reason: &str) -> Failure {
+    Failure::Final(AptError::BadUrl { url: url.to_owned(), reason: reason.to_owned() })
+}
+
+/// Opens the file of a `file:///path` URL.
+fn open_file(url: &str, path: &str) -> Result<Body, Failure> {
+    let path = path.strip_prefix("localhost").unwrap_or(path);
+    let path = match percent_decode(path) {
+        Some(path) if path.is_absolute() => path,
+        _ => return Err(bad_url(url, "a file URL needs an absolute path")),
+    };
+    let opened = File::open(&path).and_then(|file| file.metadata().map(|meta| (file, meta)));
+    match opened {
+        Ok((file, meta)) if meta.is_file() => Ok(Body {
+            reader: Box::new(file),
+            offset: 0,
+            length: Some(meta.len()),
+            validator: None,
+        }),
+        Ok(_) => Err(bad_url(url, "it is not a regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(Failure::Final(AptError::NotFound { url: url.to_owned() }))
+        }
+        Err(error) => Err(Failure::Final(AptError::Io { action: "opening", path, error })),
+    }
+}
+
+/// Undoes `%XX`; `None` when an escape is broken.
+fn percent_decode(text: &str) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digits = [rest.next()?, rest.next()?];
+            bytes.push(*hex::decode(digits).ok()?.first()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    Some(std::ffi::OsString::from_vec(bytes).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_exact_rest_is_believed() {
+        let resume = Resume { offset: 10, size: 100, validator: String::new() };
+        assert!(is_rest(Some("bytes 10-99/100"), &resume));
+        for wrong in ["bytes 0-99/100", "bytes 10-98/100", "bytes 10-99/101", "bytes 10-99/*", ""] {
+            assert!(!is_rest(Some(wrong), &resume), "{wrong}");
+        }
+        assert!(!is_rest(None, &resume));
+    }
+
+    #[test]
+    fn what_passes_by_itself() {
+        assert!(is_transient(StatusCode::BAD_GATEWAY, false));
+        assert!(is_transient(StatusCode::RANGE_NOT_SATISFIABLE, true));
+        assert!(!is_transient(StatusCode::PARTIAL_CONTENT, false));
+        assert!(!is_transient(StatusCode::FORBIDDEN, true));
+    }
+
+    #[test]
+    fn file_urls() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a b");
+        std::fs::write(&path, "x").unwrap();
+        let open = |url: String| Transport::new().open(&url, None);
+        let url = format!("file://{}", path.display());
+        assert_eq!(open(url.replace(' ', "%20")).ok().unwrap().length, Some(1));
+        assert!(matches!(open(format!("{url}c")), Err(Failure::Final(AptError::NotFound { .. }))));
+        for bad in
+            ["file://a/b".into(), format!("file://{}", dir.path().display()), "file:///%".into()]
+        {
+            assert!(matches!(open(bad), Err(Failure::Final(AptError::BadUrl { .. }))));
+        }
+        assert!(matches!(open("ftp://x/y".into()), Err(Failure::Final(AptError::BadUrl { .. }))));
+    }
+}

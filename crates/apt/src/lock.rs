@@ -1,0 +1,185 @@
+//! `osb.lock`: every byte that comes from outside, named by its digest.
+//!
+//! A sorted TOML file with one table for each source, package, tool and artifact, so that a change
+//! of one package is a change of a few lines in review. It never names a mirror: paths are relative
+//! to the root of their source.
+
+mod diff;
+mod read;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+pub use diff::Change;
+
+use crate::error::AptError;
+
+/// The only version of the format so far.
+pub const LOCK_VERSION: u32 = 1;
+
+/// What a recipe was resolved to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// The format: [`LOCK_VERSION`].
+    pub version: u32,
+    /// The image's Debian architecture.
+    pub architecture: String,
+    /// [`crate::LockRequest::inputs_digest`] of the request that was resolved.
+    pub inputs: String,
+    /// The sources, sorted by name.
+    pub sources: Vec<LockedSource>,
+    /// The image's packages, sorted by name.
+    pub packages: Vec<LockedPackage>,
+    /// Packages for the machines that build, sorted by set, host and name.
+    pub tools: Vec<LockedTool>,
+    /// Files that layers name by URL, sorted by URL.
+    pub artifacts: Vec<LockedArtifact>,
+}
+
+/// The state of a source that was resolved against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedSource {
+    /// The source's name in the recipe.
+    pub name: String,
+    /// Its suite.
+    pub suite: String,
+    /// SHA-256 of the signed Release text, hexadecimal.
+    pub release_sha256: String,
+    /// `Date` of the Release, seconds since 1970.
+    pub date: i64,
+}
+
+/// A package of the image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedPackage {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its architecture, or `all`.
+    pub architecture: String,
+    /// SHA-256 of the .deb, hexadecimal.
+    pub sha256: String,
+    /// Bytes of the .deb.
+    pub size: u64,
+    /// Where the .deb is, relative to the root URL of its source; see [`crate::join_url`].
+    pub path: String,
+    /// The name of its source.
+    pub source: String,
+    /// The first layer that needs it; empty for tools.
+    pub layer: String,
+}
+
+/// A package of the machine that builds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedTool {
+    /// What it is for, as `build` or `boot`.
+    pub set: String,
+    /// The Debian architecture of the building machine.
+    pub host: String,
+    /// The package.
+    pub package: LockedPackage,
+}
+
+/// A file that a layer names by URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedArtifact {
+    /// Where it is.
+    pub url: String,
+    /// Its SHA-256, hexadecimal.
+    pub sha256: String,
+    /// Its bytes, if known.
+    pub size: Option<u64>,
+}
+
+/// Why a lock cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// The file cannot be read.
+    #[error("reading the lock {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: std::io::Error,
+    },
+    /// The file does not follow the format.
+    #[error("{}: {problem} (osb lock makes it anew)", position(path.as_deref(), *line))]
+    Invalid {
+        /// The file, if it is one.
+        path: Option<PathBuf>,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Another version of osb wrote it.
+    #[error(
+        "{} has format {found}, this osb knows format {LOCK_VERSION}: use a matching osb, or run osb lock",
+        path.as_deref().unwrap_or(Path::new("the lock")).display()
+    )]
+    Version {
+        /// The file, if it is one.
+        path: Option<PathBuf>,
+        /// The format it has.
+        found: i64,
+    },
+}
+
+fn position(path: Option<&Path>, line: usize) -> String {
+    match path {
+        Some(path) => format!("{}:{line}", path.display()),
+        None => format!("the lock, line {line}"),
+    }
+}
+
+impl Lock {
+    /// Reads and checks a lock file.
+    ///
+    /// # Errors
+    /// The file cannot be read, is of another format, or a value in it is impossible; the error
+    /// names file and line.
+    pub fn read(path: &Path) -> Result<Lock, AptError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| LockError::Io { path: path.to_owned(), error })?;
+        Ok(read::parse(&text, Some(path))?)
+    }
+
+    /// Reads and checks the text of a lock file.
+    ///
+    /// # Errors
+    /// As [`Lock::read`].
+    pub fn parse(text: &str) -> Result<Lock, AptError> {
+        Ok(read::parse(text, None)?)
+    }
+
+    /// The text of the lock file; equal locks have equal texts.
+    pub fn to_toml(&self) -> String {
+        write::to_toml(self)
+    }
+
+    /// The newest Release date, in seconds since 1970; 0 without sources.
+    pub fn newest_date(&self) -> i64 {
+        self.sources.iter().map(|source| source.date).max().unwrap_or(0)
+    }
+
+    /// What is different in `new`, sorted.
+    pub fn diff(&self, new: &Lock) -> Vec<Change> {
+        diff::diff(self, new)
+    }
+
+    /// Brings the tables into the order of the file.
+    pub(crate) fn sort(&mut self) {
+        self.sources.sort_by(|a, b| a.name.cmp(&b.name));
+        self.packages.sort_by(|a, b| a.name.cmp(&b.name));
+        self.tools.sort_by(|a, b| {
+            (&a.set, &a.host, &a.package.name).cmp(&(&b.set, &b.host, &b.package.name))
+        });
+        self.artifacts.sort_by(|a, b| (&a.url, &a.sha256).cmp(&(&b.url, &b.sha256)));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! What the integration tests share.
+
+// Each test binary uses a part of it.
+#![allow(dead_code)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use osb_apt::{AptError, Fetcher, KeySpec, Repository, SourceSpec};
+use osb_testrepo::{Key, NOW};
+
+/// A fetcher with short pauses.
+pub(crate) fn fetcher(cache: &Path) -> Fetcher {
+    Fetcher::new(cache, Arc::default(), false).with_retries(3, Duration::from_millis(1))
+}
+
+/// A source named "test" that trusts one key.
+pub(crate) fn source(base: &str, suite: &str, key: &Key) -> SourceSpec {
+    let components = if suite.ends_with('/') { vec![] } else { vec!["main".to_owned()] };
+    SourceSpec {
+        name: "test".to_owned(),
+        base: base.to_owned(),
+        suite: suite.to_owned(),
+        components,
+        keys: vec![KeySpec { fingerprint: key.fingerprint(), material: key.certificate() }],
+        priority: 500,
+        pins: vec![],
+    }
+}
+
+/// Opens a source for arm64 with a cache of its own.
+pub(crate) fn open(source: &SourceSpec) -> Result<Repository, AptError> {
+    let cache = tempfile::tempdir().unwrap();
+    osb_apt::open(source, &["arm64"], &fetcher(cache.path()), NOW)
+}
+
+/// Names and architectures of the records.
+pub(crate) fn names(repository: &Repository) -> Vec<String> {
+    repository.records.iter().map(|r| format!("{}:{}", r.name, r.architecture)).collect()
+}
