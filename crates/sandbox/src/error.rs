@@ -1,0 +1,68 @@
+//! What can go wrong with a sandbox.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What the host lacks to run a guest, each with its remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// One sentence for each missing thing: what, and what to do.
+    pub reasons: Vec<String>,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this host cannot run the sandbox: ")?;
+        f.write_str(&self.reasons.join("; "))
+    }
+}
+
+impl std::error::Error for Missing {}
+
+/// A sandbox that did not start, or a command that could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The host lacks something.
+    #[error(transparent)]
+    Missing(#[from] Missing),
+    /// The specification cannot be carried out.
+    #[error("sandbox specification: {0}")]
+    Invalid(String),
+    /// The child process could not be started.
+    #[error("starting the sandbox process {}: {source}", launcher.display())]
+    Launch {
+        /// The executable.
+        launcher: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A step of setting up the namespaces or mounts failed.
+    #[error("setting up the sandbox: {0}")]
+    Setup(String),
+    /// The program of a command could not be started.
+    #[error("cannot run {program} in the sandbox: {reason}")]
+    NotStarted {
+        /// `argv[0]`.
+        program: String,
+        /// The kernel's reason.
+        reason: String,
+    },
+    /// A command took longer than it may; it and its children were killed.
+    #[error("{program} was killed after {} seconds in the sandbox", after.as_secs_f32())]
+    TimedOut {
+        /// `argv[0]`.
+        program: String,
+        /// The limit.
+        after: Duration,
+        /// The last 64 KiB that it wrote.
+        tail: Vec<u8>,
+    },
+    /// The cancel flag was set; everything inside was killed.
+    #[error("cancelled")]
+    Cancelled,
+    /// The sandbox process ended or spoke nonsense.
+    #[error("the sandbox process ended unexpectedly ({0}); was it killed, or is memory short?")]
+    Lost(String),
+}

@@ -1,0 +1,143 @@
+//! Can this host run a guest, and how?
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Machine, Missing};
+
+/// How the guest's programs are started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mode {
+    /// Through a handler that is private to the session: with exec substitution.
+    Private,
+    /// Through a handler that the host's administrator registered: all emulated, slow.
+    Registered,
+    /// Directly: the guest is of the host's architecture.
+    Native,
+}
+
+/// What this host will do for a guest, from what it tells about itself. [`crate::Session::start`] is
+/// the proof: a container may forbid what its kernel can.
+pub fn probe(guest: Machine) -> Result<Mode, Missing> {
+    probe_in(guest, Path::new("/proc"))
+}
+
+fn probe_in(guest: Machine, proc: &Path) -> Result<Mode, Missing> {
+    let read = |path: &str| fs::read_to_string(proc.join(path)).unwrap_or_default();
+    let mut reasons = Vec::new();
+    if !proc.join("self/ns/user").exists() {
+        reasons.push("the kernel has no user namespaces; use one with CONFIG_USER_NS".to_owned());
+    } else if read("sys/user/max_user_namespaces").trim() == "0" {
+        reasons.push(
+            "user namespaces are switched off; run `sysctl user.max_user_namespaces=10000`"
+                .to_owned(),
+        );
+    }
+    if !rustix::process::geteuid().is_root() {
+        reasons.push("the sandbox needs root for now; run it with sudo".to_owned());
+    }
+    let mode = if guest == Machine::host() {
+        Mode::Native
+    } else if kernel_version(&read("sys/kernel/osrelease")) >= Some((6, 7)) {
+        Mode::Private
+    } else if registered_in(guest, &proc.join("sys/fs/binfmt_misc")) {
+        Mode::Registered
+    } else {
+        reasons.push(no_handler(guest, "its kernel is older than 6.7"));
+        Mode::Private
+    };
+    if reasons.is_empty() { Ok(mode) } else { Err(Missing { reasons }) }
+}
+
+/// The sentence for a host with neither a private nor a registered handler.
+pub(crate) fn no_handler(guest: Machine, why: &str) -> String {
+    format!(
+        "it cannot start {} programs ({why}, and no handler for them is registered); use Linux 6.7 \
+         or later with CONFIG_BINFMT_MISC, or install qemu-user-static and binfmt-support",
+        guest.kernel_name()
+    )
+}
+
+/// Whether the host has an enabled handler for the guest's programs that works inside another root
+/// (flag F: the kernel opened the interpreter at registration).
+pub(crate) fn registered(guest: Machine) -> bool {
+    registered_in(guest, Path::new("/proc/sys/fs/binfmt_misc"))
+}
+
+fn registered_in(guest: Machine, directory: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(directory) else { return false };
+    entries
+        .filter_map(Result::ok)
+        .filter(|e| e.file_name() != "register" && e.file_name() != "status")
+        .filter_map(|e| fs::read_to_string(e.path()).ok())
+        .any(|text| handles(guest, &text))
+}
+
+/// Reads one entry as the kernel prints it (fs/binfmt_misc.c, `entry_status`).
+fn handles(guest: Machine, entry: &str) -> bool {
+    let value = |name: &str| entry.lines().find_map(|l| l.strip_prefix(name)).map(str::trim);
+    let machine = guest.elf_machine().to_le_bytes();
+    let magic = "7f454c460201"; // ELF, 64-bit, little-endian
+    entry.lines().next() == Some("enabled")
+        && value("flags:").is_some_and(|flags| flags.contains('F'))
+        && value("offset ") == Some("0")
+        && value("magic ").is_some_and(|m| {
+            m.starts_with(magic)
+                && m.get(36..40) == Some(&format!("{:02x}{:02x}", machine[0], machine[1]))
+        })
+}
+
+fn kernel_version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRY: &str = "enabled\ninterpreter /usr/bin/qemu-aarch64-static\nflags: PF\noffset 0\n\
+        magic 7f454c460201010000000000000000000200b700\n\
+        mask ffffffffffffff00fffffffffffffffffeffffff\n";
+
+    #[test]
+    fn a_registered_handler_is_recognised() {
+        assert!(handles(Machine::Aarch64, ENTRY));
+        assert!(!handles(Machine::X86_64, ENTRY));
+        assert!(!handles(Machine::Aarch64, &ENTRY.replace("enabled", "disabled")));
+        assert!(!handles(Machine::Aarch64, &ENTRY.replace("PF", "P")), "needs flag F");
+        assert!(!handles(Machine::Aarch64, ""));
+    }
+
+    #[test]
+    fn an_old_kernel_needs_a_registered_handler() {
+        let foreign = match Machine::host() {
+            Machine::Aarch64 => Machine::X86_64,
+            Machine::X86_64 => Machine::Aarch64,
+        };
+        let proc = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = proc.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put("self/ns/user", "");
+        put("sys/user/max_user_namespaces", "0\n");
+        put("sys/kernel/osrelease", "6.1.0-35-amd64\n");
+        let missing = probe_in(foreign, proc.path()).unwrap_err().to_string();
+        assert!(missing.contains("max_user_namespaces=10000"), "{missing}");
+        assert!(missing.contains("older than 6.7"), "{missing}");
+        put("sys/kernel/osrelease", "6.18.0\n");
+        let missing = probe_in(foreign, proc.path()).unwrap_err().to_string();
+        assert!(!missing.contains("older than 6.7"), "{missing}");
+    }
+
+    #[test]
+    fn kernel_versions() {
+        assert_eq!(kernel_version("6.18.44-fc-v669\n"), Some((6, 18)));
+        assert_eq!(kernel_version("7.0-rc1"), Some((7, 0)));
+        assert_eq!(kernel_version(""), None);
+    }
+}

@@ -1,0 +1,112 @@
+//! System calls that rustix does not offer, or offers as unsafe because of what they may do to a
+//! program with threads. Each function here is a thin, safe wrapper.
+#![allow(unsafe_code)] // The reasons are at each call.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::thread::UnshareFlags;
+
+/// Moves the calling process into new namespaces of every kind. Only for a process with one thread:
+/// the kernel refuses a new user namespace to others (EINVAL).
+pub(crate) fn unshare_everything() -> io::Result<()> {
+    let flags = UnshareFlags::NEWUSER
+        | UnshareFlags::NEWNS
+        | UnshareFlags::NEWPID
+        | UnshareFlags::NEWNET
+        | UnshareFlags::NEWIPC
+        | UnshareFlags::NEWUTS
+        | UnshareFlags::NEWCGROUP;
+    // SAFETY: the danger is CLONE_FILES, which is not among the flags.
+    Ok(unsafe { rustix::thread::unshare_unsafe(flags) }?)
+}
+
+/// Gives up the supplementary groups of whoever started osb: they mean nothing inside.
+pub(crate) fn drop_groups() -> io::Result<()> {
+    // SAFETY: a length of zero means that the pointer is not read.
+    check(unsafe { libc::setgroups(0, std::ptr::null()) }.into())
+}
+
+/// Makes a mount and all mounts below it read-only (mount_setattr, Linux 5.12). Unlike a remount it
+/// leaves the flags alone that a user namespace may not change.
+pub(crate) fn set_read_only(path: &CStr) -> io::Result<()> {
+    let attributes = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_RDONLY,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    // SAFETY: the path ends in NUL, the size is that of the structure.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            libc::AT_RECURSIVE,
+            &raw const attributes,
+            size_of_val(&attributes),
+        )
+    })
+}
+
+/// Brings the loopback interface of the current network namespace up.
+pub(crate) fn loopback_up() -> io::Result<()> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+    use std::os::fd::AsRawFd;
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    // SAFETY: ifreq is plain data, for which zero is a valid value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = from.cast_signed() as libc::c_char;
+    }
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    // SAFETY: SIOCSIFFLAGS reads one ifreq.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) }.into())
+}
+
+/// Kills every process that the caller may signal, except itself: as pid 1 of a pid namespace, all
+/// others in it (kill(2), pid -1).
+pub(crate) fn kill_all_others() {
+    // SAFETY: no memory is involved. ESRCH, the only possible error, means that there is none.
+    unsafe { libc::kill(-1, libc::SIGKILL) };
+}
+
+/// CPU time (user, system) of all children that were waited for, and theirs.
+pub(crate) fn children_cpu() -> (Duration, Duration) {
+    // SAFETY: rusage is plain data, for which zero is a valid value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a live rusage. The call cannot fail with these arguments.
+    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) };
+    let duration = |t: libc::timeval| {
+        Duration::from_secs(t.tv_sec.unsigned_abs())
+            + Duration::from_micros(t.tv_usec.unsigned_abs())
+    };
+    (duration(usage.ru_utime), duration(usage.ru_stime))
+}
+
+/// Lets a command start in a session of its own, without a controlling terminal.
+pub(crate) fn in_new_session(command: &mut Command) -> &mut Command {
+    // SAFETY: setsid is async-signal-safe; the closure allocates nothing.
+    unsafe { command.pre_exec(|| rustix::process::setsid().map(drop).map_err(Into::into)) }
+}
+
+/// Puts a seccomp filter on the calling process and its future children, without no_new_privs
+/// (needs CAP_SYS_ADMIN in the user namespace): file capabilities and set-user-ID keep working.
+pub(crate) fn set_seccomp_filter(program: &mut [libc::sock_filter]) -> io::Result<()> {
+    let length = u16::try_from(program.len()).map_err(io::Error::other)?;
+    let program = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
+    // SAFETY: the structure names a live program of that length; the kernel checks and copies it.
+    check(
+        unsafe {
+            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program, 0, 0)
+        }
+        .into(),
+    )
+}
+
+fn check(result: libc::c_long) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
