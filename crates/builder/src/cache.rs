@@ -1,0 +1,126 @@
+//! The cache folder: everything in it can be made again.
+//!
+//! ```text
+//! <cache>/
+//!   debs-v1/SHA256.deb       packages as the archive has them        (osb-apt)
+//!   indices-v1/SHA256        indices, by their signed digest         (osb-apt)
+//!   plain-v1/SHA256.deb      the same packages, checked, data.tar not compressed
+//!   tools-v1/KEY/            unpacked tool sets of the host's architecture
+//!   layers-v1/KEY/root/      upper directories of finished layers
+//!   failure.log              what the last program that failed had printed
+//!   work/RUN/                what a run is making; a dead run's is removed by the next
+//! ```
+//! Entries appear by rename, whole, and are never changed afterwards.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::error::BuildError;
+
+/// The folders of the cache, and this run's work folder.
+pub(crate) struct Cache {
+    pub(crate) root: PathBuf,
+    work: PathBuf,
+    /// Held while the run lives, so that others leave its work folder alone.
+    _lock: File,
+}
+
+impl Cache {
+    /// Opens (and makes) the cache, removes what dead runs left, and takes a work folder.
+    pub(crate) fn open(root: &Path) -> Result<Self, BuildError> {
+        let works = root.join("work");
+        for folder in ["debs-v1", "indices-v1", "plain-v1", "tools-v1", "layers-v1", "work"] {
+            let folder = root.join(folder);
+            fs::create_dir_all(&folder).map_err(BuildError::io("making", folder))?;
+        }
+        let root = root.canonicalize().map_err(BuildError::io("finding", root))?;
+        sweep(&works)?;
+        let work = works.join(format!("{}", std::process::id()));
+        fs::create_dir_all(&work).map_err(BuildError::io("making", &work))?;
+        let lock_path = work.join("lock");
+        let lock = File::create(&lock_path).map_err(BuildError::io("making", &lock_path))?;
+        lock.lock().map_err(BuildError::io("locking", &lock_path))?;
+        let work = work.canonicalize().map_err(BuildError::io("finding", &work))?;
+        Ok(Cache { root, work, _lock: lock })
+    }
+
+    pub(crate) fn plain(&self, sha256: &str) -> PathBuf {
+        self.root.join("plain-v1").join(format!("{sha256}.deb"))
+    }
+
+    pub(crate) fn plain_folder(&self) -> PathBuf {
+        self.root.join("plain-v1")
+    }
+
+    pub(crate) fn tools(&self, key: &str) -> PathBuf {
+        self.root.join("tools-v1").join(key)
+    }
+
+    pub(crate) fn layer(&self, key: &str) -> PathBuf {
+        self.root.join("layers-v1").join(key)
+    }
+
+    /// A new folder below this run's work folder.
+    pub(crate) fn scratch(&self, name: &str) -> Result<PathBuf, BuildError> {
+        let path = self.work.join(name);
+        if path.exists() {
+            fs::remove_dir_all(&path).map_err(BuildError::io("clearing", &path))?;
+        }
+        fs::create_dir_all(&path).map_err(BuildError::io("making", &path))?;
+        Ok(path)
+    }
+
+    /// Makes the finished folder `from` the cache entry `to`. The data is on disk before the
+    /// name is, so that a crash cannot leave a broken entry under a valid name.
+    pub(crate) fn publish(&self, from: &Path, to: &Path) -> Result<(), BuildError> {
+        let folder = File::open(from).map_err(BuildError::io("opening", from))?;
+        rustix::fs::syncfs(&folder)
+            .map_err(|error| BuildError::io("writing out", from)(error.into()))?;
+        match fs::rename(from, to) {
+            // Another run made the same entry first.
+            Err(_) if to.is_dir() => Ok(()),
+            result => result.map_err(BuildError::io("publishing", to)),
+        }
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next run's sweep.
+        let _ = fs::remove_dir_all(&self.work);
+    }
+}
+
+/// Removes the work folders of runs that no longer live: their lock can be taken.
+fn sweep(works: &Path) -> Result<(), BuildError> {
+    for entry in fs::read_dir(works).map_err(BuildError::io("reading", works))?.flatten() {
+        let lock = entry.path().join("lock");
+        let alive = match File::open(&lock) {
+            Ok(file) => matches!(file.try_lock(), Err(TryLockError::WouldBlock)),
+            Err(_) => false,
+        };
+        if !alive {
+            fs::remove_dir_all(entry.path()).map_err(BuildError::io("clearing", entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dead_run_left_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let left = dir.path().join("work/12345/layer");
+        fs::create_dir_all(&left).unwrap();
+        fs::write(dir.path().join("work/12345/lock"), "").unwrap();
+        let cache = Cache::open(dir.path()).unwrap();
+        assert!(!left.exists());
+        let work = cache.work.clone();
+        assert!(work.exists());
+        drop(cache);
+        assert!(!work.exists());
+    }
+}

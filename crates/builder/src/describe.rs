@@ -1,0 +1,163 @@
+//! What was built: `metadata.json`, `SHA256SUMS`, and the artifacts under their final names.
+
+use std::fs;
+use std::path::Path;
+
+use osb_apt::Lock;
+use osb_checksum::{Digest, Sums, to_hex};
+use osb_metadata::{
+    ArtifactInfo, LayerInfo, Metadata, PackageInfo, PartitionInfo, PartitionTable, SCHEMA_VERSION,
+    SourceInfo,
+};
+
+use crate::emit::{Disk, Emitted};
+use crate::error::BuildError;
+use crate::event::Artifact;
+use crate::job::Job;
+use crate::locking;
+use crate::plan::Plan;
+
+/// Version of the kubelet in the image: what makes it a Kubernetes node.
+pub(crate) fn kubernetes(plan: &Plan) -> Option<String> {
+    let kubelet = plan.packages.iter().find(|package| package.name == "kubelet")?;
+    Some(kubelet.version.split('-').next().unwrap_or(&kubelet.version).to_owned())
+}
+
+/// The description of this build; a function of the lock and the recipe alone.
+fn metadata(job: &Job, lock: &Lock, plan: &Plan, disk: &Disk, emitted: &[Emitted]) -> Metadata {
+    let recipe = &job.options.project.recipe;
+    Metadata {
+        schema_version: SCHEMA_VERSION,
+        name: recipe.image.name.clone(),
+        version: recipe.image.version.clone(),
+        arch: recipe.image.arch.as_str().to_owned(),
+        board: recipe.image.board.clone(),
+        kubernetes: kubernetes(plan),
+        source_date_epoch: plan.epoch,
+        osb_version: env!("CARGO_PKG_VERSION").to_owned(),
+        layers: plan
+            .layers
+            .iter()
+            .map(|planned| LayerInfo {
+                name: planned.layer.name.clone(),
+                package_key: planned.package_key.clone(),
+                dressing_key: planned.dressing_key.clone(),
+                packages: planned.packages.len() as u32,
+            })
+            .collect(),
+        packages: plan
+            .packages
+            .iter()
+            .map(|package| PackageInfo {
+                name: package.name.clone(),
+                version: package.version.clone(),
+                architecture: package.architecture.clone(),
+                sha256: package.sha256.clone(),
+                layer: package.layer.clone(),
+                source: package.source.clone(),
+            })
+            .collect(),
+        sources: lock
+            .sources
+            .iter()
+            .map(|source| SourceInfo {
+                name: source.name.clone(),
+                suite: source.suite.clone(),
+                date: source.date,
+                release_sha256: source.release_sha256.clone(),
+            })
+            .collect(),
+        artifacts: emitted
+            .iter()
+            .map(|file| ArtifactInfo {
+                name: file.name.to_owned(),
+                size: file.size,
+                sha256: to_hex(&file.sha256),
+                media_type: media_type(file.name).to_owned(),
+                content_sha256: file.content.map(|(_, digest)| to_hex(&digest)),
+                content_size: file.content.map(|(size, _)| size),
+            })
+            .collect(),
+        partition_table: partition_table(disk),
+    }
+}
+
+fn media_type(name: &str) -> &'static str {
+    match name.rsplit('.').next() {
+        Some("zst") => "application/zstd",
+        Some("gz") => "application/gzip",
+        _ => "application/octet-stream",
+    }
+}
+
+fn partition_table(disk: &Disk) -> PartitionTable {
+    let root_uuid = hex_uuid(&disk.root_uuid);
+    let volume = format!("{:04X}-{:04X}", disk.volume_id >> 16, disk.volume_id & 0xffff);
+    let file_systems = [("vfat", volume, "BOOT"), ("ext4", root_uuid, "root")];
+    let placed = disk.layout.partitions().iter().zip(file_systems).enumerate();
+    PartitionTable {
+        kind: "gpt".to_owned(),
+        guid: disk.layout.disk_guid().to_string(),
+        sector_size: 512,
+        partitions: placed
+            .map(|(index, (placed, (filesystem, uuid, label)))| PartitionInfo {
+                number: index as u32 + 1,
+                name: placed.spec.name.clone(),
+                type_guid: placed.spec.kind.guid().to_string(),
+                guid: placed.spec.guid.to_string(),
+                first_lba: placed.first_lba,
+                last_lba: placed.last_lba,
+                filesystem: filesystem.to_owned(),
+                uuid,
+                label: label.to_owned(),
+            })
+            .collect(),
+    }
+}
+
+fn hex_uuid(uuid: &[u8; 16]) -> String {
+    let hex = hex::encode(uuid);
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+/// Gives the artifacts their names, and writes what describes them. The sums come last: they
+/// are there only when everything they name is.
+pub(crate) fn publish(
+    job: &Job,
+    lock: &Lock,
+    plan: &Plan,
+    disk: &Disk,
+    mut emitted: Vec<Emitted>,
+) -> Result<Vec<Artifact>, BuildError> {
+    emitted.sort_by_key(|file| file.name);
+    let output = &job.options.output;
+    let text = metadata(job, lock, plan, disk, &emitted).to_json();
+    let mut sums = Sums::new();
+    let mut artifacts = Vec::new();
+    for file in &emitted {
+        let path = output.join(file.name);
+        fs::rename(&file.partial, &path).map_err(BuildError::io("naming", &path))?;
+        add(output, &mut sums, file.name, file.sha256)?;
+        artifacts.push(Artifact { path, size: file.size, sha256: Some(to_hex(&file.sha256)) });
+    }
+    let path = output.join("metadata.json");
+    locking::write(&path, &text)?;
+    let digest = osb_checksum::sha256(text.as_bytes());
+    add(output, &mut sums, "metadata.json", digest)?;
+    let sha256 = Some(to_hex(&digest));
+    artifacts.push(Artifact { path, size: text.len() as u64, sha256 });
+    let text = sums.to_string();
+    let path = output.join("SHA256SUMS");
+    locking::write(&path, &text)?;
+    artifacts.push(Artifact { path, size: text.len() as u64, sha256: None });
+    Ok(artifacts)
+}
+
+/// Enters a file into the sums, and writes its own `.sha256` beside it.
+fn add(output: &Path, sums: &mut Sums, name: &str, digest: Digest) -> Result<(), BuildError> {
+    let mut own = Sums::new();
+    for sums in [&mut own, sums] {
+        sums.insert(name, digest).map_err(|error| BuildError::Recipe(error.to_string()))?;
+    }
+    locking::write(&output.join(format!("{name}.sha256")), &own.to_string())
+}

@@ -1,0 +1,210 @@
+//! The dressing half of a layer: removals, users, files, artifacts, units, holds, scripts.
+//!
+//! Files go in as one tar, read by the image's own tar, so that paths through links end where
+//! they would on the running system and directories that exist keep their owner and mode.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use osb_recipe::{FileContent, Format, Layer};
+use osb_tree::{Inode, Kind, Time, Tree};
+
+use crate::chamber::{Chamber, Setup};
+use crate::error::BuildError;
+use crate::job::Job;
+use crate::plan::PlannedLayer;
+
+/// Builds the dressing half of `planned` onto the layers `below`.
+pub(crate) fn dress(
+    job: &Job,
+    planned: &PlannedLayer,
+    below: &[PathBuf],
+    tools: &Path,
+    artifacts: &Path,
+    epoch: i64,
+) -> Result<(), BuildError> {
+    let layer = planned.layer;
+    let scripts = job.cache.scratch(&format!("scripts-{}", layer.name))?;
+    for (index, script) in layer.scripts.iter().enumerate() {
+        let path = scripts.join(index.to_string());
+        fs::write(&path, &script.body)
+            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))
+            .map_err(BuildError::io("writing", &path))?;
+    }
+    let shown = [(scripts, "scripts"), (artifacts.to_owned(), "artifacts")];
+    let setup = Setup { layer: &layer.name, below, tools, shown: &shown, epoch };
+    let mut chamber = Chamber::open(job, &setup, |_| Ok(()))?;
+    remove_packages(&mut chamber, layer)?;
+    add_users(&mut chamber, layer)?;
+    make_directories(&mut chamber, layer)?;
+    lay_files(&mut chamber, "laying files", &files(layer)?, epoch)?;
+    unpack_artifacts(&mut chamber, layer)?;
+    set_units(&mut chamber, layer)?;
+    hold(&mut chamber, layer)?;
+    for (index, script) in layer.scripts.iter().enumerate() {
+        chamber.run(&format!("script {}", script.name), &[&format!("/run/osb/scripts/{index}")])?;
+    }
+    chamber.publish(&job.cache.layer(&planned.dressing_key))?;
+    Ok(())
+}
+
+fn remove_packages(chamber: &mut Chamber, layer: &Layer) -> Result<(), BuildError> {
+    if layer.remove_packages.is_empty() {
+        return Ok(());
+    }
+    let mut argv = vec!["dpkg", "--force-remove-essential", "--purge"];
+    argv.extend(layer.remove_packages.iter().map(String::as_str));
+    chamber.run("removing packages", &argv).map(drop)
+}
+
+fn unpack_artifacts(chamber: &mut Chamber, layer: &Layer) -> Result<(), BuildError> {
+    for artifact in &layer.artifacts {
+        let what = format!("unpacking {}", artifact.url);
+        let file = format!("/run/osb/artifacts/{}", artifact.sha256);
+        let target = &artifact.unpack_to;
+        if artifact.format == Format::File {
+            chamber.run(&what, &["install", "-D", "--mode=0755", &file, target])?;
+            continue;
+        }
+        chamber.run(&what, &["mkdir", "-p", target])?;
+        let strip = format!("--strip-components={}", artifact.strip);
+        let mut argv = vec!["tar", "--no-same-owner", "--keep-directory-symlink", &strip];
+        argv.extend(["-C", target, "-xf", &file]);
+        chamber.run(&what, &argv)?;
+    }
+    Ok(())
+}
+
+fn add_users(chamber: &mut Chamber, layer: &Layer) -> Result<(), BuildError> {
+    for group in &layer.groups {
+        chamber.run(&format!("adding group {group}"), &["groupadd", "--system", "-f", group])?;
+    }
+    for user in &layer.users {
+        let groups = user.groups.join(",");
+        let mut argv = vec!["useradd", "--home-dir", &user.home, "--shell", &user.shell];
+        argv.extend(["--comment", &user.comment]);
+        argv.push(if user.system { "--no-create-home" } else { "--create-home" });
+        if user.system {
+            argv.push("--system");
+        } else {
+            argv.push("--user-group");
+        }
+        if !user.groups.is_empty() {
+            argv.extend(["--groups", &groups]);
+        }
+        argv.push(&user.name);
+        chamber.run(&format!("adding user {}", user.name), &argv)?;
+    }
+    Ok(())
+}
+
+/// Makes the directories that the layer names, or gives those that exist its owner and mode;
+/// directories that only lie on the way to a file keep theirs.
+fn make_directories(chamber: &mut Chamber, layer: &Layer) -> Result<(), BuildError> {
+    for file in &layer.files {
+        if matches!(file.content, FileContent::Directory) {
+            let (mode, path) = (format!("--mode={:04o}", file.mode), format!("/{}", file.path));
+            let (owner, group) = (format!("--owner={}", file.uid), format!("--group={}", file.gid));
+            let argv = ["install", "--directory", &mode, &owner, &group, &path];
+            chamber.run(&format!("making {}", file.path), &argv)?;
+        }
+    }
+    Ok(())
+}
+
+fn set_units(chamber: &mut Chamber, layer: &Layer) -> Result<(), BuildError> {
+    let units = &layer.units;
+    for (verb, names) in
+        [("mask", &units.mask), ("disable", &units.disable), ("enable", &units.enable)]
+    {
+        if !names.is_empty() {
+            let mut argv = vec!["systemctl", verb];
+            argv.extend(names.iter().map(String::as_str));
+            chamber.run(&format!("{verb} units"), &argv)?;
+        }
+    }
+    Ok(())
+}
+
+/// Marks installed packages whose names match the layer's globs as held.
+fn hold(chamber: &mut Chamber, layer: &Layer) -> Result<(), BuildError> {
+    if layer.hold.is_empty() {
+        return Ok(());
+    }
+    let mut argv =
+        vec!["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package} hold\\n"];
+    argv.extend(layer.hold.iter().map(String::as_str));
+    let listing = chamber.run("listing packages to hold", &argv)?;
+    let selections: String = String::from_utf8_lossy(&listing)
+        .lines()
+        .filter_map(|line| line.strip_prefix("installed "))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    chamber.feed("holding packages", &["dpkg", "--set-selections"], selections.into_bytes())?;
+    Ok(())
+}
+
+/// The layer's files as a tree: those it brings and those that its settings stand for.
+fn files(layer: &Layer) -> Result<Tree, BuildError> {
+    let mut tree = Tree::new();
+    for file in layer.files.iter().chain(&layer.generated_files()) {
+        let kind = match &file.content {
+            FileContent::Bytes(bytes) => Kind::File(bytes.clone().into()),
+            FileContent::Symlink(target) => Kind::Symlink(target.clone().into_bytes()),
+            FileContent::Directory => continue,
+        };
+        let mut inode = Inode::new(file.mode, kind);
+        (inode.meta.uid, inode.meta.gid) = (file.uid, file.gid);
+        lay(&mut tree, &file.path, inode)?;
+    }
+    Ok(tree)
+}
+
+/// A file of root's.
+pub(crate) fn text_file(mode: u32, text: &str) -> Inode {
+    Inode::file(mode, text.as_bytes().to_vec())
+}
+
+/// Puts `inode` at `path`, making the directories above it.
+pub(crate) fn lay(tree: &mut Tree, path: &str, inode: Inode) -> Result<(), BuildError> {
+    let path = path.trim_start_matches('/');
+    for (at, _) in path.match_indices('/') {
+        if tree.get(&path[..at]).is_none() {
+            tree.insert(&path[..at], Inode::directory(0o755))?;
+        }
+    }
+    tree.insert(path, inode)?;
+    Ok(())
+}
+
+/// Lays `files` over the root; every file gets the image's clock.
+pub(crate) fn lay_files(
+    chamber: &mut Chamber,
+    what: &str,
+    files: &Tree,
+    epoch: i64,
+) -> Result<(), BuildError> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let mut files = files.clone();
+    let ids: Vec<_> = files.iter().map(|(_, id, _)| id).collect();
+    for id in ids {
+        files.inode_mut(id).meta.mtime = Time::from_secs(epoch);
+    }
+    let archive = osb_archive::tar(&files, Vec::new())?;
+    let argv = [
+        "tar",
+        "--extract",
+        "--file=-",
+        "--directory=/",
+        "--numeric-owner",
+        "--same-owner",
+        "--same-permissions",
+        "--keep-directory-symlink",
+        "--no-overwrite-dir",
+    ];
+    chamber.feed(what, &argv, archive)?;
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! Why a build failed, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use osb_apt::{AptError, Kind, ResolveError};
+
+/// Any failure of a build, with the step it happened in.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Repositories, signatures, downloads.
+    #[error(transparent)]
+    Apt(#[from] AptError),
+    /// A .deb that is not one, or is hostile.
+    #[error("package {package}: {source}")]
+    Package {
+        /// Name and version.
+        package: String,
+        /// What is wrong with it.
+        source: osb_apt::deb::DebError,
+    },
+    /// The lock must change, and may not.
+    #[error("{0}")]
+    LockDrift(String),
+    /// The sandbox could not do its part.
+    #[error(transparent)]
+    Sandbox(#[from] osb_sandbox::SandboxError),
+    /// The host lacks something.
+    #[error("this host cannot build {architecture} images: {missing}")]
+    Host {
+        /// What was to be built.
+        architecture: String,
+        /// What is missing and how to get it.
+        missing: osb_sandbox::Missing,
+    },
+    /// A program in the sandbox failed.
+    #[error("layer {layer}: {what} failed with exit code {status}{}", last_lines(.tail))]
+    Command {
+        /// The layer being built.
+        layer: String,
+        /// The step, for people.
+        what: String,
+        /// Exit code; 128 and the signal's number for a signal.
+        status: i32,
+        /// The last of what it printed.
+        tail: String,
+        /// A file with all that was kept of it.
+        log: PathBuf,
+    },
+    /// The finished tree is not what the recipe and its layers say.
+    #[error("the tree is not as declared:\n  {}", .0.join("\n  "))]
+    Unexpected(Vec<String>),
+    /// Not enough room.
+    #[error("{}: {need} MiB are needed, {have} MiB are free", path.display())]
+    Space {
+        /// The folder that is too small.
+        path: PathBuf,
+        /// Megabytes (2^20) needed.
+        need: u64,
+        /// Megabytes free.
+        have: u64,
+    },
+    /// A recipe that asks for something impossible.
+    #[error("{0}")]
+    Recipe(String),
+    /// Reading a layer back.
+    #[error(transparent)]
+    Scan(#[from] osb_tree::ScanError),
+    /// Composing a tree.
+    #[error(transparent)]
+    Tree(#[from] osb_tree::TreeError),
+    /// The boot partition's contents.
+    #[error(transparent)]
+    Board(#[from] osb_board::BoardError),
+    /// The boot file system.
+    #[error("boot partition: {0}")]
+    Fat(#[from] osb_fat::FatError),
+    /// The root file system.
+    #[error("root partition: {0}")]
+    Ext4(#[from] osb_ext4::Ext4Error),
+    /// The partition table.
+    #[error(transparent)]
+    Partition(#[from] osb_partition::PartitionError),
+    /// rootfs.tar.gz.
+    #[error(transparent)]
+    Archive(#[from] osb_archive::ArchiveError),
+    /// A file or folder of the building machine.
+    #[error("{action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as a gerund.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The caller asked to stop.
+    #[error("interrupted")]
+    Cancelled,
+}
+
+fn last_lines(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last = &lines[lines.len().saturating_sub(20)..];
+    if last.is_empty() { String::new() } else { format!(":\n    {}", last.join("\n    ")) }
+}
+
+impl BuildError {
+    /// Adds what was tried, and on what, to an I/O error.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> BuildError {
+        let path = path.into();
+        move |source| BuildError::Io { action, path, source }
+    }
+
+    /// The exit code that the command line promises for this error.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            BuildError::Cancelled => 130,
+            BuildError::Apt(error) => match error.kind() {
+                Kind::Verification => 4,
+                Kind::NotFound | Kind::Resolution => 2,
+                Kind::Cancelled => 130,
+                _ => 1,
+            },
+            BuildError::Sandbox(osb_sandbox::SandboxError::Cancelled) => 130,
+            BuildError::Sandbox(osb_sandbox::SandboxError::Missing(_)) => 5,
+            BuildError::LockDrift(_) | BuildError::Recipe(_) => 2,
+            BuildError::Package { .. } | BuildError::Unexpected(_) => 4,
+            BuildError::Host { .. } | BuildError::Space { .. } => 5,
+            BuildError::Io { source, .. } if source.kind() == io::ErrorKind::Interrupted => 130,
+            _ => 1,
+        }
+    }
+
+    /// What to do next, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            BuildError::Apt(AptError::Vanished { .. }) => {
+                "the archive no longer has this version: run `osb lock`, or build without --locked"
+                    .into()
+            }
+            BuildError::Apt(AptError::Resolve(ResolveError::Missing { nearest, .. }))
+                if !nearest.is_empty() =>
+            {
+                format!("did you mean {}?", nearest.join(", "))
+            }
+            BuildError::Command { log, .. } => {
+                format!("{} has more of what it printed", log.display())
+            }
+            BuildError::LockDrift(_) => "run `osb lock` and commit the new osb.lock".into(),
+            BuildError::Host { .. } => "`osb doctor` lists everything osb needs".into(),
+            BuildError::Space { .. } => {
+                "free some space, or choose other folders with --cache-dir and --output".into()
+            }
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! One run: its options, its stages and their times.
+
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use crate::cache::Cache;
+use crate::error::BuildError;
+use crate::event::{Event, StageTime};
+use crate::options::Options;
+
+/// Carries the options and the caller's ear through the stages.
+pub(crate) struct Job<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) cache: Cache,
+    events: &'a (dyn Fn(Event) + Sync),
+    stages: Mutex<Vec<StageTime>>,
+}
+
+impl<'a> Job<'a> {
+    pub(crate) fn new(
+        options: &'a Options,
+        events: &'a (dyn Fn(Event) + Sync),
+    ) -> Result<Self, BuildError> {
+        let cache = Cache::open(&options.cache)?;
+        Ok(Job { options, cache, events, stages: Mutex::default() })
+    }
+
+    pub(crate) fn emit(&self, event: Event) {
+        (self.events)(event);
+    }
+
+    pub(crate) fn note(&self, text: impl Into<String>) {
+        self.emit(Event::Note(text.into()));
+    }
+
+    pub(crate) fn warn(&self, text: impl Into<String>) {
+        self.emit(Event::Warning(text.into()));
+    }
+
+    pub(crate) fn detail(&self, text: impl Into<String>) {
+        self.emit(Event::Detail { text: text.into() });
+    }
+
+    pub(crate) fn advance(&self, bytes: u64) {
+        self.emit(Event::Advance { bytes });
+    }
+
+    /// Fails if the caller asked to stop.
+    pub(crate) fn go_on(&self) -> Result<(), BuildError> {
+        if self.options.cancel.load(Ordering::Relaxed) {
+            return Err(BuildError::Cancelled);
+        }
+        Ok(())
+    }
+
+    /// Runs one stage between its `Begin` and `End`; `work` returns its result and a summary.
+    pub(crate) fn stage<T>(
+        &self,
+        stage: &'static str,
+        total: Option<u64>,
+        work: impl FnOnce() -> Result<(T, String), BuildError>,
+    ) -> Result<T, BuildError> {
+        self.go_on()?;
+        self.emit(Event::Begin { stage, total });
+        let (start, cpu) = (Instant::now(), cpu_seconds());
+        let (value, summary) = work()?;
+        let elapsed = start.elapsed();
+        self.emit(Event::End { stage, summary, elapsed });
+        let time = StageTime { name: stage, wall: elapsed.as_secs_f64(), cpu: cpu_seconds() - cpu };
+        self.stages.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(time);
+        Ok(value)
+    }
+
+    pub(crate) fn into_stages(self) -> Vec<StageTime> {
+        self.stages.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// CPU time of this process and of its finished children, in seconds.
+fn cpu_seconds() -> f64 {
+    // cutime and cstime are fields 16 and 17 of /proc/self/stat, utime and stime 14 and 15, in
+    // clock ticks (proc_pid_stat(5)); the fields are counted behind the parenthesised name.
+    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return 0.0 };
+    let Some((_, fields)) = stat.rsplit_once(") ") else { return 0.0 };
+    let ticks: f64 =
+        fields.split(' ').skip(11).take(4).filter_map(|field| field.parse::<f64>().ok()).sum();
+    ticks / rustix::param::clock_ticks_per_second() as f64
+}

@@ -1,0 +1,157 @@
+//! The layered build: plan → stack → tree → artifacts.
+//!
+//! [`build`] reads as the list of what happens. Data flows one way: a recipe is locked, layers
+//! are built from the lock, the layers are merged into one tree, the tree is written out in
+//! every form, and what was written is described.
+//!
+//! Invariants: nothing here parses arguments or prints; every output appears by rename, whole;
+//! no stage reads the clock, the environment or Git.
+
+mod cache;
+mod chamber;
+mod clean;
+mod describe;
+mod dressing;
+mod emit;
+mod error;
+mod event;
+mod expect;
+mod install;
+mod job;
+mod locking;
+mod options;
+mod packages;
+mod plan;
+mod seal;
+mod settings;
+mod sources;
+mod space;
+mod stack;
+mod tools;
+
+use std::path::PathBuf;
+
+use osb_apt::{AptError, Lock};
+
+use crate::emit::Emitted;
+use crate::job::Job;
+
+pub use error::BuildError;
+pub use event::{Artifact, Event, Report, StageTime};
+pub use locking::LockReport;
+pub use options::{Only, Options};
+
+/// Builds the image that the options describe, and reports what was written.
+///
+/// # Errors
+/// See [`BuildError`]; nothing is left half-written.
+pub fn build(options: &Options, events: &(dyn Fn(Event) + Sync)) -> Result<Report, BuildError> {
+    let job = Job::new(options, events)?;
+    can_run(&job)?;
+    let lock = locking::ensure(&job)?;
+    match build_locked(&job, &lock) {
+        Err(BuildError::Apt(AptError::Vanished { name, .. })) if !options.locked => {
+            job.warn(format!("the archive no longer has {name}: locking anew"));
+            let lock = locking::renew(&job)?.lock;
+            build_locked(&job, &lock)
+        }
+        result => result,
+    }
+    .map(|report| Report { stages: job.into_stages(), ..report })
+}
+
+fn build_locked(job: &Job, lock: &Lock) -> Result<Report, BuildError> {
+    let plan = plan::plan(job, lock)?;
+    space::check(job, &plan)?;
+    let tools = tools::unpack(job, lock, "build")?;
+    let artifacts = stack::fetch(job, &plan)?;
+    stack::build(job, &plan, &tools, &artifacts)?;
+    let tree = job.stage("merge", None, || {
+        let mut tree = stack::merge(job, &plan)?;
+        clean::clean(&mut tree, plan.epoch)?;
+        let summary = format!("{} paths", tree.len());
+        Ok((tree, summary))
+    })?;
+    job.stage("expect", None, || {
+        let checked = expect::check(&tree, &plan)?;
+        Ok(((), format!("{checked} expectations hold")))
+    })?;
+    let written = if options_only_tree(job) { Vec::new() } else { write(job, lock, &plan, &tree)? };
+    let recipe = &job.options.project.recipe;
+    Ok(Report {
+        artifacts: written,
+        stages: Vec::new(),
+        packages: plan.packages.len(),
+        name: recipe.image.name.clone(),
+        version: recipe.image.version.clone(),
+        architecture: recipe.image.arch.as_str().to_owned(),
+        kubernetes: describe::kubernetes(&plan),
+    })
+}
+
+fn write(
+    job: &Job,
+    lock: &Lock,
+    plan: &plan::Plan,
+    tree: &osb_tree::Tree,
+) -> Result<Vec<Artifact>, BuildError> {
+    emit::prepare_output(job)?;
+    let boot = job.stage("boot files", None, || {
+        let boot = emit::boot_files(job, plan, tree)?;
+        let summary = format!("kernel {}", boot.kernel_version);
+        Ok((boot, summary))
+    })?;
+    let disk = emit::plan_disk(&job.options.project.recipe, plan, tree, boot)?;
+    let mut emitted: Vec<Emitted> = Vec::new();
+    if job.options.only != Some(Only::Rootfs) {
+        emitted.extend(emit::write_disk(job, &disk, tree)?);
+    }
+    if job.options.only.is_none_or(|only| only == Only::Rootfs) {
+        emitted.push(emit::write_rootfs(job, tree, &disk.boot)?);
+    }
+    describe::publish(job, lock, plan, &disk, emitted)
+}
+
+fn options_only_tree(job: &Job) -> bool {
+    job.options.only == Some(Only::Tree)
+}
+
+/// Asks whether this host can run the image's programs, before any work.
+fn can_run(job: &Job) -> Result<(), BuildError> {
+    match osb_sandbox::probe(chamber::guest(job)) {
+        Ok(osb_sandbox::Mode::Registered) => {
+            job.warn(
+                "this kernel has no private binfmt_misc (Linux 6.7): every program of the image \
+                 is emulated, which is some twenty times slower",
+            );
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+        Err(missing) => Err(BuildError::Host {
+            architecture: job.options.project.recipe.image.arch.as_str().to_owned(),
+            missing,
+        }),
+    }
+}
+
+/// Locks the recipe anew, and writes the lock if it changed.
+///
+/// # Errors
+/// See [`BuildError`].
+pub fn lock(options: &Options, events: &(dyn Fn(Event) + Sync)) -> Result<LockReport, BuildError> {
+    locking::renew(&Job::new(options, events)?)
+}
+
+/// Downloads and unpacks the locked tool set `set`, and returns its tree.
+///
+/// # Errors
+/// See [`BuildError`].
+pub fn tools(
+    options: &Options,
+    set: &str,
+    events: &(dyn Fn(Event) + Sync),
+) -> Result<PathBuf, BuildError> {
+    let job = Job::new(options, events)?;
+    let lock = locking::ensure(&job)?;
+    tools::unpack(&job, &lock, set)
+}

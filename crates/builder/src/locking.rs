@@ -1,0 +1,95 @@
+//! The lock: read, checked against the recipe, made anew where it must be.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use osb_apt::{Change, Lock, LockEvent, LockRequest};
+
+use crate::error::BuildError;
+use crate::job::Job;
+use crate::sources;
+
+/// What `osb lock` did.
+#[derive(Debug)]
+pub struct LockReport {
+    /// The lock as it stands now.
+    pub lock: Lock,
+    /// What moved, against the lock that was there.
+    pub changes: Vec<Change>,
+    /// Whether the file was written.
+    pub written: bool,
+}
+
+/// The lock for this recipe: the one that is there if it still fits, else a new one.
+pub(crate) fn ensure(job: &Job) -> Result<Lock, BuildError> {
+    let path = &job.options.lock_path;
+    let old = read(path)?;
+    if let Some(lock) = &old
+        && lock.inputs == sources::lock_request(job, None)?.inputs_digest()
+    {
+        return Ok(lock.clone());
+    }
+    if job.options.locked {
+        return Err(BuildError::LockDrift(match old {
+            Some(_) => format!(
+                "{} was made for another recipe, and --locked forbids to change it",
+                path.display()
+            ),
+            None => format!("there is no {}, and --locked forbids to make it", path.display()),
+        }));
+    }
+    Ok(renew(job)?.lock)
+}
+
+/// Locks everything anew and writes the file if anything changed.
+pub(crate) fn renew(job: &Job) -> Result<LockReport, BuildError> {
+    let path = &job.options.lock_path;
+    let old = read(path)?;
+    let fetcher = sources::fetcher(job);
+    let lock = job.stage("lock", None, || {
+        let request: LockRequest = sources::lock_request(job, Some(&fetcher))?;
+        let lock = osb_apt::lock(&request, &fetcher, job.options.now, &|event: LockEvent| {
+            job.detail(event.to_string());
+        })?;
+        let summary = format!(
+            "{} packages and {} tools from {} sources",
+            lock.packages.len(),
+            lock.tools.len(),
+            lock.sources.len()
+        );
+        Ok((lock, summary))
+    })?;
+    let changes = old.as_ref().map(|old| old.diff(&lock)).unwrap_or_default();
+    for change in &changes {
+        job.note(change.to_string());
+    }
+    let written = old.as_ref() != Some(&lock);
+    if written {
+        write(path, &lock.to_toml())?;
+    }
+    Ok(LockReport { lock, changes, written })
+}
+
+fn read(path: &Path) -> Result<Option<Lock>, BuildError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    Ok(Some(Lock::read(path)?))
+}
+
+/// Writes a small file whole: temporary name, fsync, rename.
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), BuildError> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let fail = |error| BuildError::io("writing", path)(error);
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
+    file.write_all(text.as_bytes()).map_err(fail)?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    fs::set_permissions(file.path(), mode).map_err(fail)?;
+    file.as_file().sync_all().map_err(fail)?;
+    file.persist(path).map_err(|error| fail(error.error))?;
+    Ok(())
+}

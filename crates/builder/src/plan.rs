@@ -1,0 +1,104 @@
+//! The chain of layer keys, and what of it is in the cache.
+//!
+//! A layer has two halves. All *package* halves come first, then all *dressings* (files, units,
+//! users, scripts), then one *seal* (image settings, initramfs). So a changed file in any layer
+//! re-runs no dpkg, no dressing is overwritten by a later package, and the initramfs is made
+//! once. Each key covers its parent's key: same key, same tree.
+
+use std::path::PathBuf;
+
+use osb_apt::{Lock, LockedPackage};
+use osb_recipe::Layer;
+use sha2::{Digest, Sha256};
+
+use crate::error::BuildError;
+use crate::job::Job;
+
+/// Raised when the same inputs would give another tree.
+const FORMAT: &str = "osb-layer 1";
+
+/// Everything that will be done, in order.
+pub(crate) struct Plan<'a> {
+    /// Clock of the image, seconds since 1970.
+    pub(crate) epoch: i64,
+    /// The layers, lowest first.
+    pub(crate) layers: Vec<PlannedLayer<'a>>,
+    /// Key of the seal; identifiers of the image derive from it.
+    pub(crate) seal_key: String,
+    /// Locked packages of the image, as the lock sorts them.
+    pub(crate) packages: Vec<&'a LockedPackage>,
+}
+
+/// One layer and its two keys.
+pub(crate) struct PlannedLayer<'a> {
+    pub(crate) layer: &'a Layer,
+    pub(crate) packages: Vec<&'a LockedPackage>,
+    pub(crate) package_key: String,
+    pub(crate) dressing_key: String,
+}
+
+impl Plan<'_> {
+    /// Cache folders of all halves, lowest first, the seal last.
+    pub(crate) fn folders(&self, job: &Job) -> Vec<PathBuf> {
+        let packages = self.layers.iter().map(|layer| &layer.package_key);
+        let dressings = self.layers.iter().map(|layer| &layer.dressing_key);
+        packages.chain(dressings).chain([&self.seal_key]).map(|key| job.cache.layer(key)).collect()
+    }
+
+    /// Sixteen bytes that only this image has, for the identifier called `name`.
+    pub(crate) fn identifier(&self, name: &str) -> [u8; 16] {
+        let digest = Sha256::digest(format!("{} {name}", self.seal_key));
+        let mut identifier = [0; 16];
+        identifier.copy_from_slice(&digest[..16]);
+        identifier
+    }
+}
+
+/// Computes all keys.
+pub(crate) fn plan<'a>(job: &'a Job, lock: &'a Lock) -> Result<Plan<'a>, BuildError> {
+    let project = &job.options.project;
+    let epoch = job.options.source_date_epoch.unwrap_or_else(|| lock.newest_date());
+    let recipe = &project.recipe;
+    let trim = recipe.trim.dpkg_excludes().join("\n");
+    let mut parent = key(&[FORMAT, recipe.image.arch.as_str(), &epoch.to_string(), &trim]);
+    let mut layers = Vec::new();
+    for layer in &project.layers {
+        let packages: Vec<&LockedPackage> =
+            lock.packages.iter().filter(|package| package.layer == layer.name).collect();
+        let listing: String =
+            packages.iter().map(|package| format!("{}\n", package.sha256)).collect();
+        parent = key(&["packages", &parent, &listing]);
+        layers.push(PlannedLayer {
+            layer,
+            packages,
+            package_key: parent.clone(),
+            dressing_key: String::new(),
+        });
+    }
+    for planned in &mut layers {
+        let artifacts: String = planned
+            .layer
+            .artifacts
+            .iter()
+            .map(|a| format!("{} {}\n", a.sha256, a.unpack_to))
+            .collect();
+        parent = key(&["dressing", &parent, &hex::encode(planned.layer.digest), &artifacts]);
+        planned.dressing_key.clone_from(&parent);
+    }
+    let mut settings = Vec::new();
+    for (path, mode, bytes) in crate::settings::files(recipe) {
+        settings.push(format!("{path} {mode:o} {}", hex::encode(Sha256::digest(bytes))));
+    }
+    settings.extend(recipe.access.ssh_keys.iter().cloned());
+    let seal_key = key(&["seal", &parent, &recipe.access.user, &settings.join("\n")]);
+    Ok(Plan { epoch, layers, seal_key, packages: lock.packages.iter().collect() })
+}
+
+fn key(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hex::encode(hash.finalize())
+}

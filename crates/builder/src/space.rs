@@ -1,0 +1,69 @@
+//! Is there room? Asked before anything is started.
+
+use std::path::Path;
+
+use crate::error::BuildError;
+use crate::job::Job;
+use crate::options::Only;
+use crate::plan::Plan;
+
+/// Unpacked size of a .deb against its own: between 3 and 4.5 for the default recipe, larger for
+/// packages of plain data.
+const UNPACKED: u64 = 5;
+
+/// Checks the cache and the output folder against what the plan will write there.
+pub(crate) fn check(job: &Job, plan: &Plan) -> Result<(), BuildError> {
+    let image: u64 = plan.packages.iter().map(|package| package.size).sum();
+    let missing: u64 = plan
+        .layers
+        .iter()
+        .filter(|planned| !job.cache.layer(&planned.package_key).is_dir())
+        .flat_map(|planned| &planned.packages)
+        .map(|package| package.size)
+        .sum();
+    // Each missing package lies there thrice: as downloaded, unwrapped, and installed.
+    let cache = missing * (1 + 2 * UNPACKED);
+    let unpacked = image * UNPACKED;
+    let output = match job.options.only {
+        Some(Only::Tree) => 0,
+        Some(Only::Rootfs | Only::Sd) => unpacked / 2,
+        Some(Only::Disk) => unpacked,
+        None => unpacked * 2,
+    };
+    let output_folder = job.options.output.as_path();
+    if same_file_system(&job.cache.root, output_folder)? {
+        return room(&job.cache.root, cache + output);
+    }
+    room(&job.cache.root, cache)?;
+    room(output_folder, output)
+}
+
+fn room(path: &Path, need: u64) -> Result<(), BuildError> {
+    const MIB: u64 = 1 << 20;
+    let stat = rustix::fs::statvfs(existing(path))
+        .map_err(|error| BuildError::io("asking for the free space of", path)(error.into()))?;
+    let have = stat.f_bavail * stat.f_frsize;
+    if have < need {
+        let path = path.to_owned();
+        return Err(BuildError::Space { path, need: need.div_ceil(MIB), have: have / MIB });
+    }
+    Ok(())
+}
+
+fn same_file_system(a: &Path, b: &Path) -> Result<bool, BuildError> {
+    let device = |path: &Path| {
+        std::fs::metadata(existing(path))
+            .map(|stat| std::os::unix::fs::MetadataExt::dev(&stat))
+            .map_err(BuildError::io("looking at", path))
+    };
+    Ok(device(a)? == device(b)?)
+}
+
+/// The path itself, or the nearest folder above it that is there.
+fn existing(path: &Path) -> &Path {
+    path.ancestors().find(|path| path.exists()).unwrap_or(if path.is_absolute() {
+        Path::new("/")
+    } else {
+        Path::new(".")
+    })
+}

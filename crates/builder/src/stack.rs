@@ -1,0 +1,109 @@
+//! The layer stack: every half that the cache lacks is built, then all are merged.
+
+use std::path::{Path, PathBuf};
+
+use osb_apt::{LockedPackage, Wanted};
+use osb_tree::{Stack, Tree, scan_layer};
+
+use crate::error::BuildError;
+use crate::job::Job;
+use crate::plan::Plan;
+use crate::{dressing, install, packages, seal};
+
+/// Downloads and unwraps the packages of the layers that must be built, and the artifacts of
+/// all. Returns the folder of artifacts, named by their digests.
+pub(crate) fn fetch(job: &Job, plan: &Plan) -> Result<PathBuf, BuildError> {
+    let needed: Vec<&LockedPackage> = plan
+        .layers
+        .iter()
+        .filter(|planned| !job.cache.layer(&planned.package_key).is_dir())
+        .flat_map(|planned| planned.packages.iter().copied())
+        .filter(|package| !job.cache.plain(&package.sha256).exists())
+        .collect();
+    if !needed.is_empty() {
+        let wanted = needed
+            .iter()
+            .map(|package| packages::wanted(job, package))
+            .collect::<Result<Vec<_>, _>>()?;
+        let files = packages::download(job, "download", &wanted)?;
+        packages::unwrap(job, &needed, &files)?;
+    }
+    artifacts(job, plan)
+}
+
+fn artifacts(job: &Job, plan: &Plan) -> Result<PathBuf, BuildError> {
+    let folder = job.cache.scratch("artifacts")?;
+    let wanted: Vec<Wanted> = plan
+        .layers
+        .iter()
+        .filter(|planned| !job.cache.layer(&planned.dressing_key).is_dir())
+        .flat_map(|planned| &planned.layer.artifacts)
+        .map(|artifact| Wanted {
+            name: artifact.url.clone(),
+            sha256: artifact.sha256.clone(),
+            size: artifact.size,
+            url: artifact.url.clone(),
+        })
+        .collect();
+    if wanted.is_empty() {
+        return Ok(folder);
+    }
+    let files = packages::download(job, "download artifacts", &wanted)?;
+    for (wanted, file) in wanted.iter().zip(files) {
+        let link = folder.join(&wanted.sha256);
+        std::fs::hard_link(&file, &link).map_err(BuildError::io("linking", link))?;
+    }
+    Ok(folder)
+}
+
+/// Builds what the cache lacks, lowest first.
+pub(crate) fn build(
+    job: &Job,
+    plan: &Plan,
+    tools: &Path,
+    artifacts: &Path,
+) -> Result<(), BuildError> {
+    let folders = plan.folders(job);
+    let count = plan.layers.len();
+    for (index, planned) in plan.layers.iter().enumerate() {
+        half(job, "install", &planned.layer.name, &folders[..=index], |below| {
+            install::install(job, planned, below, tools, plan.epoch)?;
+            Ok(format!("{} packages", planned.packages.len()))
+        })?;
+    }
+    for (index, planned) in plan.layers.iter().enumerate() {
+        half(job, "dress", &planned.layer.name, &folders[..=count + index], |below| {
+            dressing::dress(job, planned, below, tools, artifacts, plan.epoch)?;
+            Ok(format!("{} files", planned.layer.files.len()))
+        })?;
+    }
+    half(job, "seal", "image", &folders, |below| {
+        seal::seal(job, plan, below, tools)?;
+        Ok("initramfs made, dpkg content".to_owned())
+    })
+}
+
+/// One stage, unless its folder (the last of `folders`) is in the cache.
+fn half(
+    job: &Job,
+    stage: &'static str,
+    name: &str,
+    folders: &[PathBuf],
+    make: impl FnOnce(&[PathBuf]) -> Result<String, BuildError>,
+) -> Result<(), BuildError> {
+    let Some((folder, below)) = folders.split_last() else { return Ok(()) };
+    if folder.is_dir() {
+        job.note(format!("{stage} {name}: unchanged"));
+        return Ok(());
+    }
+    job.stage(stage, None, || Ok(((), format!("{name}: {}", make(below)?))))
+}
+
+/// Reads all layers back and folds them into one tree.
+pub(crate) fn merge(job: &Job, plan: &Plan) -> Result<Tree, BuildError> {
+    let mut stack = Stack::new();
+    for folder in plan.folders(job) {
+        stack.push(&scan_layer(&folder.join("root"))?)?;
+    }
+    Ok(stack.into_tree())
+}

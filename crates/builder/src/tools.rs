@@ -1,0 +1,93 @@
+//! Tool sets: host-architecture programs from the same locked archive.
+//!
+//! A set is a list of packages, locked with their dependencies for every host architecture,
+//! unpacked side by side into one tree and never configured. `build` is what the sandbox
+//! substitutes for foreign programs, `boot` is QEMU with its firmware, `test` are the referees
+//! of the project's own tests.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use osb_apt::{Lock, Wanted, deb};
+use sha2::{Digest, Sha256};
+
+use crate::error::BuildError;
+use crate::job::Job;
+use crate::packages;
+
+/// Host architectures that every lock has tools for.
+pub(crate) const HOSTS: [&str; 2] = ["amd64", "arm64"];
+
+const BUILD: &str = "base-files base-passwd bash bzip2 coreutils cpio dash debconf debianutils \
+    diffutils dpkg dracut-install e2fsprogs findutils gawk grep gzip hostname init-system-helpers \
+    initramfs-tools-core kmod libc-bin libcap2-bin login mawk mount openssh-client openssl passwd \
+    perl perl-base procps python3 python3-minimal python3-yaml qemu-user sed systemd tar udev \
+    ucf util-linux xz-utils zstd";
+
+const BOOT: &str = "qemu-efi-aarch64 qemu-system-arm";
+
+const TEST: &str = "apt dosfstools dpkg e2fsprogs fdisk gdisk gpgv mtools openssh-client tar \
+    xz-utils zstd";
+
+/// The sets by name, for the lock.
+pub(crate) fn sets() -> Vec<(String, Vec<String>)> {
+    [("build", BUILD), ("boot", BOOT), ("test", TEST)]
+        .map(|(set, packages)| {
+            (set.to_owned(), packages.split_whitespace().map(str::to_owned).collect())
+        })
+        .to_vec()
+}
+
+/// The Debian name of the architecture that osb runs on.
+pub(crate) fn host() -> &'static str {
+    if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }
+}
+
+/// Downloads and unpacks `set` of `lock`; returns the tree.
+pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, BuildError> {
+    let tools: Vec<_> =
+        lock.tools.iter().filter(|tool| tool.set == set && tool.host == host()).collect();
+    if tools.is_empty() {
+        return Err(BuildError::Recipe(format!(
+            "the lock has no tools of the set {set:?} for {} hosts",
+            host()
+        )));
+    }
+    let mut hash = Sha256::new();
+    for tool in &tools {
+        hash.update(format!("{} {}\n", tool.package.name, tool.package.sha256));
+    }
+    let tree = job.cache.tools(&hex::encode(hash.finalize()));
+    if tree.is_dir() {
+        return Ok(tree);
+    }
+    let wanted: Vec<Wanted> =
+        tools.iter().map(|tool| packages::wanted(job, &tool.package)).collect::<Result<_, _>>()?;
+    let files = packages::download(job, "download tools", &wanted)?;
+    job.stage("unpack tools", None, || {
+        let root = job.cache.scratch(&format!("tools-{set}"))?;
+        // The directories that merged-/usr systems reach through links; unpacked packages may
+        // name either side.
+        for (name, target) in
+            [("bin", "usr/bin"), ("sbin", "usr/sbin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")]
+        {
+            let directory = root.join(target);
+            fs::create_dir_all(&directory).map_err(BuildError::io("making", &directory))?;
+            symlink(target, root.join(name)).map_err(BuildError::io("linking", root.join(name)))?;
+        }
+        let unneeded: BTreeSet<&[u8]> =
+            BTreeSet::from([&b"usr/share/doc"[..], b"usr/share/man", b"usr/share/locale"]);
+        let keep = |path: &[u8]| !unneeded.iter().any(|prefix| path.starts_with(prefix));
+        packages::each(job, &files, |index, file| {
+            deb::extract(file, &root, &keep).map_err(|source| BuildError::Package {
+                package: tools[index].package.name.clone(),
+                source,
+            })
+        })?;
+        job.cache.publish(&root, &tree)?;
+        Ok(((), format!("{} packages", tools.len())))
+    })?;
+    Ok(tree)
+}
