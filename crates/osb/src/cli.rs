@@ -1,0 +1,243 @@
+//! The command line, as data. `docs/cli.md` describes it for people.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// From signed Debian packages to a disk that boots.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  osb build                    build the default recipe, or ./osb.toml, into ./out/
+  osb boot                     boot ./out/disk.img in QEMU
+  osb doctor                   see whether this machine can build
+
+Exit codes: 0 done, 1 failed, 2 bad usage or input, 3 refused for safety,
+4 verification failed, 5 this machine cannot do it, 130 interrupted.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Print one JSON object a line on standard output; text for people goes to standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print warnings and errors only
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Print what each stage is doing
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+    /// Folder for everything that can be made again [default: the user's cache folder]
+    #[arg(long, global = true, env = "OSB_CACHE_DIR", value_name = "DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build the image in every form
+    Build(Build),
+    /// Choose exact packages and write them to osb.lock
+    Lock(Lock),
+    /// Boot an image in QEMU with UEFI firmware; the image stays untouched
+    Boot(Boot),
+    /// Tell whether this machine can build, and what is missing
+    Doctor(Doctor),
+    /// Unpack a locked tool set and print its folder
+    #[command(hide = true)]
+    Tools(Tools),
+}
+
+/// Which recipe, with which changes, from where.
+#[derive(Debug, Args)]
+pub(crate) struct Project {
+    /// The recipe [default: ./osb.toml, else the built-in rpi5-node]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recipe: Option<PathBuf>,
+    /// The image's architecture [default: the recipe's]
+    #[arg(long, value_name = "ARCH", value_parser = ["arm64", "amd64"])]
+    pub(crate) arch: Option<String>,
+    /// Change one value of the recipe, such as kubernetes.upstream=1.36 (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Debian mirror, ending in /debian [default: the one this machine's apt uses]
+    #[arg(long, env = "OSB_MIRROR", value_name = "URL")]
+    pub(crate) mirror: Option<String>,
+    /// Use no network; everything must be in the cache
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Threads and parallel downloads [default: the number of processors]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+}
+
+/// One form of the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// Build and check the tree, write nothing
+    Tree,
+    /// disk.img
+    Disk,
+    /// rootfs.tar.gz
+    Rootfs,
+    /// sd.img.zst
+    Sd,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb build                                the default recipe into ./out/
+  osb build --only disk -o /srv/images     disk.img only, elsewhere
+  osb build --set kubernetes.upstream=1.36 with kubeadm and kubelet of that series
+  osb build --locked                       fail if osb.lock would change (for CI)
+  osb build --json | jq .                  one JSON object a line
+
+SOURCE_DATE_EPOCH sets the image's clock; by default it is the newest Release date in the lock.")]
+pub(crate) struct Build {
+    #[command(flatten)]
+    pub(crate) project: Project,
+    /// Folder for the artifacts
+    #[arg(long, short, default_value = "out", value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// Write one form of the image only
+    #[arg(long, value_enum)]
+    pub(crate) only: Option<Form>,
+    /// Fail if the lock would change
+    #[arg(long)]
+    pub(crate) locked: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb lock                     the newest packages, and what changed
+  osb lock --mirror http://ftp.debian.org/debian")]
+pub(crate) struct Lock {
+    #[command(flatten)]
+    pub(crate) project: Project,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb boot                                        ./out/disk.img with a console (Ctrl-A x quits)
+  osb boot --until 'login:' --timeout 600         does it reach a login prompt?
+  osb boot --forward 2222:22 \\
+    --credential \"ssh.authorized_keys.node=$(cat ~/.ssh/id_ed25519.pub)\"
+                                                  then: ssh -p 2222 node@127.0.0.1")]
+pub(crate) struct Boot {
+    /// The raw disk image
+    #[arg(default_value = "out/disk.img")]
+    pub(crate) image: PathBuf,
+    /// Stop, successfully, when a console line matches
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) until: Option<regex::bytes::Regex>,
+    /// Give up after this many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout: Option<u64>,
+    /// Hand a systemd credential to the guest (repeatable)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) credential: Vec<(String, String)>,
+    /// Connect a TCP port of 127.0.0.1 to one of the guest (repeatable)
+    #[arg(long, value_name = "HOST:GUEST", value_parser = ports)]
+    pub(crate) forward: Vec<(u16, u16)>,
+    /// The guest's memory in MiB
+    #[arg(long, default_value_t = 2048, value_name = "MIB",
+          value_parser = clap::value_parser!(u32).range(256..))]
+    pub(crate) memory: u32,
+    /// The guest's processors [default: this machine's, at most 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) cpus: Option<u32>,
+    /// Use QEMU and firmware from this folder of unpacked packages, not from the lock
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tools: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) project: Project,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb doctor
+  osb doctor --arch amd64 --output /srv/images")]
+pub(crate) struct Doctor {
+    /// The image's architecture
+    #[arg(long, value_name = "ARCH", default_value = "arm64", value_parser = ["arm64", "amd64"])]
+    pub(crate) arch: String,
+    /// Folder for the artifacts
+    #[arg(long, short, default_value = "out", value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// Debian mirror, ending in /debian [default: the one this machine's apt uses]
+    #[arg(long, env = "OSB_MIRROR", value_name = "URL")]
+    pub(crate) mirror: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tools {
+    /// The set: build, boot or test
+    #[arg(value_name = "SET")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) project: Project,
+}
+
+/// `NAME=VALUE`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    if name.is_empty() {
+        return Err("the name is empty".to_owned());
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// `HOST:GUEST`.
+fn ports(text: &str) -> Result<(u16, u16), String> {
+    let (host, guest) = text.split_once(':').ok_or("expected HOST:GUEST, such as 2222:22")?;
+    let port = |text: &str| match text.parse() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err(format!("\"{text}\" is not a port (1 to 65535)")),
+    };
+    Ok((port(host)?, port(guest)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_visible_command_has_examples() {
+        for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Examples:"), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn credentials_keep_equals_signs_of_the_value() {
+        assert_eq!(pair("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert!(pair("a").is_err());
+        assert!(pair("=b").is_err());
+    }
+
+    #[test]
+    fn ports_are_checked() {
+        assert_eq!(ports("2222:22"), Ok((2222, 22)));
+        for bad in ["22", "0:22", "a:1", "1:70000", "1:2:3"] {
+            assert!(ports(bad).is_err(), "{bad}");
+        }
+    }
+}

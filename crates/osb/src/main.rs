@@ -1,0 +1,33 @@
+//! osb: from signed Debian packages to a disk that boots.
+//!
+//! This crate reads arguments, the environment and the clock, calls the libraries, and prints;
+//! everything else is theirs. No other crate prints.
+
+mod cli;
+mod commands;
+mod environment;
+mod exit;
+mod format;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    // The sandbox starts this program again, under another name, as the first process inside.
+    osb_sandbox::dispatch();
+    let cli = Cli::parse();
+    let output = Output::new(&cli.global);
+    match commands::run(&cli, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::from(failure.code)
+        }
+    }
+}

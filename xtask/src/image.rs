@@ -1,0 +1,178 @@
+//! The artifacts under the referees: Debian's own tools, which did not write them.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail, ensure};
+use osb_boot::Tools;
+use serde_json::Value;
+
+use crate::project::Project;
+use crate::steps::{Steps, capture};
+
+/// A place in `rootfs.tar.gz` that every image has.
+const EXPECTED: [&str; 6] = [
+    "./",
+    "./etc/passwd",
+    "./usr/bin/sudo",
+    "./boot/firmware/config.txt",
+    "./boot/firmware/cmdline.txt",
+    "./boot/firmware/EFI/BOOT/BOOTAA64.EFI",
+];
+
+/// Runs every check of files that were written to `out`.
+pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, out: &Path) {
+    let disk = out.join("disk.img");
+    steps.run("sgdisk -v", || {
+        let text = capture(tools.command("sgdisk")?.arg("-v").arg(&disk))?;
+        ensure!(text.contains("No problems found"), "sgdisk says:\n{text}");
+        Ok(((), "no problems found".to_owned()))
+    });
+    let partitions = steps.run("partition table", || {
+        let partitions = partitions(tools, &disk, out)?;
+        let text = format!("{} partitions, as metadata.json says", partitions.len());
+        Ok((partitions, text))
+    });
+    for (index, (start, size)) in partitions.unwrap_or_default().into_iter().enumerate() {
+        let part = project.work.join(format!("partition-{}.img", index + 1));
+        let (name, program, arguments): (_, _, &[&str]) = match index {
+            0 => ("fsck.vfat -n", "fsck.vfat", &["-n", "-v"]),
+            _ => ("e2fsck -fn", "e2fsck", &["-f", "-n"]),
+        };
+        steps.run(name, || {
+            extract(&disk, &part, start, size)?;
+            // Both exit with 0 only if there was nothing to complain about.
+            let text = capture(tools.command(program)?.args(arguments).arg(&part))?;
+            fs::remove_file(&part)?;
+            Ok(((), text.lines().last().unwrap_or_default().trim().to_owned()))
+        });
+    }
+    steps.run("sd.img.zst = disk.img", || {
+        let bytes = compare(tools, &out.join("sd.img.zst"), &disk)?;
+        Ok(((), format!("{} MiB are equal", bytes >> 20)))
+    });
+    steps.run("tar -t rootfs.tar.gz", || {
+        let names = tar_names(tools, &out.join("rootfs.tar.gz"))?;
+        for name in EXPECTED {
+            ensure!(names.iter().any(|have| have == name), "rootfs.tar.gz has no {name}");
+        }
+        Ok(((), format!("{} entries", names.len())))
+    });
+}
+
+/// Start and size in bytes of every partition, as sfdisk reads them, after a comparison with
+/// `metadata.json`.
+fn partitions(tools: &Tools, disk: &Path, out: &Path) -> Result<Vec<(u64, u64)>> {
+    let seen: Value =
+        serde_json::from_str(&capture(tools.command("sfdisk")?.arg("--json").arg(disk))?)?;
+    let told: Value = serde_json::from_str(&fs::read_to_string(out.join("metadata.json"))?)?;
+    let seen = seen["partitiontable"]["partitions"].as_array().context("sfdisk: no partitions")?;
+    let told = told["partition_table"]["partitions"].as_array().context("no partitions told")?;
+    ensure!(seen.len() == told.len(), "{} partitions, {} told", seen.len(), told.len());
+    let mut places = Vec::new();
+    for (seen, told) in seen.iter().zip(told) {
+        let start = seen["start"].as_u64().context("sfdisk: no start")?;
+        let size = seen["size"].as_u64().context("sfdisk: no size")?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_uppercase();
+        ensure!(
+            told["first_lba"].as_u64() == Some(start)
+                && told["last_lba"].as_u64() == Some(start + size - 1)
+                && text(&told["guid"]) == text(&seen["uuid"])
+                && text(&told["type_guid"]) == text(&seen["type"]),
+            "metadata.json and the disk differ:\n{told}\n{seen}"
+        );
+        places.push((start * 512, size * 512));
+    }
+    Ok(places)
+}
+
+/// Copies a part of the disk to a file of its own, zeros as holes.
+fn extract(disk: &Path, part: &Path, start: u64, size: u64) -> Result<()> {
+    let mut from = File::open(disk)?;
+    let mut to = File::create(part)?;
+    let mut block = vec![0; 1 << 20];
+    let mut done = 0;
+    from.seek(SeekFrom::Start(start))?;
+    while done < size {
+        let length = block.len().min(usize::try_from(size - done)?);
+        from.read_exact(&mut block[..length])?;
+        if block[..length].iter().any(|&byte| byte != 0) {
+            to.seek(SeekFrom::Start(done))?;
+            to.write_all(&block[..length])?;
+        }
+        done += length as u64;
+    }
+    to.set_len(size)?;
+    Ok(())
+}
+
+/// `zstd -dc compressed | cmp - plain`; the number of equal bytes.
+fn compare(tools: &Tools, compressed: &Path, plain: &Path) -> Result<u64> {
+    let mut zstd = tools.command("zstd")?;
+    let mut child = zstd.arg("-dcq").arg(compressed).stdout(Stdio::piped()).spawn()?;
+    let mut left = child.stdout.take().context("zstd without output")?;
+    let mut right = File::open(plain)?;
+    let (mut a, mut b) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+    let mut done = 0;
+    let difference = loop {
+        let length = fill(&mut left, &mut a)?;
+        let other = fill(&mut right, &mut b)?;
+        if a[..length] != b[..other] {
+            break Some(done);
+        }
+        if length == 0 {
+            break None;
+        }
+        done += length as u64;
+    };
+    drop(left);
+    let status = child.wait()?;
+    if let Some(position) = difference {
+        bail!("they differ within the MiB that begins at byte {position}");
+    }
+    ensure!(status.success(), "zstd ended with {status}");
+    Ok(done)
+}
+
+/// Reads until the buffer is full or the end is reached.
+fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match reader.read(&mut buffer[length..])? {
+            0 => break,
+            count => length += count,
+        }
+    }
+    Ok(length)
+}
+
+/// The names in a gzip-compressed archive. Debian's zstd reads gzip, so no gzip is needed.
+fn tar_names(tools: &Tools, archive: &Path) -> Result<Vec<String>> {
+    let mut zstd = tools.command("zstd")?;
+    let mut child = zstd.arg("-dcq").arg(archive).stdout(Stdio::piped()).spawn()?;
+    let plain = child.stdout.take().context("zstd without output")?;
+    let text = capture(tools.command("tar")?.args(["-t", "-f", "-"]).stdin(plain))?;
+    let status = child.wait()?;
+    ensure!(status.success(), "zstd ended with {status}");
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_extracted_with_its_zeros() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut bytes = vec![0u8; 5 << 20];
+        bytes[1 << 20] = 1;
+        bytes[(4 << 20) - 1] = 2;
+        bytes[4 << 20] = 3;
+        fs::write(dir.path().join("disk"), &bytes).unwrap();
+        let part = dir.path().join("part");
+        extract(&dir.path().join("disk"), &part, 1 << 20, 3 << 20).unwrap();
+        assert!(fs::read(part).unwrap() == bytes[1 << 20..4 << 20]);
+    }
+}

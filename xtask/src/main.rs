@@ -1,0 +1,66 @@
+//! Developer tasks: `cargo xtask test` is what has to pass before anything is merged.
+//!
+//! The referees (e2fsck, fsck.vfat, sgdisk, tar, zstd, ssh, apt) come from osb's own locked tool
+//! set `test`, so the result does not depend on what is installed here.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod boot;
+mod full;
+mod image;
+mod project;
+mod referee;
+mod steps;
+mod test;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Developer tasks of osb.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Formatting, lints, tests, a real build, its referees, and a boot
+    Test {
+        /// Stop before the real build: no network, no QEMU
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Only the referees and the boot, on artifacts that are there
+    Image {
+        /// The folder that `osb build` wrote to
+        #[arg(default_value = "out")]
+        folder: PathBuf,
+    },
+    /// Only the comparison of osb's resolver with apt
+    Referee,
+    /// The same as test, and with --full the long proofs too
+    Ci {
+        /// Compare with apt, build twice, interrupt a build
+        #[arg(long)]
+        full: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Test { quick } => test::run(quick, false),
+        Task::Image { folder } => test::image(&folder),
+        Task::Referee => test::referee(),
+        Task::Ci { full } => test::run(false, full),
+    };
+    match result {
+        Ok(steps) => steps.summary(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            println!("test result: FAILED. could not start");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Named steps that are run one after the other, timed and counted.
+
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+/// What has been run so far.
+#[derive(Debug, Default)]
+pub(crate) struct Steps {
+    done: Vec<(String, Duration, Result<String, String>)>,
+}
+
+impl Steps {
+    /// Runs one step; the value it made, if it passed. A step's text says what was seen.
+    pub(crate) fn run<T>(
+        &mut self,
+        name: &str,
+        step: impl FnOnce() -> Result<(T, String)>,
+    ) -> Option<T> {
+        eprintln!("==> {name}");
+        let started = Instant::now();
+        let result = step();
+        let elapsed = started.elapsed();
+        let (value, outcome) = match result {
+            Ok((value, text)) => (Some(value), Ok(text)),
+            Err(error) => (None, Err(format!("{error:#}"))),
+        };
+        match &outcome {
+            Ok(text) => eprintln!("    ok in {:.1} s  {text}", elapsed.as_secs_f64()),
+            Err(text) => eprintln!("    FAILED after {:.1} s: {text}", elapsed.as_secs_f64()),
+        }
+        self.done.push((name.to_owned(), elapsed, outcome));
+        value
+    }
+
+    /// Prints every step and the count; fails if one failed.
+    pub(crate) fn summary(&self) -> ExitCode {
+        println!();
+        for (name, elapsed, outcome) in &self.done {
+            let (word, text) = match outcome {
+                Ok(text) => ("ok", text.as_str()),
+                Err(text) => ("FAILED", text.lines().next().unwrap_or_default()),
+            };
+            println!("{word:6} {:8.1} s  {name:28} {text}", elapsed.as_secs_f64());
+        }
+        let failed = self.done.iter().filter(|step| step.2.is_err()).count();
+        let passed = self.done.len() - failed;
+        let time: Duration = self.done.iter().map(|step| step.1).sum();
+        let word = if failed == 0 { "ok" } else { "FAILED" };
+        println!(
+            "\ntest result: {word}. {passed} passed; {failed} failed; finished in {:.0} s",
+            time.as_secs_f64()
+        );
+        if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// Runs a command with its output shown.
+pub(crate) fn show(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("starting {}", name(command)))?;
+    if !status.success() {
+        bail!("{} ended with {status}", name(command));
+    }
+    Ok(())
+}
+
+/// Runs a command and returns what it printed on standard output; on failure everything it said.
+pub(crate) fn capture(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("starting {}", name(command)))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        bail!("{} ended with {}:\n{}{}", name(command), output.status, text, errors.trim_end());
+    }
+    Ok(text)
+}
+
+/// A command as one would type it.
+fn name(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let text = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    // A program of a tools tree is started through a loader with long paths: name the program.
+    match text.split_once("--argv0 ") {
+        Some((_, program)) => program.to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_steps_are_counted_and_fail_the_run() {
+        let mut steps = Steps::default();
+        assert_eq!(steps.run("good", || Ok((7, String::new()))), Some(7));
+        assert_eq!(format!("{:?}", steps.summary()), format!("{:?}", ExitCode::SUCCESS));
+        assert_eq!(steps.run::<()>("bad", || bail!("no")), None);
+        assert_eq!(format!("{:?}", steps.summary()), format!("{:?}", ExitCode::FAILURE));
+    }
+
+    #[test]
+    fn a_failed_command_tells_what_it_said() {
+        let error = capture(Command::new("sh").args(["-c", "echo out; echo err >&2; exit 3"]));
+        let text = format!("{:#}", error.unwrap_err());
+        assert!(text.contains("out") && text.contains("err") && text.contains('3'), "{text}");
+    }
+}

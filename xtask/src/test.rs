@@ -1,0 +1,116 @@
+//! The list of what is tested, in order.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use osb_boot::Tools;
+
+use crate::project::Project;
+use crate::steps::{Steps, show};
+use crate::{boot, full, image, referee};
+
+/// Runs everything; `quick` stops before the real build, `full` adds the long proofs.
+pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
+    let project = Project::find()?;
+    let mut steps = Steps::default();
+    cargo(&mut steps, &project);
+    if quick {
+        return Ok(steps);
+    }
+    let built = steps.run("build the default recipe", || build(&project));
+    // Without an image there is nothing to test; the failed step has been counted.
+    let Some((recipe, out)) = built else { return Ok(steps) };
+    let Some(tools) = artifacts(&mut steps, &project, &recipe, &out) else { return Ok(steps) };
+    if full {
+        referee::check(&mut steps, &project, &tools);
+        full::check(&mut steps, &project, &recipe, &out);
+    }
+    Ok(steps)
+}
+
+/// Only what looks at finished artifacts, in `folder`.
+pub(crate) fn image(folder: &Path) -> Result<Steps> {
+    let project = Project::find()?;
+    let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
+    let mut steps = Steps::default();
+    release(&mut steps, &project);
+    let recipe = project.copy_recipe()?;
+    artifacts(&mut steps, &project, &recipe, &folder);
+    Ok(steps)
+}
+
+/// Only the comparison with apt.
+pub(crate) fn referee() -> Result<Steps> {
+    let project = Project::find()?;
+    let mut steps = Steps::default();
+    release(&mut steps, &project);
+    let recipe = project.copy_recipe()?;
+    if let Some(tools) = test_tools(&mut steps, &project, &recipe) {
+        referee::check(&mut steps, &project, &tools);
+    }
+    Ok(steps)
+}
+
+/// The referees, the boot and the sums; the test tools, if they could be had.
+fn artifacts(steps: &mut Steps, project: &Project, recipe: &Path, out: &Path) -> Option<Tools> {
+    let tools = test_tools(steps, project, recipe)?;
+    image::check(steps, project, &tools, out);
+    boot::check(steps, project, &tools, recipe, out);
+    // After the boot: this proves, too, that booting leaves the image as it was.
+    steps.run("sha256sum -c", || {
+        show(Command::new("sha256sum").args(["--quiet", "-c", "SHA256SUMS"]).current_dir(out))?;
+        Ok(((), "every artifact, after the boot".to_owned()))
+    });
+    Some(tools)
+}
+
+fn test_tools(steps: &mut Steps, project: &Project, recipe: &Path) -> Option<Tools> {
+    steps.run("unpack the test tools", || {
+        let tools = project.test_tools(recipe)?;
+        let text = tools.root().display().to_string();
+        Ok((tools, text))
+    })
+}
+
+fn cargo(steps: &mut Steps, project: &Project) {
+    let done = |arguments: &[&str]| Ok((project.cargo(arguments)?, String::new()));
+    steps.run("cargo fmt", || done(&["fmt", "--all", "--check"]));
+    steps.run("cargo clippy", || {
+        done(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
+    });
+    steps.run("cargo test", || done(&["test", "--workspace", "--quiet"]));
+    release(steps, project);
+}
+
+fn release(steps: &mut Steps, project: &Project) {
+    steps.run("cargo build --release", || {
+        Ok((project.cargo(&["build", "--release", "--package", "osb"])?, String::new()))
+    });
+}
+
+/// The real build, from a copy of the repository's recipe.
+fn build(project: &Project) -> Result<((PathBuf, PathBuf), String)> {
+    let recipe = project.copy_recipe()?;
+    let out = project.work.join("out");
+    clear(&out)?;
+    show(project.osb(&["build", "--verbose", "--recipe"]).arg(&recipe).arg("--output").arg(&out))?;
+    let size = |name: &str| -> Result<String> {
+        let path = out.join(name);
+        let length = fs::metadata(&path).with_context(|| path.display().to_string())?.len();
+        Ok(format!("{name} {} MiB", length >> 20))
+    };
+    let sizes = [size("disk.img")?, size("rootfs.tar.gz")?, size("sd.img.zst")?];
+    Ok(((recipe, out), sizes.join(", ")))
+}
+
+/// Makes sure that nothing is left of an earlier run.
+pub(crate) fn clear(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("clearing {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
