@@ -7,6 +7,7 @@
 mod boot;
 mod full;
 mod image;
+mod kubernetes;
 mod project;
 mod referee;
 mod steps;
@@ -40,6 +41,12 @@ enum Task {
     },
     /// Only the comparison of osb's resolver with apt
     Referee,
+    /// Only the long proofs: a second build like the one that is there, and an interrupted one
+    Proofs {
+        /// The folder that `osb build` wrote to
+        #[arg(default_value = "out")]
+        folder: PathBuf,
+    },
     /// The same as test, and with --full the long proofs too
     Ci {
         /// Compare with apt, build twice, interrupt a build
@@ -53,6 +60,7 @@ fn main() -> ExitCode {
         Task::Test { quick } => test::run(quick, false),
         Task::Image { folder } => test::image(&folder),
         Task::Referee => test::referee(),
+        Task::Proofs { folder } => test::proofs(&folder),
         Task::Ci { full } => test::run(false, full),
     };
     match result {

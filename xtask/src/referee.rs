@@ -20,7 +20,8 @@ use crate::project::Project;
 use crate::steps::{Steps, capture, show};
 use crate::test::clear;
 
-/// Package sets of different character; `essential` is added to each, as a base layer does.
+/// Package sets of different character. apt's `?essential` is added on its side, which is what osb
+/// seeds a base layer with, and apt itself.
 const SETS: [(&str, &[&str]); 3] = [
     (
         "node",
@@ -37,8 +38,12 @@ const SETS: [(&str, &[&str]); 3] = [
             "iptables",
         ],
     ),
-    ("virtual packages", &["apt", "default-mta", "mail-reader", "awk", "default-jre-headless"]),
-    ("tools", &["git", "cloud-init", "python3-yaml", "qemu-system-arm", "qemu-efi-aarch64"]),
+    // Dependencies on virtual packages and alternatives.
+    (
+        "virtual packages",
+        &["apt", "bsd-mailx", "default-jre-headless", "php-cli", "postgresql-client"],
+    ),
+    ("tools", &["apt", "git", "cloud-init", "qemu-system-arm", "qemu-efi-aarch64"]),
 ];
 
 /// Name to version.

@@ -9,7 +9,7 @@ use osb_boot::Tools;
 
 use crate::project::Project;
 use crate::steps::{Steps, show};
-use crate::{boot, full, image, referee};
+use crate::{boot, full, image, kubernetes, referee};
 
 /// Runs everything; `quick` stops before the real build, `full` adds the long proofs.
 pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
@@ -26,6 +26,7 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
     if full {
         referee::check(&mut steps, &project, &tools);
         full::check(&mut steps, &project, &recipe, &out);
+        kubernetes::check(&mut steps, &project, &recipe);
     }
     Ok(steps)
 }
@@ -38,6 +39,17 @@ pub(crate) fn image(folder: &Path) -> Result<Steps> {
     release(&mut steps, &project);
     let recipe = project.copy_recipe()?;
     artifacts(&mut steps, &project, &recipe, &folder);
+    Ok(steps)
+}
+
+/// Only the second build and the interrupted one, to compare with the artifacts in `folder`.
+pub(crate) fn proofs(folder: &Path) -> Result<Steps> {
+    let project = Project::find()?;
+    let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
+    let mut steps = Steps::default();
+    release(&mut steps, &project);
+    let recipe = project.copy_recipe()?;
+    full::check(&mut steps, &project, &recipe, &folder);
     Ok(steps)
 }
 

@@ -182,7 +182,10 @@ fn parse_relation(text: &str) -> Result<Relation, RelationError> {
         return Err(refuse("something follows that is not understood"));
     }
     if relation.architectures.iter().chain(relation.profiles.iter().flatten()).any(|w| {
-        !w.strip_prefix('!').unwrap_or(w).bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b))
+        !w.strip_prefix('!')
+            .unwrap_or(w)
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b))
     }) {
         return Err(refuse("an architecture or a profile is not a word"));
     }

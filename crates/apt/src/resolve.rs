@@ -3,8 +3,10 @@
 //! Only candidates are considered (or the versions that the request names), Recommends are not
 //! followed. The request becomes a [`problem`] over whole packages, which `resolvo` solves: what is
 //! forced is decided first, then open choices in the order in which packages came in, each for its
-//! first alternative that is possible, unless another one is there already. That is apt's preference,
-//! and the result is a function of the indices and the request.
+//! first alternative that is possible, unless another one is there already. That is what apt's own
+//! solver of version 3 does, with which the results were compared (see `examples/resolve.rs`); its
+//! older one decides some choices before it has seen everything that is forced, and so, in large
+//! sets, sometimes installs a package more. The result is a function of indices and request.
 
 mod error;
 mod explain;

@@ -14,9 +14,6 @@ use crate::repository::Repository;
 use crate::resolve::ResolveError;
 use crate::version::Version;
 
-/// Names that are less alike than this (of 1) are not worth suggesting.
-const ALIKE: f64 = 0.75;
-
 /// Where a record is: the number of its repository, and its number there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct RecordId {
@@ -90,19 +87,24 @@ impl Universe {
         self.candidate_id(name, architecture).map(|id| (self.repository(id), self.record(id)))
     }
 
-    /// Up to three names for `architecture` that look like `name`, the most similar first.
+    /// Up to three names for `architecture` that `name` could have meant: first those with few
+    /// letters changed, then those that go on after it, as `linux-image-arm64`.
     pub fn nearest_names(&self, name: &str, architecture: &str) -> Vec<&str> {
-        let mut scored: Vec<(f64, &str)> = self
+        let near = (name.len() / 3).max(2);
+        let mut scored: Vec<(usize, &str)> = self
             .by_name
             .iter()
+            .filter(|(known, _)| {
+                known.len().abs_diff(name.len()) <= near || known.starts_with(name)
+            })
             .filter(|(_, ids)| ids.iter().any(|id| self.is_for(*id, architecture)))
-            .map(|(known, _)| (strsim::jaro_winkler(name, known), known.as_str()))
-            .filter(|(score, _)| *score >= ALIKE)
+            .map(|(known, _)| (strsim::damerau_levenshtein(name, known), known.as_str()))
+            .filter(|(distance, known)| {
+                // Two letters of three in common mean nothing.
+                *distance <= near && *distance * 2 < name.len() || known.starts_with(name)
+            })
             .collect();
-        // The distance in letters decides among the similar, then the alphabet.
-        scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
-        scored.truncate(20);
-        scored.sort_by_key(|(_, known)| (strsim::damerau_levenshtein(name, known), *known));
+        scored.sort_unstable();
         scored.into_iter().take(3).map(|(_, known)| known).collect()
     }
 

@@ -57,13 +57,15 @@ pub enum BoardError {
         /// The first bytes.
         start: Vec<u8>,
     },
-    /// The kernel is too large for the firmware.
+    /// A file is too large for the firmware.
     #[error(
-        "the compressed kernel has {size} bytes; Raspberry Pi 5 EEPROMs before 2025-06-09 cannot \
-         read {limit} bytes or more from NVMe"
+        "{file} has {size} bytes; Raspberry Pi 5 EEPROMs before 2025-06-09 cannot read {limit} \
+         bytes or more from NVMe"
     )]
-    KernelTooLarge {
-        /// Bytes after compression.
+    TooLarge {
+        /// Its name on the boot partition.
+        file: &'static str,
+        /// Bytes, after compression.
         size: u64,
         /// The limit in bytes.
         limit: u64,

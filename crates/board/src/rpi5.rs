@@ -2,19 +2,20 @@
 //! the initramfs and the device trees. No firmware files: they live in the EEPROM.
 
 use flate2::{Compression, GzBuilder};
-use osb_tree::{Inode, Tree};
+use osb_tree::{Content, Inode, Tree};
 
 use crate::Inputs;
 use crate::command_line::command_line;
 use crate::error::BoardError;
 use crate::kernel::{Kernel, device_trees};
 use crate::layout::put;
+use crate::uefi::INITRAMFS;
 
 /// The device tree without which the bootloader refuses the partition (`os_check`).
 const DEVICE_TREE: &str = "bcm2712-rpi-5-b.dtb";
 
 /// EEPROMs before 2025-06-09 fail to read files of 32 MB from NVMe (rpi-eeprom release notes).
-const KERNEL_LIMIT: u64 = 32_000_000;
+const FILE_LIMIT: u64 = 32_000_000;
 
 /// The bootloader reads at most so many bytes of `cmdline.txt`.
 const COMMAND_LINE_LIMIT: usize = 1024;
@@ -50,6 +51,8 @@ pub(crate) fn add(boot: &mut Tree, inputs: &Inputs<'_>, kernel: &Kernel) -> Resu
         );
         return Err(BoardError::CommandLine { reason });
     }
+    let initramfs = boot.get(INITRAMFS).and_then(Inode::content).map_or(0, Content::size);
+    fits(INITRAMFS, initramfs)?;
     put(boot, "cmdline.txt", Inode::file(0o644, line.into_bytes()))?;
     put(boot, "config.txt", Inode::file(0o644, CONFIG.as_bytes().to_vec()))?;
     put(boot, "kernel8.img", Inode::file(0o644, compress(kernel)?))
@@ -64,9 +67,15 @@ fn compress(kernel: &Kernel) -> Result<Vec<u8>, BoardError> {
     std::io::copy(&mut image, &mut encoder).map_err(failed)?;
     let bytes = encoder.finish().map_err(failed)?;
     let size = bytes.len() as u64;
-    match size < KERNEL_LIMIT {
-        true => Ok(bytes),
-        false => Err(BoardError::KernelTooLarge { size, limit: KERNEL_LIMIT }),
+    fits("kernel8.img", size)?;
+    Ok(bytes)
+}
+
+/// Whether the firmware can read a file of `size` bytes.
+fn fits(file: &'static str, size: u64) -> Result<(), BoardError> {
+    match size < FILE_LIMIT {
+        true => Ok(()),
+        false => Err(BoardError::TooLarge { file, size, limit: FILE_LIMIT }),
     }
 }
 

@@ -4,6 +4,7 @@
 //! <cache>/
 //!   debs-v1/SHA256.deb       packages as the archive has them        (osb-apt)
 //!   indices-v1/SHA256        indices, by their signed digest         (osb-apt)
+//!   releases-v1/SHA256       verified Releases, by their URL         (osb-apt)
 //!   plain-v1/SHA256.deb      the same packages, checked, data.tar not compressed
 //!   tools-v1/KEY/            unpacked tool sets of the host's architecture
 //!   layers-v1/KEY/root/      upper directories of finished layers
@@ -13,9 +14,13 @@
 //! Entries appear by rename, whole, and are never changed afterwards.
 
 use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::BuildError;
+
+/// Folders whose entries are single files.
+const FILES: [&str; 4] = ["debs-v1", "indices-v1", "plain-v1", "releases-v1"];
 
 /// The folders of the cache, and this run's work folder.
 pub(crate) struct Cache {
@@ -28,13 +33,19 @@ pub(crate) struct Cache {
 impl Cache {
     /// Opens (and makes) the cache, removes what dead runs left, and takes a work folder.
     pub(crate) fn open(root: &Path) -> Result<Self, BuildError> {
+        // Layers hold shadow files and setuid programs of versions that age: for their owner only.
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(root)
+            .map_err(BuildError::io("making", root))?;
         let works = root.join("work");
-        for folder in ["debs-v1", "indices-v1", "plain-v1", "tools-v1", "layers-v1", "work"] {
+        for folder in FILES.into_iter().chain(["tools-v1", "layers-v1", "work"]) {
             let folder = root.join(folder);
             fs::create_dir_all(&folder).map_err(BuildError::io("making", folder))?;
         }
         let root = root.canonicalize().map_err(BuildError::io("finding", root))?;
-        sweep(&works)?;
+        sweep(&root, &works)?;
         let work = works.join(format!("{}", std::process::id()));
         fs::create_dir_all(&work).map_err(BuildError::io("making", &work))?;
         let lock_path = work.join("lock");
@@ -91,8 +102,12 @@ impl Drop for Cache {
     }
 }
 
-/// Removes the work folders of runs that no longer live: their lock can be taken.
-fn sweep(works: &Path) -> Result<(), BuildError> {
+/// Removes the work folders of runs that no longer live: their lock can be taken. If no run
+/// lives, no temporary file among the entries has an owner, either.
+fn sweep(root: &Path, works: &Path) -> Result<(), BuildError> {
+    // Listed first: whoever begins one later must not lose it.
+    let temporary = temporary(root)?;
+    let mut alone = true;
     for entry in fs::read_dir(works).map_err(BuildError::io("reading", works))?.flatten() {
         let lock = entry.path().join("lock");
         let alive = match File::open(&lock) {
@@ -102,13 +117,45 @@ fn sweep(works: &Path) -> Result<(), BuildError> {
         if !alive {
             fs::remove_dir_all(entry.path()).map_err(BuildError::io("clearing", entry.path()))?;
         }
+        alone &= !alive;
+    }
+    for path in temporary.iter().filter(|_| alone) {
+        // One that is gone has been finished or removed by its owner.
+        let _ = fs::remove_file(path);
     }
     Ok(())
+}
+
+/// Files that are to become entries when they are whole: their names begin with a dot.
+fn temporary(root: &Path) -> Result<Vec<PathBuf>, BuildError> {
+    let mut found = Vec::new();
+    for folder in FILES {
+        let folder = root.join(folder);
+        let entries = fs::read_dir(&folder).map_err(BuildError::io("reading", folder))?;
+        let hidden = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
+        found.extend(entries.flatten().filter(hidden).map(|entry| entry.path()));
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn temporary_files_are_removed_when_no_run_lives() {
+        let dir = tempfile::tempdir().unwrap();
+        let debs = dir.path().join("debs-v1");
+        let (part, whole) = (debs.join(".partXYZ"), debs.join("abc.deb"));
+        let first = Cache::open(dir.path()).unwrap();
+        fs::write(&part, "").unwrap();
+        fs::write(&whole, "").unwrap();
+        sweep(&first.root, &first.root.join("work")).unwrap();
+        assert!(part.exists(), "it may be the living run's");
+        drop(first);
+        Cache::open(dir.path()).unwrap();
+        assert!(!part.exists() && whole.exists());
+    }
 
     #[test]
     fn what_a_dead_run_left_is_removed() {

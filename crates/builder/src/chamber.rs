@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use osb_sandbox::{Bind, Command, Machine, Session, Spec, ToolsTree};
+use osb_sandbox::{Bind, Command, Machine, SandboxError, Session, Spec, ToolsTree};
 
 use crate::error::BuildError;
 use crate::job::Job;
@@ -88,6 +88,13 @@ impl<'a> Chamber<'a> {
         self.command(what, Command { argv: owned(argv), ..self.template() })
     }
 
+    /// Runs a program of the image whose output is wanted as data: without its warnings.
+    pub(crate) fn ask(&mut self, what: &str, argv: &[&str]) -> Result<String, BuildError> {
+        let mut quiet = vec!["sh", "-c", "exec \"$@\" 2>/dev/null", "sh"];
+        quiet.extend(argv);
+        Ok(String::from_utf8_lossy(&self.run(what, &quiet)?).into_owned())
+    }
+
     /// Runs a program of the image with the given standard input.
     pub(crate) fn feed(
         &mut self,
@@ -126,19 +133,26 @@ impl<'a> Chamber<'a> {
     fn command(&mut self, what: &str, command: Command) -> Result<Vec<u8>, BuildError> {
         self.job.go_on()?;
         self.job.detail(format!("{}: {what}", self.layer));
-        let finished = self.session.run(&command)?;
-        if finished.status != 0 {
-            let log = self.job.cache.root.join("failure.log");
-            fs::write(&log, &finished.tail).map_err(BuildError::io("writing", &log))?;
-            return Err(BuildError::Command {
-                layer: self.layer.clone(),
-                what: what.to_owned(),
-                status: finished.status,
-                tail: String::from_utf8_lossy(&finished.tail).into_owned(),
-                log,
-            });
+        match self.session.run(&command) {
+            Ok(finished) if finished.status == 0 => Ok(finished.tail),
+            Ok(finished) => Err(self.failed(what, finished.status, &finished.tail)?),
+            // What timeout(1) exits with.
+            Err(SandboxError::TimedOut { tail, .. }) => Err(self.failed(what, 124, &tail)?),
+            Err(error) => Err(error.into()),
         }
-        Ok(finished.tail)
+    }
+
+    /// The error for a failed program, after its output was kept.
+    fn failed(&self, what: &str, status: i32, tail: &[u8]) -> Result<BuildError, BuildError> {
+        let log = self.job.cache.root.join("failure.log");
+        fs::write(&log, tail).map_err(BuildError::io("writing", &log))?;
+        Ok(BuildError::Command {
+            layer: self.layer.clone(),
+            what: what.to_owned(),
+            status,
+            tail: String::from_utf8_lossy(tail).into_owned(),
+            log,
+        })
     }
 }
 

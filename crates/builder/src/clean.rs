@@ -21,6 +21,11 @@ const GONE: &[&str] = &[
     "var/lib/dpkg/lock-frontend",
     "var/lib/dpkg/triggers/Lock",
     "var/lib/systemd/random-seed",
+    // Links that the kernel's packages make for boot loaders which no board here has.
+    "vmlinuz",
+    "vmlinuz.old",
+    "initrd.img",
+    "initrd.img.old",
 ];
 
 /// Directories that stay, without what is in them.
@@ -70,7 +75,9 @@ pub(crate) fn clean(tree: &mut Tree, epoch: i64) -> Result<(), BuildError> {
     // Empty, not missing: systemd then makes one on every boot that has none, and the boot is
     // not taken for a first boot with questions on the console (machine-id(5)).
     if tree.get("etc").is_some() {
-        tree.insert("etc/machine-id", Inode::file(0o444, Vec::new()))?;
+        let mut empty = Inode::file(0o444, Vec::new());
+        empty.meta.mtime = Time::from_secs(epoch);
+        tree.insert("etc/machine-id", empty)?;
     }
     // The packages' scripts have brought caches up to date with /usr. Without these stamps
     // systemd does it again on the first boot (systemd-update-done.service(8)).

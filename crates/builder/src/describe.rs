@@ -10,7 +10,7 @@ use osb_metadata::{
     SourceInfo,
 };
 
-use crate::emit::{Disk, Emitted};
+use crate::emit::{ARTIFACTS, Disk, Emitted};
 use crate::error::BuildError;
 use crate::event::Artifact;
 use crate::job::Job;
@@ -120,8 +120,8 @@ fn hex_uuid(uuid: &[u8; 16]) -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
-/// Gives the artifacts their names, and writes what describes them. The sums come last: they
-/// are there only when everything they name is.
+/// Gives the artifacts their names, and writes what describes them. Whatever an earlier build
+/// left here goes first, its sums before all: they are there only when everything they name is.
 pub(crate) fn publish(
     job: &Job,
     lock: &Lock,
@@ -132,11 +132,12 @@ pub(crate) fn publish(
     emitted.sort_by_key(|file| file.name);
     let output = &job.options.output;
     let text = metadata(job, lock, plan, disk, &emitted).to_json();
+    retract(output)?;
     let mut sums = Sums::new();
     let mut artifacts = Vec::new();
-    for file in &emitted {
+    for file in emitted {
         let path = output.join(file.name);
-        fs::rename(&file.partial, &path).map_err(BuildError::io("naming", &path))?;
+        file.partial.rename(&path).map_err(BuildError::io("naming", &path))?;
         add(output, &mut sums, file.name, file.sha256)?;
         artifacts.push(Artifact { path, size: file.size, sha256: Some(to_hex(&file.sha256)) });
     }
@@ -150,7 +151,26 @@ pub(crate) fn publish(
     let path = output.join("SHA256SUMS");
     locking::write(&path, &text)?;
     artifacts.push(Artifact { path, size: text.len() as u64, sha256: None });
+    fs::File::open(output)
+        .and_then(|folder| folder.sync_all())
+        .map_err(BuildError::io("writing out", output))?;
     Ok(artifacts)
+}
+
+/// Removes what an earlier build wrote into the folder.
+fn retract(output: &Path) -> Result<(), BuildError> {
+    let described = ARTIFACTS.into_iter().chain(["metadata.json"]);
+    let mut names = vec!["SHA256SUMS".to_owned()];
+    names.extend(described.flat_map(|name| [format!("{name}.sha256"), name.to_owned()]));
+    for path in names.into_iter().map(|name| output.join(name)) {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(BuildError::io("removing", path)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Enters a file into the sums, and writes its own `.sha256` beside it.

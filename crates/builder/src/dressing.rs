@@ -7,22 +7,24 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use glob_match::glob_match;
+use osb_apt::LockedPackage;
 use osb_recipe::{FileContent, Format, Layer};
 use osb_tree::{Inode, Kind, Time, Tree};
 
 use crate::chamber::{Chamber, Setup};
 use crate::error::BuildError;
 use crate::job::Job;
-use crate::plan::PlannedLayer;
+use crate::plan::{Plan, PlannedLayer};
 
 /// Builds the dressing half of `planned` onto the layers `below`.
 pub(crate) fn dress(
     job: &Job,
+    plan: &Plan,
     planned: &PlannedLayer,
     below: &[PathBuf],
     tools: &Path,
     artifacts: &Path,
-    epoch: i64,
 ) -> Result<(), BuildError> {
     let layer = planned.layer;
     let scripts = job.cache.scratch(&format!("scripts-{}", layer.name))?;
@@ -33,19 +35,19 @@ pub(crate) fn dress(
             .map_err(BuildError::io("writing", &path))?;
     }
     let shown = [(scripts, "scripts"), (artifacts.to_owned(), "artifacts")];
-    let setup = Setup { layer: &layer.name, below, tools, shown: &shown, epoch };
+    let setup = Setup { layer: &layer.name, below, tools, shown: &shown, epoch: plan.epoch };
     let mut chamber = Chamber::open(job, &setup, |_| Ok(()))?;
     remove_packages(&mut chamber, layer)?;
     add_users(&mut chamber, layer)?;
     make_directories(&mut chamber, layer)?;
-    lay_files(&mut chamber, "laying files", &files(layer)?, epoch)?;
+    lay_files(&mut chamber, "laying files", &files(layer)?, plan.epoch)?;
     unpack_artifacts(&mut chamber, layer)?;
     set_units(&mut chamber, layer)?;
-    hold(&mut chamber, layer)?;
+    hold(&mut chamber, layer, &plan.packages)?;
     for (index, script) in layer.scripts.iter().enumerate() {
         chamber.run(&format!("script {}", script.name), &[&format!("/run/osb/scripts/{index}")])?;
     }
-    chamber.publish(&job.cache.layer(&planned.dressing_key))?;
+    chamber.publish(&plan.folder(job, &planned.dressing_key))?;
     Ok(())
 }
 
@@ -127,20 +129,20 @@ fn set_units(chamber: &mut Chamber, layer: &Layer) -> Result<(), BuildError> {
     Ok(())
 }
 
-/// Marks installed packages whose names match the layer's globs as held.
-fn hold(chamber: &mut Chamber, layer: &Layer) -> Result<(), BuildError> {
-    if layer.hold.is_empty() {
+/// Marks packages of the image whose names match the layer's globs as held.
+fn hold(
+    chamber: &mut Chamber,
+    layer: &Layer,
+    packages: &[&LockedPackage],
+) -> Result<(), BuildError> {
+    let selections: String = packages
+        .iter()
+        .filter(|package| layer.hold.iter().any(|glob| glob_match(glob, &package.name)))
+        .map(|package| format!("{} hold\n", package.name))
+        .collect();
+    if selections.is_empty() {
         return Ok(());
     }
-    let mut argv =
-        vec!["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package} hold\\n"];
-    argv.extend(layer.hold.iter().map(String::as_str));
-    let listing = chamber.run("listing packages to hold", &argv)?;
-    let selections: String = String::from_utf8_lossy(&listing)
-        .lines()
-        .filter_map(|line| line.strip_prefix("installed "))
-        .map(|line| format!("{line}\n"))
-        .collect();
     chamber.feed("holding packages", &["dpkg", "--set-selections"], selections.into_bytes())?;
     Ok(())
 }
@@ -162,6 +164,7 @@ fn files(layer: &Layer) -> Result<Tree, BuildError> {
 }
 
 /// A file of root's.
+#[cfg(test)]
 pub(crate) fn text_file(mode: u32, text: &str) -> Inode {
     Inode::file(mode, text.as_bytes().to_vec())
 }

@@ -4,7 +4,7 @@
 //! are wanted: the sparse `disk.img`, the compressor of `sd.img.zst`, and the hashes of both.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use osb_board::Boot;
@@ -19,16 +19,44 @@ use crate::job::Job;
 use crate::options::Only;
 use crate::plan::Plan;
 
+/// Every artifact that a build can write.
+pub(crate) const ARTIFACTS: [&str; 3] = ["disk.img", "rootfs.tar.gz", "sd.img.zst"];
+
 /// Compression of `sd.img.zst`: 3 is the level that saturates a card writer; 19 is 100 times
 /// slower for 10 % less.
 const ZSTD_LEVEL: i32 = 3;
 /// Compression of `rootfs.tar.gz`, gzip's own default.
 const GZIP_LEVEL: u32 = 6;
 
+/// A file under its temporary name, which goes with it unless it was renamed.
+pub(crate) struct Partial(PathBuf);
+
+impl Partial {
+    /// Gives the file its final name.
+    pub(crate) fn rename(self, to: &Path) -> io::Result<()> {
+        fs::rename(&self.0, to)
+    }
+}
+
+impl std::ops::Deref for Partial {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // After a rename there is nothing to remove.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
 /// A written file, still under its temporary name.
 pub(crate) struct Emitted {
     pub(crate) name: &'static str,
-    pub(crate) partial: PathBuf,
+    pub(crate) partial: Partial,
     pub(crate) size: u64,
     pub(crate) sha256: [u8; 32],
     /// For compressed files: length and digest of what they hold.
@@ -129,13 +157,13 @@ pub(crate) fn write_disk(job: &Job, disk: &Disk, tree: &Tree) -> Result<Vec<Emit
         let wants = |only| job.options.only.is_none_or(|wanted| wanted == only);
         let raw_path = wants(Only::Disk).then(|| partial(job, "disk.img"));
         let sd_path = wants(Only::Sd).then(|| partial(job, "sd.img.zst"));
-        let mut raw = match &raw_path {
+        let mut raw = match raw_path.as_deref() {
             Some(path) => {
                 Some(SparseFile::create(path, size).map_err(BuildError::io("creating", path))?)
             }
             None => None,
         };
-        let mut sd = match &sd_path {
+        let mut sd = match sd_path.as_deref() {
             Some(path) => {
                 let file = File::create(path).map_err(BuildError::io("creating", path))?;
                 let writer = Sha256Writer::new(BufWriter::with_capacity(1 << 20, file));
@@ -165,7 +193,7 @@ pub(crate) fn write_disk(job: &Job, disk: &Disk, tree: &Tree) -> Result<Vec<Emit
         let (length, digest) = hash.finish();
         let mut emitted = Vec::new();
         if let (Some(sink), Some(path)) = (raw, raw_path) {
-            sink.finish().map_err(BuildError::io("finishing", &path))?;
+            sink.finish().map_err(BuildError::io("finishing", &*path))?;
             emitted.push(Emitted {
                 name: "disk.img",
                 partial: path,
@@ -175,7 +203,7 @@ pub(crate) fn write_disk(job: &Job, disk: &Disk, tree: &Tree) -> Result<Vec<Emit
             });
         }
         if let (Some(sink), Some(path)) = (sd, sd_path) {
-            let fail = |error| BuildError::io("finishing", &path)(error);
+            let fail = |error| BuildError::io("finishing", &*path)(error);
             let (writer, sha256, size) = sink.finish().map_err(fail)?.finish();
             sync(writer, &path)?;
             let content = Some((length, digest));
@@ -199,10 +227,12 @@ pub(crate) fn write_rootfs(job: &Job, tree: &Tree, boot: &Boot) -> Result<Emitte
             crate::dressing::lay(&mut whole, &path, inode.clone())?;
         }
         let path = partial(job, "rootfs.tar.gz");
-        let file = File::create(&path).map_err(BuildError::io("creating", &path))?;
+        let file = File::create(&*path).map_err(BuildError::io("creating", &*path))?;
         let writer = Sha256Writer::new(BufWriter::with_capacity(1 << 20, file));
         let options = osb_archive::TarOptions { gzip_level: GZIP_LEVEL, jobs: job.options.jobs };
-        let (writer, sha256, size) = osb_archive::tar_gz(&whole, writer, &options)?.finish();
+        let writer = Watched { job, inner: writer };
+        let writer = osb_archive::tar_gz(&whole, writer, &options)?.inner;
+        let (writer, sha256, size) = writer.finish();
         sync(writer, &path)?;
         let emitted = Emitted { name: "rootfs.tar.gz", partial: path, size, sha256, content: None };
         Ok((emitted, mib(size)))
@@ -210,8 +240,8 @@ pub(crate) fn write_rootfs(job: &Job, tree: &Tree, boot: &Boot) -> Result<Emitte
 }
 
 /// The temporary name of an artifact, in the folder where it will lie.
-fn partial(job: &Job, name: &str) -> PathBuf {
-    job.options.output.join(format!(".{name}.partial"))
+fn partial(job: &Job, name: &str) -> Partial {
+    Partial(job.options.output.join(format!(".{name}.partial")))
 }
 
 fn sync(writer: BufWriter<File>, path: &Path) -> Result<(), BuildError> {
@@ -226,14 +256,13 @@ fn sync(writer: BufWriter<File>, path: &Path) -> Result<(), BuildError> {
 pub(crate) fn prepare_output(job: &Job) -> Result<(), BuildError> {
     let output = &job.options.output;
     fs::create_dir_all(output).map_err(BuildError::io("making", output))?;
-    for name in ["disk.img", "sd.img.zst", "rootfs.tar.gz"] {
-        let path = partial(job, name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(BuildError::io("removing", path)(error));
-            }
-            _ => {}
-        }
+    remove_partials(job)
+}
+
+/// Removes everything that has a temporary name.
+pub(crate) fn remove_partials(job: &Job) -> Result<(), BuildError> {
+    for name in ARTIFACTS {
+        drop(partial(job, name));
     }
     Ok(())
 }
@@ -254,6 +283,28 @@ impl Sink for Progress<'_> {
 
     fn zeros(&mut self, len: u64) -> io::Result<()> {
         self.job.advance(len);
-        self.job.go_on().map_err(|_| io::Error::from(io::ErrorKind::Interrupted))
+        go_on(self.job)
     }
+}
+
+/// A file that is being written until the caller asks to stop.
+struct Watched<'a, W> {
+    job: &'a Job<'a>,
+    inner: W,
+}
+
+impl<W: Write> Write for Watched<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        go_on(self.job)?;
+        self.inner.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Not `ErrorKind::Interrupted`: `write_all` takes that for a reason to try again, for ever.
+fn go_on(job: &Job) -> io::Result<()> {
+    job.go_on().map_err(io::Error::other)
 }

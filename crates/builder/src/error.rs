@@ -22,6 +22,18 @@ pub enum BuildError {
     /// The lock must change, and may not.
     #[error("{0}")]
     LockDrift(String),
+    /// A source went back in time.
+    #[error(
+        "source {source_name:?} is from {offered} (seconds since 1970); the lock has seen it of {seen}"
+    )]
+    Rollback {
+        /// The source's name.
+        source_name: String,
+        /// `Date` of the Release that the mirror offers.
+        offered: i64,
+        /// `Date` of the Release in the lock.
+        seen: i64,
+    },
     /// The sandbox could not do its part.
     #[error(transparent)]
     Sandbox(#[from] osb_sandbox::SandboxError),
@@ -121,14 +133,16 @@ impl BuildError {
             BuildError::Cancelled => 130,
             BuildError::Apt(error) => match error.kind() {
                 Kind::Verification => 4,
-                Kind::NotFound | Kind::Resolution => 2,
+                Kind::NotFound | Kind::Resolution | Kind::Format => 2,
                 Kind::Cancelled => 130,
                 _ => 1,
             },
             BuildError::Sandbox(osb_sandbox::SandboxError::Cancelled) => 130,
             BuildError::Sandbox(osb_sandbox::SandboxError::Missing(_)) => 5,
             BuildError::LockDrift(_) | BuildError::Recipe(_) => 2,
-            BuildError::Package { .. } | BuildError::Unexpected(_) => 4,
+            BuildError::Package { .. }
+            | BuildError::Unexpected(_)
+            | BuildError::Rollback { .. } => 4,
             BuildError::Host { .. } | BuildError::Space { .. } => 5,
             BuildError::Io { source, .. } if source.kind() == io::ErrorKind::Interrupted => 130,
             _ => 1,
@@ -149,6 +163,9 @@ impl BuildError {
             }
             BuildError::Command { log, .. } => {
                 format!("{} has more of what it printed", log.display())
+            }
+            BuildError::Rollback { .. } => {
+                "choose a mirror that is up to date; to go back on purpose, remove osb.lock".into()
             }
             BuildError::LockDrift(_) => "run `osb lock` and commit the new osb.lock".into(),
             BuildError::Host { .. } => "`osb doctor` lists everything osb needs".into(),

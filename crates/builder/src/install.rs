@@ -18,7 +18,7 @@ use osb_apt::{LockedPackage, deb};
 use crate::chamber::{Chamber, Setup};
 use crate::error::BuildError;
 use crate::job::Job;
-use crate::plan::PlannedLayer;
+use crate::plan::{Plan, PlannedLayer};
 use crate::tools;
 
 /// Where the sandbox shows the unwrapped packages.
@@ -30,10 +30,10 @@ const POLICY: &str = "usr/sbin/policy-rc.d";
 /// Builds the package half of `planned` onto the layers `below`.
 pub(crate) fn install(
     job: &Job,
+    plan: &Plan,
     planned: &PlannedLayer,
     below: &[PathBuf],
     tools_tree: &Path,
-    epoch: i64,
 ) -> Result<(), BuildError> {
     let layer = planned.layer.name.as_str();
     let facts = planned
@@ -49,7 +49,7 @@ pub(crate) fn install(
         below,
         tools: tools_tree,
         shown: &[(job.cache.plain_folder(), "debs")],
-        epoch,
+        epoch: plan.epoch,
     };
     let mut chamber = Chamber::open(job, &setup, |upper| {
         if below.is_empty() {
@@ -79,7 +79,7 @@ pub(crate) fn install(
         &["dpkg", "--force-confold", "--force-unsafe-io", "--configure", "--pending"],
     )?;
     chamber.run("removing the service policy", &["rm", "-f", &format!("/{POLICY}")])?;
-    chamber.publish(&job.cache.layer(&planned.package_key))?;
+    chamber.publish(&plan.folder(job, &planned.package_key))?;
     Ok(())
 }
 
@@ -175,10 +175,24 @@ fn lay_out(
     }
     for name in essential {
         let facts = &facts[name];
-        deb::extract(&facts.plain, root, &|path| !path.starts_with(b"usr/share/doc/"))
+        deb::extract(&facts.plain, root, &needed_to_run)
             .map_err(|source| BuildError::Package { package: (*name).to_owned(), source })?;
     }
     Ok(())
+}
+
+/// What programs need to run. dpkg unpacks these packages once more, by its own rules, and must
+/// not find what those rules leave out.
+fn needed_to_run(path: &[u8]) -> bool {
+    const NOT: [&[u8]; 6] = [
+        b"usr/share/bug/",
+        b"usr/share/doc/",
+        b"usr/share/info/",
+        b"usr/share/lintian/",
+        b"usr/share/locale/",
+        b"usr/share/man/",
+    ];
+    !NOT.iter().any(|prefix| path.starts_with(prefix))
 }
 
 fn put(path: &Path, text: &str, mode: u32) -> Result<(), BuildError> {

@@ -40,6 +40,7 @@ pub use error::BuildError;
 pub use event::{Artifact, Event, Report, StageTime};
 pub use locking::LockReport;
 pub use options::{Only, Options};
+pub use tools::tool_packages;
 
 /// Builds the image that the options describe, and reports what was written.
 ///
@@ -48,21 +49,28 @@ pub use options::{Only, Options};
 pub fn build(options: &Options, events: &(dyn Fn(Event) + Sync)) -> Result<Report, BuildError> {
     let job = Job::new(options, events)?;
     can_run(&job)?;
-    let lock = locking::ensure(&job)?;
-    match build_locked(&job, &lock) {
-        Err(BuildError::Apt(AptError::Vanished { name, .. })) if !options.locked => {
+    match with_lock(&job, |lock| build_locked(&job, lock)) {
+        Ok(report) => Ok(Report { stages: job.into_stages(), ..report }),
+        // Whatever a stage made of it: the reason is that it was asked to stop.
+        Err(error) => job.go_on().and(Err(error)),
+    }
+}
+
+/// Does `work` with the lock; if the archive has dropped a locked version since, once more with a
+/// new lock, unless that is forbidden.
+fn with_lock<T>(job: &Job, work: impl Fn(&Lock) -> Result<T, BuildError>) -> Result<T, BuildError> {
+    match work(&locking::ensure(job)?) {
+        Err(BuildError::Apt(AptError::Vanished { name, .. })) if !job.options.locked => {
             job.warn(format!("the archive no longer has {name}: locking anew"));
-            let lock = locking::renew(&job)?.lock;
-            build_locked(&job, &lock)
+            work(&locking::renew(job)?.lock)
         }
         result => result,
     }
-    .map(|report| Report { stages: job.into_stages(), ..report })
 }
 
 fn build_locked(job: &Job, lock: &Lock) -> Result<Report, BuildError> {
     let plan = plan::plan(job, lock)?;
-    space::check(job, &plan)?;
+    space::check(job, lock, &plan)?;
     let tools = tools::unpack(job, lock, "build")?;
     let artifacts = stack::fetch(job, &plan)?;
     stack::build(job, &plan, &tools, &artifacts)?;
@@ -96,6 +104,20 @@ fn write(
     tree: &osb_tree::Tree,
 ) -> Result<Vec<Artifact>, BuildError> {
     emit::prepare_output(job)?;
+    let written = write_forms(job, lock, plan, tree);
+    if written.is_err() {
+        // If that fails, too, the first failure is the one to tell; the next run tries again.
+        let _ = emit::remove_partials(job);
+    }
+    written
+}
+
+fn write_forms(
+    job: &Job,
+    lock: &Lock,
+    plan: &plan::Plan,
+    tree: &osb_tree::Tree,
+) -> Result<Vec<Artifact>, BuildError> {
     let boot = job.stage("boot files", None, || {
         let boot = emit::boot_files(job, plan, tree)?;
         let summary = format!("kernel {}", boot.kernel_version);
@@ -152,6 +174,5 @@ pub fn tools(
     events: &(dyn Fn(Event) + Sync),
 ) -> Result<PathBuf, BuildError> {
     let job = Job::new(options, events)?;
-    let lock = locking::ensure(&job)?;
-    tools::unpack(&job, &lock, set)
+    with_lock(&job, |lock| tools::unpack(&job, lock, set))
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use osb_apt::{Change, Lock, LockEvent, LockRequest};
+use osb_apt::{Change, Kind, Lock, LockEvent, LockRequest};
 
 use crate::error::BuildError;
 use crate::job::Job;
@@ -45,7 +45,13 @@ pub(crate) fn ensure(job: &Job) -> Result<Lock, BuildError> {
 /// Locks everything anew and writes the file if anything changed.
 pub(crate) fn renew(job: &Job) -> Result<LockReport, BuildError> {
     let path = &job.options.lock_path;
-    let old = read(path)?;
+    let old = match read(path) {
+        Err(BuildError::Apt(error)) if error.kind() == Kind::Format => {
+            job.warn(format!("{error}: it is made anew"));
+            None
+        }
+        old => old?,
+    };
     let fetcher = sources::fetcher(job);
     let lock = job.stage("lock", None, || {
         let request: LockRequest = sources::lock_request(job, Some(&fetcher))?;
@@ -60,6 +66,9 @@ pub(crate) fn renew(job: &Job) -> Result<LockReport, BuildError> {
         );
         Ok((lock, summary))
     })?;
+    if let Some(old) = &old {
+        no_older(old, &lock)?;
+    }
     let changes = old.as_ref().map(|old| old.diff(&lock)).unwrap_or_default();
     for change in &changes {
         job.note(change.to_string());
@@ -69,6 +78,24 @@ pub(crate) fn renew(job: &Job) -> Result<LockReport, BuildError> {
         write(path, &lock.to_toml())?;
     }
     Ok(LockReport { lock, changes, written })
+}
+
+/// Refuses a source that is older than the lock has seen it: its signature is good, but somebody
+/// may be showing us yesterday's archive, without yesterday's security updates.
+fn no_older(old: &Lock, new: &Lock) -> Result<(), BuildError> {
+    for source in &new.sources {
+        let seen = old.sources.iter().find(|o| o.name == source.name && o.suite == source.suite);
+        if let Some(seen) = seen
+            && source.date < seen.date
+        {
+            return Err(BuildError::Rollback {
+                source_name: source.name.clone(),
+                offered: source.date,
+                seen: seen.date,
+            });
+        }
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Option<Lock>, BuildError> {

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::BuildError;
 use crate::job::Job;
+use crate::tools;
 
 /// Raised when the same inputs would give another tree.
 const FORMAT: &str = "osb-layer 1";
@@ -23,8 +24,13 @@ pub(crate) struct Plan<'a> {
     pub(crate) epoch: i64,
     /// The layers, lowest first.
     pub(crate) layers: Vec<PlannedLayer<'a>>,
-    /// Key of the seal; identifiers of the image derive from it.
+    /// Key of the seal.
     pub(crate) seal_key: String,
+    /// The seal's key and what else tells images of one tree apart (name, version, board, layout);
+    /// identifiers derive from it.
+    image_key: String,
+    /// Digest of the tools tree, shortened.
+    maker: String,
     /// Locked packages of the image, as the lock sorts them.
     pub(crate) packages: Vec<&'a LockedPackage>,
 }
@@ -42,12 +48,19 @@ impl Plan<'_> {
     pub(crate) fn folders(&self, job: &Job) -> Vec<PathBuf> {
         let packages = self.layers.iter().map(|layer| &layer.package_key);
         let dressings = self.layers.iter().map(|layer| &layer.dressing_key);
-        packages.chain(dressings).chain([&self.seal_key]).map(|key| job.cache.layer(key)).collect()
+        packages.chain(dressings).chain([&self.seal_key]).map(|key| self.folder(job, key)).collect()
+    }
+
+    /// The cache folder of one half. Besides the key it is named by who made it: the tools tree is
+    /// no part of the key, since it must not change the tree, but a tree that other tools made is
+    /// not taken for this one's.
+    pub(crate) fn folder(&self, job: &Job, key: &str) -> PathBuf {
+        job.cache.layer(&format!("{key}-{}", self.maker))
     }
 
     /// Sixteen bytes that only this image has, for the identifier called `name`.
     pub(crate) fn identifier(&self, name: &str) -> [u8; 16] {
-        let digest = Sha256::digest(format!("{} {name}", self.seal_key));
+        let digest = Sha256::digest(format!("{} {name}", self.image_key));
         let mut identifier = [0; 16];
         identifier.copy_from_slice(&digest[..16]);
         identifier
@@ -89,9 +102,14 @@ pub(crate) fn plan<'a>(job: &'a Job, lock: &'a Lock) -> Result<Plan<'a>, BuildEr
     for (path, mode, bytes) in crate::settings::files(recipe) {
         settings.push(format!("{path} {mode:o} {}", hex::encode(Sha256::digest(bytes))));
     }
-    settings.extend(recipe.access.ssh_keys.iter().cloned());
-    let seal_key = key(&["seal", &parent, &recipe.access.user, &settings.join("\n")]);
-    Ok(Plan { epoch, layers, seal_key, packages: lock.packages.iter().collect() })
+    let seal_key = key(&["seal", &parent, &settings.join("\n")]);
+    let tools: String =
+        tools::locked(lock, "build").iter().map(|tool| format!("{}\n", tool.sha256)).collect();
+    let maker = key(&["tools", tools::host(), &tools])[..16].to_owned();
+    let image = &recipe.image;
+    let layout = format!("{:?} {:?}", recipe.disk, project.command_line());
+    let image_key = key(&["image", &seal_key, &image.name, &image.version, &image.board, &layout]);
+    Ok(Plan { epoch, layers, seal_key, image_key, maker, packages: lock.packages.iter().collect() })
 }
 
 fn key(parts: &[&str]) -> String {

@@ -2,27 +2,35 @@
 
 use std::path::Path;
 
+use osb_apt::Lock;
+
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::options::Only;
 use crate::plan::Plan;
+use crate::tools;
 
 /// Unpacked size of a .deb against its own: between 3 and 4.5 for the default recipe, larger for
 /// packages of plain data.
 const UNPACKED: u64 = 5;
 
 /// Checks the cache and the output folder against what the plan will write there.
-pub(crate) fn check(job: &Job, plan: &Plan) -> Result<(), BuildError> {
+pub(crate) fn check(job: &Job, lock: &Lock, plan: &Plan) -> Result<(), BuildError> {
     let image: u64 = plan.packages.iter().map(|package| package.size).sum();
     let missing: u64 = plan
         .layers
         .iter()
-        .filter(|planned| !job.cache.layer(&planned.package_key).is_dir())
+        .filter(|planned| !plan.folder(job, &planned.package_key).is_dir())
         .flat_map(|planned| &planned.packages)
         .map(|package| package.size)
         .sum();
     // Each missing package lies there thrice: as downloaded, unwrapped, and installed.
-    let cache = missing * (1 + 2 * UNPACKED);
+    let mut cache = missing * (1 + 2 * UNPACKED);
+    let tools = tools::locked(lock, "build");
+    if !tools::folder(job, &tools).is_dir() {
+        // As downloaded, and unpacked.
+        cache += tools.iter().map(|package| package.size).sum::<u64>() * (1 + UNPACKED);
+    }
     let unpacked = image * UNPACKED;
     let output = match job.options.only {
         Some(Only::Tree) => 0,

@@ -1,5 +1,6 @@
 //! The layer stack: every half that the cache lacks is built, then all are merged.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use osb_apt::{LockedPackage, Wanted};
@@ -16,7 +17,7 @@ pub(crate) fn fetch(job: &Job, plan: &Plan) -> Result<PathBuf, BuildError> {
     let needed: Vec<&LockedPackage> = plan
         .layers
         .iter()
-        .filter(|planned| !job.cache.layer(&planned.package_key).is_dir())
+        .filter(|planned| !plan.folder(job, &planned.package_key).is_dir())
         .flat_map(|planned| planned.packages.iter().copied())
         .filter(|package| !job.cache.plain(&package.sha256).exists())
         .collect();
@@ -33,11 +34,13 @@ pub(crate) fn fetch(job: &Job, plan: &Plan) -> Result<PathBuf, BuildError> {
 
 fn artifacts(job: &Job, plan: &Plan) -> Result<PathBuf, BuildError> {
     let folder = job.cache.scratch("artifacts")?;
+    let mut seen = BTreeSet::new();
     let wanted: Vec<Wanted> = plan
         .layers
         .iter()
-        .filter(|planned| !job.cache.layer(&planned.dressing_key).is_dir())
+        .filter(|planned| !plan.folder(job, &planned.dressing_key).is_dir())
         .flat_map(|planned| &planned.layer.artifacts)
+        .filter(|artifact| seen.insert(&artifact.sha256))
         .map(|artifact| Wanted {
             name: artifact.url.clone(),
             sha256: artifact.sha256.clone(),
@@ -67,13 +70,13 @@ pub(crate) fn build(
     let count = plan.layers.len();
     for (index, planned) in plan.layers.iter().enumerate() {
         half(job, "install", &planned.layer.name, &folders[..=index], |below| {
-            install::install(job, planned, below, tools, plan.epoch)?;
+            install::install(job, plan, planned, below, tools)?;
             Ok(format!("{} packages", planned.packages.len()))
         })?;
     }
     for (index, planned) in plan.layers.iter().enumerate() {
         half(job, "dress", &planned.layer.name, &folders[..=count + index], |below| {
-            dressing::dress(job, planned, below, tools, artifacts, plan.epoch)?;
+            dressing::dress(job, plan, planned, below, tools, artifacts)?;
             Ok(format!("{} files", planned.layer.files.len()))
         })?;
     }

@@ -10,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use osb_apt::{Lock, Wanted, deb};
+use osb_apt::{Lock, LockedPackage, LockedTool, Wanted, deb};
 use sha2::{Digest, Sha256};
 
 use crate::error::BuildError;
@@ -40,31 +40,48 @@ pub(crate) fn sets() -> Vec<(String, Vec<String>)> {
         .to_vec()
 }
 
+/// Every package that a lock asks its sources for besides those of the layers, sorted: an archive
+/// that takes Debian's place must hold them, and what they depend on, for amd64 and arm64.
+pub fn tool_packages() -> Vec<String> {
+    let names: BTreeSet<String> = sets().into_iter().flat_map(|(_, packages)| packages).collect();
+    names.into_iter().collect()
+}
+
 /// The Debian name of the architecture that osb runs on.
 pub(crate) fn host() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }
 }
 
+/// The packages of `set` for this host.
+pub(crate) fn locked<'a>(lock: &'a Lock, set: &str) -> Vec<&'a LockedPackage> {
+    let here = |tool: &&LockedTool| tool.set == set && tool.host == host();
+    lock.tools.iter().filter(here).map(|tool| &tool.package).collect()
+}
+
+/// Where these packages are unpacked, or will be.
+pub(crate) fn folder(job: &Job, packages: &[&LockedPackage]) -> PathBuf {
+    let mut hash = Sha256::new();
+    for package in packages {
+        hash.update(format!("{} {}\n", package.name, package.sha256));
+    }
+    job.cache.tools(&hex::encode(hash.finalize()))
+}
+
 /// Downloads and unpacks `set` of `lock`; returns the tree.
 pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, BuildError> {
-    let tools: Vec<_> =
-        lock.tools.iter().filter(|tool| tool.set == set && tool.host == host()).collect();
+    let tools = locked(lock, set);
     if tools.is_empty() {
         return Err(BuildError::Recipe(format!(
             "the lock has no tools of the set {set:?} for {} hosts",
             host()
         )));
     }
-    let mut hash = Sha256::new();
-    for tool in &tools {
-        hash.update(format!("{} {}\n", tool.package.name, tool.package.sha256));
-    }
-    let tree = job.cache.tools(&hex::encode(hash.finalize()));
+    let tree = folder(job, &tools);
     if tree.is_dir() {
         return Ok(tree);
     }
     let wanted: Vec<Wanted> =
-        tools.iter().map(|tool| packages::wanted(job, &tool.package)).collect::<Result<_, _>>()?;
+        tools.iter().map(|package| packages::wanted(job, package)).collect::<Result<_, _>>()?;
     let files = packages::download(job, "download tools", &wanted)?;
     job.stage("unpack tools", None, || {
         let root = job.cache.scratch(&format!("tools-{set}"))?;
@@ -78,11 +95,11 @@ pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, Build
             symlink(target, root.join(name)).map_err(BuildError::io("linking", root.join(name)))?;
         }
         let unneeded: BTreeSet<&[u8]> =
-            BTreeSet::from([&b"usr/share/doc"[..], b"usr/share/man", b"usr/share/locale"]);
+            BTreeSet::from([&b"usr/share/doc/"[..], b"usr/share/man/", b"usr/share/locale/"]);
         let keep = |path: &[u8]| !unneeded.iter().any(|prefix| path.starts_with(prefix));
         packages::each(job, &files, |index, file| {
             deb::extract(file, &root, &keep).map_err(|source| BuildError::Package {
-                package: tools[index].package.name.clone(),
+                package: format!("{} {}", tools[index].name, tools[index].version),
                 source,
             })
         })?;

@@ -6,16 +6,38 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::exit::{BAD_INPUT, FAILED, Failure, INTERRUPTED};
 
+/// Signals that ask the program to stop.
+const STOPS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+
+/// A run that was asked to stop may take so long to end by itself. It looks at the flag all the
+/// time, except while it waits: for a server that does not answer, for a disk.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// A flag that the first Ctrl-C sets; a second one ends the program at once.
-pub(crate) fn cancel_flag() -> Result<Arc<AtomicBool>, Failure> {
+///
+/// If the program is still there after a grace, it says its `last_words` and ends, too. That is
+/// safe at any moment: what a run makes has no valid name until it is whole, sandboxes die with
+/// the program, and the next run removes what a dead one left.
+pub(crate) fn cancel_flag(
+    last_words: impl FnOnce() + Send + 'static,
+) -> Result<Arc<AtomicBool>, Failure> {
     let flag = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    let mut signals = Signals::new(STOPS).map_err(|error| Failure::from_error(FAILED, &error))?;
+    std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            std::thread::sleep(GRACE);
+            last_words();
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    });
+    for signal in STOPS {
         // In this order: the exit is armed by the flag that the second line sets.
         let code = i32::from(INTERRUPTED);
         signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&flag))

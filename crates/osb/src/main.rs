@@ -21,6 +21,8 @@ use crate::output::Output;
 fn main() -> ExitCode {
     // The sandbox starts this program again, under another name, as the first process inside.
     osb_sandbox::dispatch();
+    // Folders made here become folders of the image: the caller's umask must not reach them.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let cli = Cli::parse();
     let output = Output::new(&cli.global);
     match commands::run(&cli, &output) {

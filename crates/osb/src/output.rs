@@ -5,7 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::io::{IsTerminal, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -19,13 +19,14 @@ use crate::progress::{Progress, Wishes};
 /// How often the status line, or a JSON `progress` object, is renewed.
 const REFRESH: Duration = Duration::from_millis(200);
 
-/// Where text, progress and JSON go. Shared between threads.
+/// Where text, progress and JSON go. Shared between threads; clones share one status line.
+#[derive(Clone)]
 pub(crate) struct Output {
     json: bool,
     quiet: bool,
     verbose: bool,
     started: Instant,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 struct State {
@@ -45,11 +46,11 @@ impl Output {
             quiet: global.quiet,
             verbose: global.verbose,
             started: Instant::now(),
-            state: Mutex::new(State {
+            state: Arc::new(Mutex::new(State {
                 progress: Progress::new(wishes),
                 bar: status_line.then(hidden_bar),
                 refreshed: Duration::ZERO,
-            }),
+            })),
         }
     }
 

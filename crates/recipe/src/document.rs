@@ -21,7 +21,7 @@ pub(crate) struct Document {
     /// Offset in `text` where the overrides begin.
     own: usize,
     /// Name of the option each override came by, in order.
-    overrides: Vec<&'static str>,
+    overrides: Vec<(usize, &'static str)>,
 }
 
 /// A dotted key and a value, as given on the command line.
@@ -52,7 +52,7 @@ impl Document {
         let mut shifted = Vec::new();
         for option in overrides {
             let start = self.text.len();
-            self.overrides.push(option.option);
+            self.overrides.push((start, option.option));
             self.text.push_str(&line_of(&option.text));
             self.text.push('\n');
             // Blank bytes before an override give its values their offsets in `text`.
@@ -82,9 +82,10 @@ impl Document {
         if offset < self.own {
             return Place { file: self.file.clone(), line: line + 1, column };
         }
-        let index = line - self.text[..self.own].matches('\n').count();
-        let option = self.overrides.get(index).copied().unwrap_or("--set");
-        let number = self.overrides[..index].iter().filter(|name| **name == option).count() + 1;
+        // One override may be several lines, so lines do not tell which it is.
+        let until = self.overrides.partition_point(|(start, _)| *start <= offset);
+        let option = self.overrides[..until].last().map_or("--set", |(_, option)| *option);
+        let number = self.overrides[..until].iter().filter(|(_, o)| *o == option).count();
         Place { file: option.to_owned(), line: number, column }
     }
 
@@ -130,14 +131,12 @@ impl Document {
     }
 }
 
-/// An override as a line of TOML. A value that is TOML stays (`"a"`, `true`, `7`, `["a"]`);
-/// everything else, `1.36` included, is a string: no key of a recipe is a float or a date.
+/// An override as a line of TOML. A value that is TOML stays (`"a"`, `true`, `["a"]`);
+/// everything else, `7` and `1.36` included, is a string: no key that can be set is a number.
 fn line_of(text: &str) -> String {
     let Some((key, value)) = text.split_once('=') else { return text.to_owned() };
     let value = value.trim();
-    let toml = matches!(value, "true" | "false")
-        || value.parse::<i64>().is_ok()
-        || value.starts_with(['"', '\'', '[', '{']);
+    let toml = matches!(value, "true" | "false") || value.starts_with(['"', '\'', '[', '{']);
     match toml {
         true => format!("{key}={value}"),
         false => format!("{key}={}", toml::Value::from(value)),
@@ -165,12 +164,25 @@ fn restate(message: &str) -> String {
         (m, Some(word)) if m.starts_with("missing field") => format!("missing key `{word}`"),
         (m, Some(word)) if m.starts_with("duplicate field") => format!("key `{word}` twice"),
         (m, Some(word)) if m.starts_with("unknown variant") => format!("unknown value `{word}`"),
-        _ => message.trim_end().replace('\n', "; "),
+        _ => message.trim_end().replace('\n', "; ").replace("a sequence", "a list"),
     }
 }
 
-/// What was probably meant, else what is possible.
+/// What was probably meant, else what is possible, or how a value of the right type is written.
 fn suggest(message: &str) -> Option<String> {
+    if message.starts_with("invalid type") {
+        let (_, expected) = message.rsplit_once("expected ")?;
+        let example = match expected.trim_end() {
+            "a string" => "in quotes: \"...\"",
+            "a sequence" => "a list: [\"...\", \"...\"]",
+            "a boolean" => "true or false, without quotes",
+            "a map" => "a table: [name], and its keys below",
+            number if number.starts_with(['i', 'u']) => "a number, without quotes",
+            other if other.starts_with("struct") => "a table: [name], and its keys below",
+            _ => return None,
+        };
+        return Some(format!("write {example}"));
+    }
     let words = quoted(message);
     let (word, known) = words.split_first()?;
     if !message.starts_with("unknown") || known.is_empty() {
@@ -197,6 +209,20 @@ mod tests {
 
     fn set(text: &str) -> Override {
         Override { option: "--set", text: text.to_owned() }
+    }
+
+    #[test]
+    fn an_override_of_several_lines_is_one_place() {
+        let mut document = Document::new("osb.toml", "[image]\nname = \"a\"\n");
+        let set = |text: &str| Override { option: "--set", text: text.to_owned() };
+        let read: toml::Table = document
+            .read(&[set("image.layers=[\"base\",\n\n\"k8s\"]"), set("image.version=7")])
+            .unwrap();
+        assert_eq!(read["image"]["version"].as_str(), Some("7"));
+        let offset = |text: &str| document.text.find(text).unwrap();
+        let at = |text: &str| document.place(&(offset(text)..offset(text) + 1));
+        assert_eq!((at("k8s").file.as_str(), at("k8s").line), ("--set", 1));
+        assert_eq!((at("7").file.as_str(), at("7").line), ("--set", 2));
     }
 
     #[test]
@@ -238,6 +264,10 @@ mod tests {
         let mut document = Document::new("a.toml", "level = \"3\"\n");
         let problem = document.read::<Sample>(&[]).unwrap_err();
         assert_eq!(problem.place.to_string(), "a.toml:1:9");
+        assert_eq!(problem.hint.as_deref(), Some("write a number, without quotes"));
+        let mut document = Document::new("a.toml", "image = 3\n");
+        let problem = document.read::<Sample>(&[]).unwrap_err();
+        assert_eq!(problem.hint.as_deref(), Some("write a table: [name], and its keys below"));
         let mut document = Document::new("a.toml", "level = 3\nimage = [\n");
         let problem = document.read::<Sample>(&[]).unwrap_err();
         assert_eq!(problem.place.file, "a.toml");

@@ -123,16 +123,20 @@ impl Stack {
 ///
 /// `struct ovl_fb` (fs/overlayfs/overlayfs.h): version, magic 0xfb, length, flags, handle type,
 /// a 16-byte file system UUID, then the handle. Types 1 and 2 (`FILEID_INO32_GEN[_PARENT]`,
-/// include/linux/exportfs.h; ext4, tmpfs and others) begin with a 32-bit inode number in the
-/// machine's byte order.
+/// include/linux/exportfs.h; ext4, tmpfs and others) begin with a 32-bit inode number, types 0x81
+/// and 0x82 (`FILEID_INO64_GEN[_PARENT]`; XFS) with a 64-bit one, in the machine's byte order.
 fn inode_number(origin: &[u8]) -> Option<u64> {
     const MAGIC: u8 = 0xfb;
     const HEADER: usize = 21;
-    if origin.get(1) != Some(&MAGIC) || !matches!(origin.get(4), Some(1 | 2)) {
+    if origin.get(1) != Some(&MAGIC) {
         return None;
     }
-    let number = origin.get(HEADER..HEADER + 4)?;
-    Some(u64::from(u32::from_ne_bytes(number.try_into().ok()?)))
+    let handle = origin.get(HEADER..)?;
+    match origin.get(4)? {
+        1 | 2 => Some(u64::from(u32::from_ne_bytes(*handle.first_chunk()?))),
+        0x81 | 0x82 => Some(u64::from_ne_bytes(*handle.first_chunk()?)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

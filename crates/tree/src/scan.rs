@@ -146,14 +146,12 @@ impl Attributes {
                 b"user.overlay.origin" | b"trusted.overlay.origin" => {
                     attributes.origin = Some(value);
                 }
-                _ if name.starts_with(b"user.overlay.")
-                    || name.starts_with(b"trusted.overlay.") => {}
                 b"security.capability" => {
                     attributes.kept.insert(name.to_vec(), capability_v2(value));
                 }
-                _ => {
-                    attributes.kept.insert(name.to_vec(), value);
-                }
+                // What else is there was set by the building machine (SELinux labels, IMA hashes,
+                // inherited ACLs, compression flags) or by overlayfs, not by a package.
+                _ => {}
             }
         }
         Ok(attributes)
@@ -204,6 +202,16 @@ mod tests {
         assert_eq!(tree.links(tree.id("a").unwrap()), 2);
         assert!(matches!(&tree.get("c").unwrap().kind, Kind::Symlink(target) if target == b"a"));
         assert_eq!(tree.get("a").unwrap().content().unwrap().read().unwrap(), b"text");
+    }
+
+    #[test]
+    fn attributes_of_the_building_machine_stay_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a");
+        fs::write(&file, "text").unwrap();
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(&file, "user.label", b"host", flags).unwrap();
+        assert!(scan(dir.path()).unwrap().get("a").unwrap().meta.xattrs.is_empty());
     }
 
     #[test]

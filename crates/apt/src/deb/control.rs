@@ -35,7 +35,9 @@ impl Control {
                 break;
             } else {
                 match line.split_once(':') {
-                    Some((name, value)) if !name.is_empty() && !name.contains(char::is_whitespace) => {
+                    Some((name, value))
+                        if !name.is_empty() && !name.contains(char::is_whitespace) =>
+                    {
                         if fields.iter().any(|(n, _)| n.eq_ignore_ascii_case(name)) {
                             return bad(format!("its control file has two fields {name}"));
                         }

@@ -66,10 +66,7 @@ impl DebFault {
 
     /// A refusal of the entry called `name`.
     pub(crate) fn entry(name: &[u8], reason: impl Into<String>) -> DebFault {
-        DebFault::Entry {
-            entry: String::from_utf8_lossy(name).into_owned(),
-            reason: reason.into(),
-        }
+        DebFault::Entry { entry: String::from_utf8_lossy(name).into_owned(), reason: reason.into() }
     }
 
     /// Names the file.

@@ -111,10 +111,8 @@ impl Deb {
         limit: u64,
     ) -> Result<impl Read + use<>, DebFault> {
         let raw = BufReader::with_capacity(CHUNK, self.raw_member(member)?);
-        let input = member
-            .compression
-            .decode(raw)
-            .map_err(DebFault::io("preparing the decompression"))?;
+        let input =
+            member.compression.decode(raw).map_err(DebFault::io("preparing the decompression"))?;
         Ok(Bounded { input, left: limit, limit, name: member.name.clone() })
     }
 
@@ -178,10 +176,9 @@ impl<R: Read> Read for Bounded<R> {
             Some(left) => self.left = left,
             None => {
                 let Bounded { name, limit, .. } = self;
-                return Err(LimitReached(format!(
-                    "{name} unpacks to more than {limit} bytes"
-                ))
-                .into_io());
+                return Err(
+                    LimitReached(format!("{name} unpacks to more than {limit} bytes")).into_io()
+                );
             }
         }
         Ok(length)

@@ -73,6 +73,8 @@ fn rewrap(package: &Deb, out: &Path, limits: &Limits) -> Result<Summary, DebFaul
     pad(&mut file, copied).map_err(writing)?;
     file.seek(SeekFrom::Start(header_at)).map_err(writing)?;
     write_header(&mut file, "data.tar", copied).map_err(writing)?;
+    // The name promises that the contents were checked; they must be on disk before it is.
+    file.as_file().sync_all().map_err(writing)?;
     file.persist(out).map_err(|e| writing(e.error))?;
     Ok(summary)
 }

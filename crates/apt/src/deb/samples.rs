@@ -13,7 +13,14 @@ impl TarBuilder {
     }
 
     /// Any entry, with GNU long names where needed.
-    pub(crate) fn entry(mut self, name: &[u8], flag: u8, target: &[u8], mode: u32, content: &[u8]) -> Self {
+    pub(crate) fn entry(
+        mut self,
+        name: &[u8],
+        flag: u8,
+        target: &[u8],
+        mode: u32,
+        content: &[u8],
+    ) -> Self {
         for (long, value) in [(b'L', name), (b'K', target)] {
             if value.len() > 100 {
                 let value = [value, b"\0"].concat();
@@ -49,7 +56,13 @@ impl TarBuilder {
 
 /// One header block with its content, padded; owned by who runs the test, of time
 /// 1,700,000,000.
-pub(crate) fn raw_entry(name: &[u8], flag: u8, target: &[u8], mode: u32, content: &[u8]) -> Vec<u8> {
+pub(crate) fn raw_entry(
+    name: &[u8],
+    flag: u8,
+    target: &[u8],
+    mode: u32,
+    content: &[u8],
+) -> Vec<u8> {
     let mut block = vec![0; 512];
     block[..name.len()].copy_from_slice(name);
     block[100..108].copy_from_slice(format!("{mode:07o}\0").as_bytes());

@@ -255,7 +255,15 @@ impl Header {
         if self.size > i64::MAX as u64 {
             return refuse("its size is out of range");
         }
-        Ok(Entry { path, kind, mode: (self.mode & 0o7777) as u32, uid, gid, mtime, size: self.size })
+        Ok(Entry {
+            path,
+            kind,
+            mode: (self.mode & 0o7777) as u32,
+            uid,
+            gid,
+            mtime,
+            size: self.size,
+        })
     }
 }
 
@@ -347,7 +355,10 @@ mod tests {
         assert_eq!(entries[1].1, b"hello");
         assert_eq!(entries[1].0.mode, 0o640);
         assert_eq!((entries[2].0.mode, entries[2].1.len()), (0o4755, 1024));
-        assert_eq!(entries[3].0.kind, EntryKind::Symlink([b"/".to_vec(), vec![b't'; 150]].concat()));
+        assert_eq!(
+            entries[3].0.kind,
+            EntryKind::Symlink([b"/".to_vec(), vec![b't'; 150]].concat())
+        );
         assert_eq!(entries[4].0.kind, EntryKind::HardLink(b"etc/x".to_vec()));
     }
 

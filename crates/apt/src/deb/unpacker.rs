@@ -61,9 +61,7 @@ impl Unpacker {
         let name = name_of(&entry.path);
         match &entry.kind {
             EntryKind::File => put_file(parent, name, entry, content),
-            EntryKind::Symlink(target) => {
-                put_symlink(parent, name, target, entry).map_err(fault)
-            }
+            EntryKind::Symlink(target) => put_symlink(parent, name, target, entry).map_err(fault),
             EntryKind::HardLink(target) => {
                 let other = if parent_of(target) == parent_of(&entry.path) {
                     None
@@ -186,7 +184,10 @@ fn put_file(
         Ok(file) => (file, None),
         Err(Errno::EXIST) => {
             let temporary = temporary_name();
-            (create(&temporary).map_err(doing("creating the file")).map_err(fault)?, Some(temporary))
+            (
+                create(&temporary).map_err(doing("creating the file")).map_err(fault)?,
+                Some(temporary),
+            )
         }
         Err(errno) => return Err(fault(("creating the file", errno))),
     };

@@ -67,8 +67,7 @@ fn contents(lock: &Lock) -> BTreeMap<(String, String), Item> {
     let package = |p: &LockedPackage| Item { shown: p.version.clone(), digest: p.sha256.clone() };
     let mut all = BTreeMap::new();
     for source in &lock.sources {
-        let item =
-            Item { shown: format_day(source.date), digest: source.release_sha256.clone() };
+        let item = Item { shown: format_day(source.date), digest: source.release_sha256.clone() };
         all.insert(("source".to_owned(), source.name.clone()), item);
     }
     for p in &lock.packages {

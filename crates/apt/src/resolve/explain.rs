@@ -63,7 +63,10 @@ fn explain_choices(problem: &Problem<'_>, forced: &State<'_>) -> Vec<String> {
 enum Why {
     Requested,
     /// It is all that is left for a need of another node.
-    Need { node: usize, number: usize },
+    Need {
+        node: usize,
+        number: usize,
+    },
 }
 
 /// What cannot be.
@@ -143,8 +146,13 @@ impl<'p> State<'p> {
     fn describe(&self, contradiction: &Contradiction) -> Vec<String> {
         match *contradiction {
             Contradiction::Clash { first, second } => {
-                let mut lines = self.chain(first);
-                for line in self.chain(second) {
+                let declared = self.problem.nodes[first].excludes.iter();
+                let declared_by =
+                    declared.filter(|e| e.node == second).map(|e| e.declared_by).next();
+                let (from, to) =
+                    if declared_by == Some(second) { (second, first) } else { (first, second) };
+                let mut lines = self.chain(from);
+                for line in self.chain(to) {
                     if !lines.contains(&line) {
                         lines.push(line);
                     }
@@ -177,13 +185,16 @@ impl<'p> State<'p> {
     /// Why nothing fulfils a need.
     fn unavailable(&self, need: &Need) -> Vec<String> {
         let problem = self.problem;
-        let describe = |relation: &crate::relation::Relation| match problem.candidate(&relation.name)
+        let describe = |relation: &crate::relation::Relation| match problem
+            .candidate(&relation.name)
         {
             Some(id) => {
                 let record = problem.universe.record(id);
                 let source = &problem.universe.repository(id).name;
-                let mut line =
-                    format!("the candidate is {} {} from source {source}", record.name, record.version);
+                let mut line = format!(
+                    "the candidate is {} {} from source {source}",
+                    record.name, record.version
+                );
                 let other = problem
                     .universe
                     .versions(&relation.name, problem.architecture)
@@ -210,8 +221,14 @@ impl<'p> State<'p> {
         for _ in 0..self.installed.len() {
             match self.installed[node] {
                 Some(Why::Need { node: parent, number }) => {
-                    let need = self.problem.nodes[parent].needs[number].text();
-                    lines.push(format!("{} needs {need}", self.problem.label(parent)));
+                    let need = &self.problem.nodes[parent].needs[number];
+                    // Why the other alternatives were out of the question; lines are reversed below.
+                    for option in need.options.iter().filter(|option| **option != node).rev() {
+                        if let Some(other) = self.excluded[*option] {
+                            lines.push(self.exclusion(other, *option));
+                        }
+                    }
+                    lines.push(format!("{} needs {}", self.problem.label(parent), need.text()));
                     node = parent;
                 }
                 Some(Why::Requested) => {

@@ -5,8 +5,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::error::ResolveError;
 use super::Request;
+use super::error::ResolveError;
 use crate::relation::{Alternatives, Relation, display_alternatives, parse_relations};
 use crate::universe::{RecordId, Universe};
 
@@ -89,10 +89,9 @@ impl<'u> Problem<'u> {
             if !problem.roots.iter().any(|need| need.options == [node]) {
                 let name = universe.record(id).name.clone();
                 let relation = parse_relations(&name).map(|groups| groups.concat());
-                problem.roots.push(Need {
-                    relation: relation.unwrap_or_default(),
-                    options: vec![node],
-                });
+                problem
+                    .roots
+                    .push(Need { relation: relation.unwrap_or_default(), options: vec![node] });
             }
         }
         while let Some(node) = queue.pop_front() {

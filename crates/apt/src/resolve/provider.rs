@@ -8,8 +8,8 @@ use std::fmt::Display;
 
 use resolvo::{
     Candidates, Condition, ConditionId, ConditionalRequirement, DenseIndex, Dependencies,
-    DependencyProvider, Interner, KnownDependencies, NameId, Requirement, SolvableId, SolverCache,
-    StringId, VersionSetId, VersionSetUnionId,
+    DependencyProvider, HintDependenciesAvailable, Interner, KnownDependencies, NameId,
+    Requirement, SolvableId, SolverCache, StringId, VersionSetId, VersionSetUnionId,
 };
 
 use super::problem::{Need, Problem};
@@ -65,7 +65,7 @@ fn absent(node: usize) -> VersionSetId {
 
 /// Whether the only version of the name is in the set.
 fn contains(set: VersionSetId) -> bool {
-    set.to_index() % 2 == 0
+    set.to_index().is_multiple_of(2)
 }
 
 impl Interner for Provider<'_> {
@@ -124,6 +124,9 @@ impl DependencyProvider for Provider<'_> {
         let node = name.to_index();
         (node < self.problem.nodes.len()).then(|| Candidates {
             candidates: vec![SolvableId::from_index(node)],
+            // Without this the solver would choose among alternatives before it has seen what the
+            // packages already chosen bring anyway.
+            hint_dependencies_available: HintDependenciesAvailable::All,
             ..Candidates::default()
         })
     }

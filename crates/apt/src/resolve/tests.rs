@@ -17,7 +17,12 @@ fn stanza(head: &str, fields: &str) -> String {
     )
 }
 
-fn repository(name: &str, priority: i32, pins: &[(&str, i32)], text: &[(&str, &str)]) -> Repository {
+fn repository(
+    name: &str,
+    priority: i32,
+    pins: &[(&str, i32)],
+    text: &[(&str, &str)],
+) -> Repository {
     let text: String = text.iter().map(|(head, fields)| stanza(head, fields)).collect();
     Repository {
         name: name.into(),
@@ -242,13 +247,20 @@ fn essential_packages_come_when_asked_for() {
 
 #[test]
 fn missing_packages_suggest_names() {
-    let u = universe(&[("containerd 1", ""), ("conntrack 1", ""), ("zsh 1", "")]);
+    let u = universe(&[
+        ("containerd 1", ""),
+        ("conntrack 1", ""),
+        ("zsh 1", ""),
+        ("linux-image-arm64 1", ""),
+    ]);
     let nearest = |name: &str| match resolve(&u, &request(&[name])) {
         Err(ResolveError::Missing { nearest, .. }) => nearest,
         other => panic!("{other:?}"),
     };
     assert_eq!(nearest("contianerd"), ["containerd"]);
+    assert_eq!(nearest("linux-image"), ["linux-image-arm64"]);
     assert_eq!(nearest("qqqq"), [""; 0]);
+    assert_eq!(nearest("xyz"), [""; 0]);
 }
 
 #[test]
@@ -286,8 +298,8 @@ fn contradictions_are_explained_from_the_request_on() {
     );
     assert_eq!(
         solve_in(&u, &["x", "v"]).unwrap_err(),
-        "no set of packages fulfils the request:\n  x 1 is requested\n  x 1 needs y\n  \
-         v 1 is requested\n  v 1 needs w\n  y 1 conflicts with w (<< 3), which is w 2"
+        "no set of packages fulfils the request:\n  v 1 is requested\n  v 1 needs w\n  \
+         x 1 is requested\n  x 1 needs y\n  y 1 conflicts with w (<< 3), which is w 2"
     );
     let error = solve_in(&u, &["choice"]).unwrap_err();
     assert!(error.contains("c1 1 needs gone") && error.contains("c2 1 conflicts"), "{error}");
@@ -312,7 +324,10 @@ fn a_contradiction_in_every_choice_is_explained() {
 fn an_unreadable_field_names_its_package() {
     let u = universe(&[("p 1", "Depends: a (1)"), ("a 1", "")]);
     let error = solve_in(&u, &["p"]).unwrap_err();
-    assert!(error.contains("package p 1, field Depends") && error.contains("no operator"), "{error}");
+    assert!(
+        error.contains("package p 1, field Depends") && error.contains("no operator"),
+        "{error}"
+    );
     let bad = repository("main", 500, &[], &[("p 1", "Provides: -")]);
     assert!(Universe::new(vec![bad]).is_err());
 }

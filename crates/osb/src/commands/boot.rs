@@ -22,7 +22,7 @@ pub(crate) fn run(global: &Global, arguments: &Boot, output: &Output) -> Result<
     fs::metadata(&arguments.image).map_err(|source| {
         Failure::from(osb_boot::BootError::Image { path: arguments.image.clone(), source })
     })?;
-    let builder = super::options(global, &arguments.project)?;
+    let builder = super::options(global, &arguments.project, output)?;
     let tools = match &arguments.tools {
         Some(folder) => folder.clone(),
         None => osb_builder::tools(&builder, "boot", &|event| output.event(&event))?,

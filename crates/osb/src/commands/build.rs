@@ -12,7 +12,7 @@ use crate::format;
 use crate::output::Output;
 
 pub(crate) fn run(global: &Global, arguments: &Build, output: &Output) -> Result<(), Failure> {
-    let mut options = super::options(global, &arguments.project)?;
+    let mut options = super::options(global, &arguments.project, output)?;
     options.output.clone_from(&arguments.output);
     options.only = arguments.only.map(only);
     options.locked = arguments.locked;

@@ -9,7 +9,7 @@ use crate::exit::Failure;
 use crate::output::Output;
 
 pub(crate) fn run(global: &Global, arguments: &Lock, output: &Output) -> Result<(), Failure> {
-    let options = super::options(global, &arguments.project)?;
+    let options = super::options(global, &arguments.project, output)?;
     let report = osb_builder::lock(&options, &|event| output.event(&event))?;
     let path = options.lock_path.display().to_string();
     output.result(&machine(&report, &path), &people(&report, &path));

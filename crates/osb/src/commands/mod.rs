@@ -28,14 +28,17 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<(), Failure> {
 }
 
 /// The builder's options for a recipe as the arguments describe it; commands change what differs.
-fn options(global: &Global, project: &Project) -> Result<Options, Failure> {
+fn options(global: &Global, project: &Project, output: &Output) -> Result<Options, Failure> {
     let directory = std::env::current_dir().map_err(|error| Failure::from_error(FAILED, &error))?;
     let loaded = osb_recipe::load(&LoadOptions {
         recipe: project.recipe.clone(),
-        directory: directory.clone(),
+        // Relative, so that mistakes are told with the paths that people type.
+        directory: ".".into(),
         set: project.set.clone(),
         arch: project.arch.clone(),
     })?;
+    let interrupted = output.clone();
+    let cancel = environment::cancel_flag(move || interrupted.failure(&Failure::interrupted()))?;
     Ok(Options {
         lock_path: lock_path(&loaded.origin, &directory),
         project: loaded,
@@ -48,7 +51,7 @@ fn options(global: &Global, project: &Project) -> Result<Options, Failure> {
         jobs: project.jobs.map_or_else(environment::processors, usize::from),
         source_date_epoch: environment::source_date_epoch()?,
         now: environment::now(),
-        cancel: environment::cancel_flag()?,
+        cancel,
         launcher: "/proc/self/exe".into(),
     })
 }
@@ -56,7 +59,10 @@ fn options(global: &Global, project: &Project) -> Result<Options, Failure> {
 /// The lock lies beside its recipe; the built-in recipe's lies in the current folder.
 fn lock_path(origin: &Origin, directory: &Path) -> PathBuf {
     match origin {
-        Origin::File(recipe) => recipe.with_file_name("osb.lock"),
+        Origin::File(recipe) => {
+            let recipe = recipe.strip_prefix(".").unwrap_or(recipe);
+            directory.join(recipe).with_file_name("osb.lock")
+        }
         Origin::BuiltIn => directory.join("osb.lock"),
     }
 }

@@ -1,0 +1,108 @@
+//! `osb lock` and what `--locked` promises.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{THEN, World, layer, tiny};
+use osb_testrepo::Deb;
+
+#[test]
+fn the_lock_is_sorted_and_names_no_mirror() {
+    let world = World::empty();
+    let other = Deb::new("aardvark", "2:1.5-1", "all");
+    world.publish(world.suite([tiny("1.0").field("Depends", "aardvark"), other]));
+    let run = world.succeed(&["lock"]);
+    assert!(run.out.contains("2 packages"), "{run:?}");
+
+    let text = world.lock().unwrap();
+    let lock = osb_apt::Lock::parse(&text).unwrap();
+    let packages: Vec<_> =
+        lock.packages.iter().map(|p| (p.name.as_str(), p.version.as_str())).collect();
+    assert_eq!(packages, [("aardvark", "2:1.5-1"), ("tiny", "1.0")]);
+    let tools: Vec<_> = lock.tools.iter().map(|t| (&t.set, &t.host, &t.package.name)).collect();
+    assert!(tools.is_sorted() && tools.iter().any(|tool| *tool.2 == "qemu-user"), "{tools:?}");
+    assert_eq!(lock.sources[0].date, THEN);
+    let release = world.repo.read("dists/trixie/Release");
+    let digest = common::digest(&release);
+    assert_eq!(lock.sources[0].release_sha256, digest);
+
+    let deb = world.repo.read(&lock.packages[1].path);
+    assert_eq!(lock.packages[1].size, deb.len() as u64);
+    let digest = common::digest(&deb);
+    assert_eq!(lock.packages[1].sha256, digest);
+
+    assert!(!text.contains("http") && !text.contains("127.0.0.1"), "{text}");
+    world.assert_nothing_half_written();
+}
+
+#[test]
+fn a_second_lock_changes_nothing() {
+    let world = World::new();
+    world.succeed(&["lock"]);
+    let path = world.project().join("osb.lock");
+    let first = (world.lock(), std::fs::metadata(&path).unwrap().modified().unwrap());
+    let run = world.succeed(&["lock"]);
+    assert!(run.out.contains("nothing changed"), "{run:?}");
+    let second = (world.lock(), std::fs::metadata(&path).unwrap().modified().unwrap());
+    assert_eq!(first, second, "not even written anew");
+}
+
+#[test]
+fn a_newer_version_is_shown_as_old_and_new() {
+    let world = World::new();
+    world.succeed(&["lock"]);
+    world.publish(world.suite([tiny("1.1")]));
+    let run = world.succeed(&["lock"]);
+    assert!(run.out.contains("package tiny: 1.0 → 1.1"), "{run:?}");
+    assert!(world.lock().unwrap().contains("version = \"1.1\""));
+}
+
+#[test]
+fn an_archive_that_goes_back_in_time_is_refused() {
+    let world = World::new();
+    world.succeed(&["lock"]);
+    let lock = world.lock();
+    world.publish(world.suite([tiny("1.1")]).dated(THEN - 1));
+    let run = world.osb(&["lock"]);
+    run.assert_error(4, &["archive"]);
+    assert!(run.hint().contains("mirror"), "{run:?}");
+    assert_eq!(world.lock(), lock, "the lock stays");
+}
+
+#[test]
+fn locked_forbids_a_lock_of_another_recipe() {
+    let world = World::new();
+    world.succeed(&["lock"]);
+    let lock = world.lock();
+    world.put("layers/base/layer.toml", &layer("install = [\"tiny\", \"tar\"]"));
+    let run = world.osb(&["build", "--locked", "--only", "tree"]);
+    run.assert_error(2, &["osb.lock", "another recipe", "--locked"]);
+    assert!(run.hint().contains("osb lock"), "{run:?}");
+    assert_eq!(world.lock(), lock, "the lock stays");
+    assert_eq!(world.server.count(".deb"), 0);
+    world.assert_nothing_half_written();
+}
+
+#[test]
+fn locked_needs_a_lock() {
+    let world = World::new();
+    let run = world.osb(&["build", "--locked", "--only", "tree"]);
+    run.assert_error(2, &["no ", "osb.lock", "--locked"]);
+    assert!(run.hint().contains("osb lock"), "{run:?}");
+    assert_eq!(world.lock(), None);
+    assert!(world.server.requests().is_empty(), "asked before the network was");
+    world.assert_nothing_half_written();
+}
+
+#[test]
+fn a_lock_that_a_merge_broke_names_its_line() {
+    let world = World::new();
+    world.succeed(&["lock"]);
+    let text = world.lock().unwrap();
+    let at = text.lines().position(|line| line.starts_with("name = \"tiny\"")).unwrap() + 1;
+    let broken = text.replace("name = \"tiny\"", "<<<<<<< HEAD\nname = \"tiny\"");
+    world.put("osb.lock", &broken);
+    let run = world.osb(&["build", "--only", "tree"]);
+    run.assert_error(2, &[&format!("osb.lock:{at}"), "osb lock"]);
+    assert_eq!(world.lock().unwrap(), broken);
+}
