@@ -1,6 +1,6 @@
 //! `osb.lock`: every byte that comes from outside, named by its digest.
 //!
-//! A sorted TOML file with one table for each source, package, tool and artifact, so that a change
+//! A sorted TOML file with one table for each source, package and tool, so that a change
 //! of one package is a change of a few lines in review. It never names a mirror: paths are relative
 //! to the root of their source.
 
@@ -32,8 +32,6 @@ pub struct Lock {
     pub packages: Vec<LockedPackage>,
     /// Packages for the machines that build, sorted by set, host and name.
     pub tools: Vec<LockedTool>,
-    /// Files that layers name by URL, sorted by URL.
-    pub artifacts: Vec<LockedArtifact>,
 }
 
 /// The state of a source that was resolved against.
@@ -79,17 +77,6 @@ pub struct LockedTool {
     pub host: String,
     /// The package.
     pub package: LockedPackage,
-}
-
-/// A file that a layer names by URL.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LockedArtifact {
-    /// Where it is.
-    pub url: String,
-    /// Its SHA-256, hexadecimal.
-    pub sha256: String,
-    /// Its bytes, if known.
-    pub size: Option<u64>,
 }
 
 /// Why a lock cannot be used.
@@ -177,7 +164,6 @@ impl Lock {
         self.tools.sort_by(|a, b| {
             (&a.set, &a.host, &a.package.name).cmp(&(&b.set, &b.host, &b.package.name))
         });
-        self.artifacts.sort_by(|a, b| (&a.url, &a.sha256).cmp(&(&b.url, &b.sha256)));
     }
 }
 

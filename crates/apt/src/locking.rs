@@ -121,8 +121,7 @@ impl Canonical {
 }
 
 /// Opens all sources and resolves all layers and tool sets against them, so that everything in one
-/// lock comes from one set of Releases. `now` is in seconds since 1970. Artifacts are left empty:
-/// they are known without a repository.
+/// lock comes from one set of Releases. `now` is in seconds since 1970.
 ///
 /// # Errors
 /// A source cannot be had or trusted, or a layer or tool set cannot be resolved.
@@ -146,7 +145,6 @@ pub fn lock(
         sources: sources.collect(),
         packages: lock_layers(request, &universe, progress)?,
         tools: lock_tools(request, &universe, progress)?,
-        artifacts: Vec::new(),
     };
     lock.sort();
     Ok(lock)

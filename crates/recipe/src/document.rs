@@ -205,6 +205,8 @@ mod tests {
         image: BTreeMap<String, toml::Value>,
         #[serde(default)]
         level: Option<Spanned<u32>>,
+        #[serde(default)]
+        word: Option<Spanned<String>>,
     }
 
     fn set(text: &str) -> Override {
@@ -228,14 +230,13 @@ mod tests {
     #[test]
     fn overrides_merge_into_tables_and_keep_plain_words_strings() {
         let mut document = Document::new("a.toml", "[image]\nname = \"x\"\nkept = 1\n");
-        let sample: Sample = document
-            .read(&[set("image.name=1.36"), set("image.new=true"), set("level=7")])
-            .unwrap();
+        let sample: Sample =
+            document.read(&[set("image.name=1.36"), set("image.new=true"), set("word=7")]).unwrap();
         assert_eq!(sample.image["name"].as_str(), Some("1.36"));
         assert_eq!(sample.image["kept"].as_integer(), Some(1));
         assert_eq!(sample.image["new"].as_bool(), Some(true));
-        let place = document.place(&sample.level.unwrap().span());
-        assert_eq!(place.to_string(), "--set:3:7");
+        let place = document.place(&sample.word.unwrap().span());
+        assert_eq!(place.to_string(), "--set:3:6");
     }
 
     #[test]
@@ -249,7 +250,7 @@ mod tests {
     #[test]
     fn a_bad_override_is_named() {
         let mut document = Document::new("a.toml", "");
-        let problem = document.read::<Sample>(&[set("level=7"), set("levl=8")]).unwrap_err();
+        let problem = document.read::<Sample>(&[set("word=7"), set("wrod=8")]).unwrap_err();
         assert_eq!(problem.place.to_string(), "--set:2:1");
         let mut document = Document::new("a.toml", "");
         let problem = document.read::<Sample>(&[set("level")]).unwrap_err();

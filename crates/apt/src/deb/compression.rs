@@ -1,4 +1,4 @@
-//! The compressions that deb(5) allows and that occur today.
+//! The compressions of packages (deb(5)) and indices that occur today, in bounded memory.
 
 use std::io::{self, BufRead, Read};
 
@@ -21,6 +21,16 @@ pub(crate) enum Compression {
 }
 
 impl Compression {
+    /// What a file's name ends with.
+    pub(crate) fn ending(self) -> &'static str {
+        match self {
+            Compression::None => "",
+            Compression::Gzip => ".gz",
+            Compression::Xz => ".xz",
+            Compression::Zstd => ".zst",
+        }
+    }
+
     /// From what follows `.tar` in a member's name.
     pub(crate) fn from_ending(ending: &str) -> Option<Compression> {
         match ending {

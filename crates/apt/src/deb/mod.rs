@@ -25,6 +25,7 @@ mod rewrap;
 mod tar;
 mod unpacker;
 
+pub(crate) use compression::Compression;
 pub use control::Control;
 pub use extract::extract;
 pub use fault::{DebError, DebFault};

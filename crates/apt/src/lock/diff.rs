@@ -15,7 +15,7 @@ pub struct Change {
     pub from: Option<String>,
     /// What it is; none if it is gone.
     pub to: Option<String>,
-    /// `package`, `tool (build, amd64)`, `source` or `artifact`.
+    /// `package`, `tool (build, amd64)` or `source`.
     pub what: String,
 }
 
@@ -76,11 +76,6 @@ fn contents(lock: &Lock) -> BTreeMap<(String, String), Item> {
     for tool in &lock.tools {
         let what = format!("tool ({}, {})", tool.set, tool.host);
         all.insert((what, tool.package.name.clone()), package(&tool.package));
-    }
-    for artifact in &lock.artifacts {
-        let digest = artifact.sha256.clone();
-        let shown = digest.get(..12).unwrap_or("").to_owned();
-        all.insert(("artifact".to_owned(), artifact.url.clone()), Item { shown, digest });
     }
     all
 }

@@ -7,9 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{
-    LOCK_VERSION, Lock, LockError, LockedArtifact, LockedPackage, LockedSource, LockedTool,
-};
+use super::{LOCK_VERSION, Lock, LockError, LockedPackage, LockedSource, LockedTool};
 use crate::version::Version;
 
 #[derive(Deserialize)]
@@ -29,8 +27,6 @@ struct RawLock {
     package: Vec<Spanned<RawPackage>>,
     #[serde(default)]
     tool: Vec<Spanned<RawTool>>,
-    #[serde(default)]
-    artifact: Vec<Spanned<RawArtifact>>,
 }
 
 #[derive(Deserialize)]
@@ -70,14 +66,6 @@ struct RawTool {
     sha256: String,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawArtifact {
-    url: String,
-    sha256: String,
-    size: Option<u64>,
-}
-
 /// Parses and checks; `path` is for messages.
 pub(super) fn parse(text: &str, path: Option<&Path>) -> Result<Lock, LockError> {
     let at = |span: Option<Range<usize>>, problem: String| {
@@ -105,7 +93,6 @@ pub(super) fn parse(text: &str, path: Option<&Path>) -> Result<Lock, LockError> 
         sources: Vec::with_capacity(raw.source.len()),
         packages: Vec::with_capacity(raw.package.len()),
         tools: Vec::with_capacity(raw.tool.len()),
-        artifacts: Vec::with_capacity(raw.artifact.len()),
     };
     let mut sources = HashSet::new();
     for source in raw.source {
@@ -136,11 +123,6 @@ pub(super) fn parse(text: &str, path: Option<&Path>) -> Result<Lock, LockError> 
         check(span.clone(), word("set", &set).and_then(|()| word("host", &host)))?;
         check(span, unique(&mut tools, "tool", format!("{set} {host} {}", package.name)))?;
         lock.tools.push(LockedTool { set, host, package });
-    }
-    for artifact in raw.artifact {
-        let (span, RawArtifact { url, sha256, size }) = (artifact.span(), artifact.into_inner());
-        check(span, digest("sha256", &sha256))?;
-        lock.artifacts.push(LockedArtifact { url, sha256, size });
     }
     lock.sort();
     Ok(lock)

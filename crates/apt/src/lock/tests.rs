@@ -34,11 +34,6 @@ fn lock() -> Lock {
         sources: vec![source("debian", 1_700_000_000), source("updates", 1_600_000_000)],
         packages: vec![package("a", "1:1.0-1"), package("b", "2")],
         tools: vec![tool("boot", "amd64", "qemu"), tool("build", "amd64", "dash")],
-        artifacts: vec![LockedArtifact {
-            url: "https://example.org/a\"b\\c.tgz".into(),
-            sha256: "01".repeat(32),
-            size: None,
-        }],
     }
 }
 

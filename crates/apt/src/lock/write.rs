@@ -37,14 +37,6 @@ pub(super) fn to_toml(lock: &Lock) -> String {
         out.text("host", &tool.host);
         out.package(&tool.package);
     }
-    for artifact in &lock.artifacts {
-        out.table("artifact");
-        out.text("url", &artifact.url);
-        out.text("sha256", &artifact.sha256);
-        if let Some(size) = artifact.size {
-            out.value("size", size);
-        }
-    }
     out.0
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use osb_checksum::{sha256, to_hex};
 
+use crate::deb::Compression;
 use crate::error::{AptError, io};
 use crate::fetch::Fetcher;
 use crate::index::{Record, parse_packages};
@@ -18,25 +19,6 @@ const MAX_INDEX: u64 = 1 << 30;
 /// How an index may be compressed, the smallest first.
 const COMPRESSIONS: [Compression; 4] =
     [Compression::Xz, Compression::Zstd, Compression::Gzip, Compression::None];
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Compression {
-    Xz,
-    Zstd,
-    Gzip,
-    None,
-}
-
-impl Compression {
-    fn extension(self) -> &'static str {
-        match self {
-            Compression::Xz => ".xz",
-            Compression::Zstd => ".zst",
-            Compression::Gzip => ".gz",
-            Compression::None => "",
-        }
-    }
-}
 
 /// An index that the Release vouches for.
 #[derive(Debug)]
@@ -115,7 +97,7 @@ fn list(words: impl Iterator<Item = String>) -> String {
 /// The best compression of an index that the Release lists.
 fn find(release: &Release, path: String) -> Option<Index> {
     let (compression, entry) = COMPRESSIONS.into_iter().find_map(|c| {
-        release.files.get(&format!("{path}{}", c.extension())).map(|entry| (c, *entry))
+        release.files.get(&format!("{path}{}", c.ending())).map(|entry| (c, *entry))
     })?;
     Some(Index { path, compression, entry })
 }
@@ -129,7 +111,7 @@ pub(super) fn index(
     fetcher: &Fetcher,
 ) -> Result<Vec<Record>, AptError> {
     let folder = source.release_url();
-    let name = format!("{}{}", index.path, index.compression.extension());
+    let name = format!("{}{}", index.path, index.compression.ending());
     let url = format!("{folder}{name}");
     let digest = to_hex(&index.entry.sha256);
     let mut urls = Vec::new();
@@ -158,14 +140,7 @@ fn decompress(
 ) -> Result<String, AptError> {
     let broken = |problem: String| AptError::Compression { url: url.to_owned(), problem };
     let file = BufReader::with_capacity(128 << 10, File::open(path).map_err(io("opening", path))?);
-    let reader: Box<dyn Read> = match compression {
-        Compression::None => Box::new(file),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
-        Compression::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(file)),
-        Compression::Zstd => {
-            Box::new(zstd::Decoder::with_buffer(file).map_err(|e| broken(e.to_string()))?)
-        }
-    };
+    let reader = compression.decode(file).map_err(|e| broken(e.to_string()))?;
     let limit = signed.map_or(MAX_INDEX, |entry| entry.size.min(MAX_INDEX));
     let mut bytes = Vec::with_capacity(signed.map_or(0, |_| limit.min(128 << 20) as usize));
     reader.take(limit + 1).read_to_end(&mut bytes).map_err(|e| broken(e.to_string()))?;
