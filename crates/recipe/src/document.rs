@@ -262,6 +262,8 @@ mod tests {
 
     #[test]
     fn wrong_types_and_syntax_errors_have_a_place() {
+        let right: Sample = Document::new("a.toml", "level = 3\n").read(&[]).unwrap();
+        assert_eq!(right.level.map(Spanned::into_inner), Some(3));
         let mut document = Document::new("a.toml", "level = \"3\"\n");
         let problem = document.read::<Sample>(&[]).unwrap_err();
         assert_eq!(problem.place.to_string(), "a.toml:1:9");

@@ -367,9 +367,9 @@ fn stray_files_and_symlinks_in_a_layer_are_refused() {
 #[test]
 fn mistakes_on_the_command_line_name_the_option() {
     let folder = Folder::new(&[]);
-    let (message, hint) = folder.mistake(&["image.version=2", "kubernetes.upstrem=1.36"]);
-    assert!(message.starts_with("--set:1:15: invalid type"), "{message}");
-    assert_eq!(hint, "");
+    let (message, hint) = folder.mistake(&["trim.docs=no", "image.version=2"]);
+    assert!(message.starts_with("--set:1:11: invalid type"), "{message}");
+    assert_eq!(hint, "write true or false, without quotes");
     let (message, hint) = folder.mistake(&["kubernetes.upstrem=1.36"]);
     assert_eq!(message, "--set:1:12: unknown key `upstrem`");
     assert!(hint.contains("`upstream`"));
