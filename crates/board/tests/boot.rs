@@ -216,7 +216,13 @@ fn limits_of_the_pi_s_bootloader() {
     }
     let mut tree = root();
     insert(&mut tree, &format!("usr/lib/modules/{VERSION}/vmlinuz"), image);
-    assert!(matches!(make("rpi5", &tree), Err(BoardError::KernelTooLarge { .. })));
+    let error = make("rpi5", &tree).unwrap_err();
+    assert!(matches!(error, BoardError::TooLarge { file: "kernel8.img", .. }), "{error}");
+
+    let mut tree = root();
+    insert(&mut tree, &format!("boot/initrd.img-{VERSION}"), vec![1; 32_000_000]);
+    let error = make("rpi5", &tree).unwrap_err();
+    assert!(matches!(error, BoardError::TooLarge { file: "initrd.img", .. }), "{error}");
 }
 
 #[test]
