@@ -70,14 +70,14 @@ impl LockRequest {
     /// A digest over everything that decides what a lock holds, in hexadecimal: a lock with another
     /// one was made for another request.
     ///
-    /// Mirrors do not count: a suite with its components and keys is the same archive everywhere.
-    /// A flat repository has no name but its URL, so there the URL counts.
+    /// Mirrors do not count ([`SourceSpec::mirrored`]); other URLs do: one key may sign several
+    /// repositories with suites of one name.
     pub fn inputs_digest(&self) -> String {
         let mut text = Canonical(String::from("osb lock inputs 1\n"));
         text.item("architecture", [&self.architecture]);
         for source in &self.sources {
             text.item("source", [&source.name, &source.suite]);
-            if source.is_flat() {
+            if !source.mirrored {
                 text.item("base", [source.base.trim_end_matches('/')]);
             }
             text.item("components", &source.components);
@@ -257,6 +257,7 @@ mod tests {
         let source = |name: &str, base: &str, suite: &str| SourceSpec {
             name: name.into(),
             base: base.into(),
+            mirrored: name == "debian",
             suite: suite.into(),
             components: vec!["main".into()],
             keys: vec![KeySpec { fingerprint: "AB CD".into(), material: vec![1] }],
@@ -288,9 +289,10 @@ mod tests {
 
     #[test]
     fn everything_else_changes_the_inputs() {
-        let changes: [fn(&mut LockRequest); 12] = [
+        let changes: [fn(&mut LockRequest); 13] = [
             |r| r.architecture = "amd64".into(),
             |r| r.sources[1].base = "http://a.example/v1.36/deb".into(),
+            |r| r.sources[0].mirrored = false,
             |r| r.sources[0].suite = "sid".into(),
             |r| r.sources[0].components.clear(),
             |r| r.sources[0].keys[0].fingerprint = "EF".into(),

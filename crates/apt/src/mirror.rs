@@ -11,6 +11,9 @@ pub struct SourceSpec {
     pub name: String,
     /// The URL of the repository's root: http, https or file.
     pub base: String,
+    /// Whether `base` is one of many mirrors of one archive: then it says nothing about what is
+    /// there, and may change without a new lock.
+    pub mirrored: bool,
     /// The suite below `dists/`; a flat repository's ends with `/` (`/` for the root itself).
     pub suite: String,
     /// The components; empty for a flat repository.
@@ -226,6 +229,7 @@ mod tests {
             SourceSpec {
                 name: String::new(),
                 base: base.into(),
+                mirrored: false,
                 suite: suite.into(),
                 components: vec![],
                 keys: vec![],

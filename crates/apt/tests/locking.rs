@@ -48,6 +48,8 @@ impl World {
     fn request(&self) -> LockRequest {
         let named = |name: &str, priority| SourceSpec {
             name: name.to_owned(),
+            // Each world has a server of its own, with another address.
+            mirrored: true,
             priority,
             ..source(&self.server.url(), name, &self.key)
         };

@@ -73,6 +73,7 @@ fn spec(source: &Source, base: &str, fetcher: Option<&Fetcher>) -> Result<Source
     Ok(SourceSpec {
         name: source.name.clone(),
         base: base.to_owned(),
+        mirrored: matches!(source.location, Location::Mirror(_)),
         suite: source.suite.clone(),
         components: source.components.clone(),
         keys,

@@ -21,6 +21,7 @@ pub(crate) fn source(base: &str, suite: &str, key: &Key) -> SourceSpec {
     SourceSpec {
         name: "test".to_owned(),
         base: base.to_owned(),
+        mirrored: false,
         suite: suite.to_owned(),
         components,
         keys: vec![KeySpec { fingerprint: key.fingerprint(), material: key.certificate() }],
