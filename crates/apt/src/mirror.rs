@@ -76,6 +76,8 @@ pub struct Mirrors {
 impl Mirrors {
     /// The archive that osb names when nobody names another one.
     pub const DEFAULT: &str = "http://ftp.debian.org/debian";
+    /// The same for security updates.
+    pub const DEFAULT_SECURITY: &str = "http://ftp.debian.org/debian-security";
 
     /// The mirror of the flag, else the one this host's apt uses, else the default.
     ///
@@ -100,7 +102,7 @@ impl Mirrors {
         };
         Mirrors {
             debian: debian.to_owned(),
-            security: security.unwrap_or_else(|| format!("{}-security", Mirrors::DEFAULT)),
+            security: security.unwrap_or_else(|| Mirrors::DEFAULT_SECURITY.to_owned()),
         }
     }
 }

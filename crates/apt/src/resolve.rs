@@ -52,12 +52,6 @@ pub struct Chosen {
     pub path: String,
     /// The name of its source.
     pub source: String,
-    /// Whether it is `Essential: yes`.
-    pub essential: bool,
-    /// `Depends`, as written.
-    pub depends: String,
-    /// `Pre-Depends`, as written.
-    pub pre_depends: String,
 }
 
 /// Picks packages; the result is sorted by name.
@@ -99,9 +93,6 @@ fn describe(universe: &Universe, id: RecordId) -> Chosen {
         size: record.size,
         path: record.filename.clone(),
         source: universe.repository(id).name.clone(),
-        essential: record.essential,
-        depends: record.depends.clone(),
-        pre_depends: record.pre_depends.clone(),
     }
 }
 

@@ -6,14 +6,9 @@ use crate::error::BoardError;
 
 /// Puts a file at `path`, with the directories it needs. A name is used once.
 pub(crate) fn put(boot: &mut Tree, path: &str, inode: Inode) -> Result<(), BoardError> {
-    for (at, _) in path.match_indices('/') {
-        if boot.get(&path[..at]).is_none() {
-            boot.insert(&path[..at], Inode::directory(0o755))?;
-        }
-    }
     if boot.get(path).is_some() {
         return Err(TreeError::BadPath(path.to_owned()).into());
     }
-    boot.insert(path, inode)?;
+    boot.lay(path, inode)?;
     Ok(())
 }

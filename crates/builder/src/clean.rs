@@ -144,7 +144,7 @@ fn clamp(tree: &mut Tree, epoch: i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dressing::{lay, text_file};
+    use crate::dressing::text_file;
 
     #[test]
     fn identity_and_traces_are_gone_and_packages_stay() {
@@ -158,7 +158,7 @@ mod tests {
             "var/lib/dpkg/status",
             "run/lock/x",
         ] {
-            lay(&mut tree, path, text_file(0o600, "secret")).unwrap();
+            tree.lay(path, text_file(0o600, "secret")).unwrap();
         }
         tree.get_mut("etc/ssh/sshd_config").unwrap().meta.mtime = Time { secs: 50, nanos: 7 };
         tree.get_mut("var/lib/dpkg/status").unwrap().meta.mtime = Time::from_secs(500);

@@ -158,7 +158,7 @@ fn files(layer: &Layer) -> Result<Tree, BuildError> {
         };
         let mut inode = Inode::new(file.mode, kind);
         (inode.meta.uid, inode.meta.gid) = (file.uid, file.gid);
-        lay(&mut tree, &file.path, inode)?;
+        tree.lay(&file.path, inode)?;
     }
     Ok(tree)
 }
@@ -167,18 +167,6 @@ fn files(layer: &Layer) -> Result<Tree, BuildError> {
 #[cfg(test)]
 pub(crate) fn text_file(mode: u32, text: &str) -> Inode {
     Inode::file(mode, text.as_bytes().to_vec())
-}
-
-/// Puts `inode` at `path`, making the directories above it.
-pub(crate) fn lay(tree: &mut Tree, path: &str, inode: Inode) -> Result<(), BuildError> {
-    let path = path.trim_start_matches('/');
-    for (at, _) in path.match_indices('/') {
-        if tree.get(&path[..at]).is_none() {
-            tree.insert(&path[..at], Inode::directory(0o755))?;
-        }
-    }
-    tree.insert(path, inode)?;
-    Ok(())
 }
 
 /// Lays `files` over the root; every file gets the image's clock.

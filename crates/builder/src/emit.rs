@@ -224,7 +224,7 @@ pub(crate) fn write_rootfs(job: &Job, tree: &Tree, boot: &Boot) -> Result<Emitte
             } else {
                 format!("boot/firmware/{path}")
             };
-            crate::dressing::lay(&mut whole, &path, inode.clone())?;
+            whole.lay(&path, inode.clone())?;
         }
         let path = partial(job, "rootfs.tar.gz");
         let file = File::create(&*path).map_err(BuildError::io("creating", &*path))?;

@@ -179,17 +179,17 @@ fn text(tree: &Tree, path: &str) -> Result<String, BuildError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dressing::{lay, text_file};
+    use crate::dressing::text_file;
     use osb_tree::Inode;
 
     #[test]
     fn links_are_followed_inside_the_tree() {
         let mut tree = Tree::new();
-        lay(&mut tree, "usr/bin/mawk", text_file(0o755, "")).unwrap();
-        lay(&mut tree, "etc/alternatives/awk", Inode::symlink("/usr/bin/mawk")).unwrap();
-        lay(&mut tree, "usr/bin/awk", Inode::symlink("../../etc/alternatives/awk")).unwrap();
-        lay(&mut tree, "bin", Inode::symlink("usr/bin")).unwrap();
-        lay(&mut tree, "loop", Inode::symlink("loop")).unwrap();
+        tree.lay("usr/bin/mawk", text_file(0o755, "")).unwrap();
+        tree.lay("etc/alternatives/awk", Inode::symlink("/usr/bin/mawk")).unwrap();
+        tree.lay("usr/bin/awk", Inode::symlink("../../etc/alternatives/awk")).unwrap();
+        tree.lay("bin", Inode::symlink("usr/bin")).unwrap();
+        tree.lay("loop", Inode::symlink("loop")).unwrap();
         assert_eq!(resolve(&tree, "/bin/awk"), Some(b"usr/bin/mawk".to_vec()));
         assert_eq!(resolve(&tree, "/loop"), None);
         assert_eq!(resolve(&tree, "/bin/gawk"), None);
@@ -199,8 +199,8 @@ mod tests {
     fn a_unit_is_enabled_by_a_link_and_not_by_a_mask() {
         let mut tree = Tree::new();
         let link = Inode::symlink("/usr/lib/systemd/system/a.service");
-        lay(&mut tree, "etc/systemd/system/multi-user.target.wants/a.service", link).unwrap();
-        lay(&mut tree, "etc/systemd/system/b.service", Inode::symlink("/dev/null")).unwrap();
+        tree.lay("etc/systemd/system/multi-user.target.wants/a.service", link).unwrap();
+        tree.lay("etc/systemd/system/b.service", Inode::symlink("/dev/null")).unwrap();
         assert!(is_enabled(&tree, "a.service"));
         assert!(!is_enabled(&tree, "b.service"));
     }

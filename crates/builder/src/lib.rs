@@ -84,7 +84,10 @@ fn build_locked(job: &Job, lock: &Lock) -> Result<Report, BuildError> {
         let checked = expect::check(&tree, &plan)?;
         Ok(((), format!("{checked} expectations hold")))
     })?;
-    let written = if options_only_tree(job) { Vec::new() } else { write(job, lock, &plan, &tree)? };
+    let written = match job.options.only {
+        Some(Only::Tree) => Vec::new(),
+        _ => write(job, lock, &plan, &tree)?,
+    };
     let recipe = &job.options.project.recipe;
     Ok(Report {
         artifacts: written,
@@ -132,10 +135,6 @@ fn write_forms(
         emitted.push(emit::write_rootfs(job, tree, &disk.boot)?);
     }
     describe::publish(job, lock, plan, &disk, emitted)
-}
-
-fn options_only_tree(job: &Job) -> bool {
-    job.options.only == Some(Only::Tree)
 }
 
 /// Asks whether this host can run the image's programs, before any work.

@@ -5,10 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use osb_tree::Tree;
+use osb_tree::{Inode, Tree};
 
 use crate::chamber::{Chamber, Setup};
-use crate::dressing::{lay, lay_files};
+use crate::dressing::lay_files;
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::plan::Plan;
@@ -26,7 +26,7 @@ pub(crate) fn seal(
     let mut chamber = Chamber::open(job, &setup, |_| Ok(()))?;
     let mut files = Tree::new();
     for (path, mode, bytes) in settings::files(recipe) {
-        lay(&mut files, &path, osb_tree::Inode::file(mode, bytes))?;
+        files.lay(&path, Inode::file(mode, bytes))?;
     }
     lay_files(&mut chamber, "laying settings", &files, plan.epoch)?;
     make_initramfs(&mut chamber)?;

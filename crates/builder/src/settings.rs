@@ -1,10 +1,7 @@
 //! Settings of the recipe that become files of the image.
 
+use osb_apt::Mirrors;
 use osb_recipe::{KeyMaterial, Location, MirrorKind, Recipe, Source};
-
-/// What the image's own apt uses, whatever mirror built it.
-const DEBIAN: &str = "http://ftp.debian.org/debian";
-const SECURITY: &str = "http://ftp.debian.org/debian-security";
 
 /// Debian's keyring, from the package that apt depends on.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -37,9 +34,10 @@ pub(crate) fn files(recipe: &Recipe) -> Vec<(String, u32, Vec<u8>)> {
 }
 
 fn stanza(source: &Source, signed_by: &str) -> String {
+    // Whatever mirror built the image, it does not name it.
     let base = match &source.location {
-        Location::Mirror(MirrorKind::Debian) => DEBIAN,
-        Location::Mirror(MirrorKind::DebianSecurity) => SECURITY,
+        Location::Mirror(MirrorKind::Debian) => Mirrors::DEFAULT,
+        Location::Mirror(MirrorKind::DebianSecurity) => Mirrors::DEFAULT_SECURITY,
         Location::Url(url) => url,
     };
     let components = match source.components.as_slice() {

@@ -74,6 +74,17 @@ impl Tree {
         Ok(id)
     }
 
+    /// As [`Tree::insert`], after making the directories above that are missing: root's, 0755.
+    pub fn lay(&mut self, path: impl AsRef<[u8]>, inode: Inode) -> Result<InodeId, TreeError> {
+        let path = path.as_ref();
+        for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
+            if self.get(&path[..at]).is_none() {
+                self.insert(&path[..at], Inode::directory(0o755))?;
+            }
+        }
+        self.insert(path, inode)
+    }
+
     /// Gives the inode `id` one more name, replacing what was at `path`.
     pub fn link(&mut self, path: impl AsRef<[u8]>, id: InodeId) -> Result<(), TreeError> {
         let path = path.as_ref();
@@ -233,6 +244,18 @@ mod tests {
         ));
         tree.insert("a", Inode::file(0o644, vec![])).unwrap();
         assert!(tree.insert("a/b", Inode::file(0o644, vec![])).is_err());
+    }
+
+    #[test]
+    fn laying_makes_the_directories_that_are_missing() {
+        let mut tree = Tree::new();
+        tree.insert("a", Inode::directory(0o700)).unwrap();
+        tree.lay("a/b/c", Inode::file(0o644, vec![])).unwrap();
+        assert_eq!(tree.get("a").unwrap().meta.mode, 0o700);
+        assert_eq!(tree.get("a/b").unwrap().meta.mode, 0o755);
+        assert!(tree.lay("/a", Inode::file(0o644, vec![])).is_err());
+        assert!(tree.lay("a/../x", Inode::file(0o644, vec![])).is_err());
+        assert!(tree.lay("a/b/c/d", Inode::file(0o644, vec![])).is_err());
     }
 
     #[test]
