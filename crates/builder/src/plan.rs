@@ -16,7 +16,7 @@ use crate::job::Job;
 use crate::tools;
 
 /// Raised when the same inputs would give another tree.
-const FORMAT: &str = "osb-layer 1";
+const FORMAT: &str = "osb-layer 2";
 
 /// Everything that will be done, in order.
 pub(crate) struct Plan<'a> {

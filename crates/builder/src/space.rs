@@ -24,8 +24,8 @@ pub(crate) fn check(job: &Job, lock: &Lock, plan: &Plan) -> Result<(), BuildErro
         .flat_map(|planned| &planned.packages)
         .map(|package| package.size)
         .sum();
-    // Each missing package lies there thrice: as downloaded, unwrapped, and installed.
-    let mut cache = missing * (1 + 2 * UNPACKED);
+    // Each missing package lies there twice: as downloaded, and taken apart.
+    let mut cache = missing * (1 + UNPACKED);
     let tools = tools::locked(lock, "build");
     if !tools::folder(job, &tools).is_dir() {
         // As downloaded, and unpacked.
