@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use osb_unpack::{Filter, Layer, Package, essential, unpack_order, waves};
 
+use crate::background;
 use crate::chamber::{self, Chamber, Setup, Workplace};
 use crate::error::BuildError;
 use crate::job::Job;
@@ -38,7 +39,8 @@ pub(crate) fn install(
     let place = Workplace::new(job, &format!("packages-{name}"))?;
     let folder = place.packages();
     fs::create_dir(&folder).map_err(BuildError::io("making", &folder))?;
-    let shown = [(job.cache.store().folder(""), "packages")];
+    let shown =
+        [(job.cache.store().folder(""), "packages"), (background::folder(job)?, background::NAME)];
     let setup = Setup { layer: name, below, tools: tools_tree, shown: &shown, epoch: plan.epoch };
     let excludes = job.options.project.recipe.trim.dpkg_excludes();
     let filter = Filter::parse(excludes.iter().map(String::as_str));
@@ -67,10 +69,10 @@ pub(crate) fn install(
         layer.lay(&wave, false)?;
     }
     let mut chamber = session()?;
-    chamber.run(
-        &format!("configuring {} packages", planned.packages.len()),
-        &["dpkg", "--force-confold", "--force-unsafe-io", "--configure", "--pending"],
-    )?;
+    let mut argv = vec![background::RUNNER, "dpkg", "--force-confold", "--force-unsafe-io"];
+    argv.extend(["--configure", "--pending"]);
+    let what = format!("configuring {} packages", planned.packages.len());
+    chamber.run_with(&what, &argv, &[("PATH", background::PATH)])?;
     chamber.run("removing the service policy", &["rm", "-f", &format!("/{POLICY}")])?;
     chamber.close()?;
     place.publish(job, &plan.folder(job, &planned.package_key))

@@ -75,6 +75,22 @@ pub(crate) fn folder(job: &Job, packages: &[&LockedPackage]) -> PathBuf {
     job.cache.tools(&hex::encode(hash.finalize()))
 }
 
+/// What the sandbox of this image's layers substitutes programs from: nothing, if they are this
+/// host's own.
+pub(crate) fn for_layers<'a>(job: &Job, lock: &'a Lock) -> Vec<&'a LockedPackage> {
+    let native = job.options.project.recipe.image.arch.as_str() == host();
+    if native { Vec::new() } else { locked(lock, "build") }
+}
+
+/// Downloads and unpacks the tools for this image's layers; returns the tree, empty if none are
+/// needed.
+pub(crate) fn unpack_for_layers(job: &Job, lock: &Lock) -> Result<PathBuf, BuildError> {
+    match for_layers(job, lock).is_empty() {
+        true => job.cache.scratch("no-tools"),
+        false => unpack(job, lock, "build"),
+    }
+}
+
 /// Downloads and unpacks `set` of `lock`; returns the tree.
 pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, BuildError> {
     let tools = locked(lock, set);
