@@ -76,6 +76,7 @@ impl<'a> Chamber<'a> {
             hostname: "osb".to_owned(),
             environment: environment.to_vec(),
             drop_fsync: true,
+            measure: false,
             cancel: job.options.cancel.clone(),
             launcher: job.options.launcher.clone(),
         };
