@@ -76,7 +76,7 @@ impl<'a> Chamber<'a> {
             hostname: "osb".to_owned(),
             environment: environment.to_vec(),
             drop_fsync: true,
-            measure: false,
+            measure: job.options.timings,
             cancel: job.options.cancel.clone(),
             launcher: job.options.launcher.clone(),
         };
@@ -112,12 +112,11 @@ impl<'a> Chamber<'a> {
     }
 
     /// Ends the session and makes what changed the cache entry `entry`.
-    pub(crate) fn publish(self, entry: &Path) -> Result<osb_sandbox::Stats, BuildError> {
-        let stats = self.session.finish()?;
+    pub(crate) fn publish(self, entry: &Path) -> Result<(), BuildError> {
+        self.job.ran(self.session.finish()?);
         let work = self.scratch.join("work");
         fs::remove_dir_all(&work).map_err(BuildError::io("removing", work))?;
-        self.job.cache.publish(&self.scratch, entry)?;
-        Ok(stats)
+        self.job.cache.publish(&self.scratch, entry)
     }
 
     fn template(&self) -> Command {
