@@ -260,7 +260,7 @@ mod tests {
     fn reasons_to_emulate() {
         let why = |path| why_emulated(Mode::Private, path);
         assert_eq!(why("/usr/bin/uname"), "prints the machine");
-        assert!(why("/usr/bin/dpkg").contains("compiled for one architecture"));
+        assert!(why("/usr/bin/dpkg-x").contains("compiled for one architecture"));
         assert_eq!(why("/usr/bin/dpkg-deb"), "the tools tree lacks it");
         assert!(why_emulated(Mode::Registered, "/usr/bin/uname").contains("handler"));
     }
