@@ -44,7 +44,7 @@ fn total(stages: &[StageTime]) -> Vec<Program> {
             .or_insert_with(|| program.clone());
     }
     let mut programs: Vec<Program> = sums.into_values().collect();
-    programs.sort_by(|a, b| b.cpu.cmp(&a.cpu));
+    programs.sort_by_key(|program| std::cmp::Reverse(program.cpu));
     programs
 }
 
