@@ -44,7 +44,7 @@ fn total(stages: &[StageTime]) -> Vec<Program> {
             .or_insert_with(|| program.clone());
     }
     let mut programs: Vec<Program> = sums.into_values().collect();
-    programs.sort_by(|a, b| b.cpu.cmp(&a.cpu));
+    programs.sort_by_key(|program| std::cmp::Reverse(program.cpu));
     programs
 }
 
@@ -129,10 +129,13 @@ mod tests {
     #[test]
     fn people_see_the_sums_of_all_stages() {
         let text = people(&stages());
+        let lines: Vec<String> = text
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
         let line = |start: &str| {
-            let found = text.lines().find(|line| line.trim_start().starts_with(start));
-            let line = found.unwrap_or_else(|| panic!("{start}: {text}"));
-            line.split_whitespace().collect::<Vec<_>>().join(" ")
+            let found = lines.iter().find(|line| line.starts_with(start));
+            found.unwrap_or_else(|| panic!("{start}: {text}")).clone()
         };
         assert_eq!(line("install base"), "install base 1.50 s 1 min 00 s", "{text}");
         assert_eq!(line("/usr/bin/uname"), "/usr/bin/uname 7 7.00 s prints the machine");

@@ -89,7 +89,7 @@ impl Ledger {
                 path: path.to_string(),
             })
             .collect();
-        programs.sort_by(|a, b| b.cpu.cmp(&a.cpu));
+        programs.sort_by_key(|program| std::cmp::Reverse(program.cpu));
         Stats { programs }
     }
 }
