@@ -1,6 +1,6 @@
-//! The `ar` container of a package, read strictly (deb(5)) and written.
+//! The `ar` container of a package, read strictly (deb(5)).
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 
 use super::compression::Compression;
 use super::fault::DebFault;
@@ -8,7 +8,7 @@ use super::fault::DebFault;
 /// The first eight bytes of every `ar` archive.
 pub(crate) const MAGIC: &[u8; 8] = b"!<arch>\n";
 /// Bytes of a member header.
-pub(crate) const HEADER: u64 = 60;
+const HEADER: u64 = 60;
 /// No package has more members: the three that count and a few `_private` ones.
 const MAX_MEMBERS: usize = 16;
 
@@ -35,8 +35,6 @@ pub(crate) struct Member {
 /// The members of a package.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
-    /// Content of `debian-binary`, as `2.0\n`.
-    pub(crate) format: Vec<u8>,
     /// `control.tar` or a compressed form.
     pub(crate) control: Member,
     /// `data.tar` or a compressed form.
@@ -58,7 +56,7 @@ pub(crate) fn read_layout<R: Read + Seek>(file: &mut R) -> Result<Layout, DebFau
     if magic != *MAGIC {
         return bad("it does not begin as an ar archive".into());
     }
-    let (mut format, mut control, mut data) = (None, None, None);
+    let (mut is_first, mut control, mut data) = (true, None, None);
     let mut position = MAGIC.len() as u64;
     for _ in 0..MAX_MEMBERS {
         if position == length {
@@ -74,8 +72,9 @@ pub(crate) fn read_layout<R: Read + Seek>(file: &mut R) -> Result<Layout, DebFau
         }
         // Members are padded to even offsets; the last one may lack the padding.
         position = (span.start + size + (size & 1)).min(length);
-        if format.is_none() {
-            format = Some(read_format(file, &name, size)?);
+        if is_first {
+            check_format(file, &name, size)?;
+            is_first = false;
         } else if name.starts_with('_') {
             continue;
         } else if control.is_none() {
@@ -89,10 +88,10 @@ pub(crate) fn read_layout<R: Read + Seek>(file: &mut R) -> Result<Layout, DebFau
     if position != length {
         return bad(format!("it has more than {MAX_MEMBERS} members"));
     }
-    match (format, control, data) {
-        (Some(format), Some(control), Some(data)) => Ok(Layout { format, control, data }),
-        (None, ..) => bad("it is an empty archive".into()),
-        (_, None, _) => bad("it has no control.tar".into()),
+    match (control, data) {
+        (Some(control), Some(data)) => Ok(Layout { control, data }),
+        _ if is_first => bad("it is an empty archive".into()),
+        (None, _) => bad("it has no control.tar".into()),
         _ => bad("it has no data.tar".into()),
     }
 }
@@ -118,7 +117,7 @@ fn parse_header(header: &[u8; HEADER as usize]) -> Result<(String, u64), DebFaul
 }
 
 /// Checks the member that must come first.
-fn read_format<R: Read>(file: &mut R, name: &str, size: u64) -> Result<Vec<u8>, DebFault> {
+fn check_format<R: Read>(file: &mut R, name: &str, size: u64) -> Result<(), DebFault> {
     let bad = |what: String| Err(DebFault::Malformed(what));
     if name != "debian-binary" {
         return bad(format!("its first member is {name}, not debian-binary"));
@@ -131,7 +130,7 @@ fn read_format<R: Read>(file: &mut R, name: &str, size: u64) -> Result<Vec<u8>, 
     file.read_exact(&mut content).map_err(DebFault::io("reading debian-binary"))?;
     let minor = content.strip_prefix(b"2.").and_then(|rest| rest.split(|b| *b == b'\n').next());
     match minor {
-        Some(digits) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => Ok(content),
+        Some(digits) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => Ok(()),
         _ => bad("its format is not 2.x".into()),
     }
 }
@@ -149,32 +148,11 @@ fn tar_member(expected: &str, name: String, span: Span) -> Result<Member, DebFau
     }
 }
 
-/// Writes one member header. Everything but name and size is constant, so equal content gives
-/// equal archives.
-pub(crate) fn write_header<W: Write>(out: &mut W, name: &str, size: u64) -> io::Result<()> {
-    let header = format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, 0, "100644");
-    if header.len() as u64 != HEADER {
-        return Err(io::Error::other(format!("{name} ({size} bytes) does not fit an ar header")));
-    }
-    out.write_all(header.as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::samples::archive;
     use super::*;
     use std::io::Cursor;
-
-    fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut out = MAGIC.to_vec();
-        for (name, content) in members {
-            write_header(&mut out, name, content.len() as u64).unwrap();
-            out.extend_from_slice(content);
-            if content.len() % 2 == 1 {
-                out.push(b'\n');
-            }
-        }
-        out
-    }
 
     fn layout(members: &[(&str, &[u8])]) -> Result<Layout, String> {
         read_layout(&mut Cursor::new(archive(members))).map_err(|e| e.to_string())

@@ -1,4 +1,4 @@
-//! Debian binary packages (deb(5)): read, checked, re-wrapped without compression, unpacked.
+//! Debian binary packages (deb(5)): read, checked, taken apart.
 //!
 //! A `.deb` is an `ar` archive of three members: the format version, `control.tar` (what the
 //! package is and its maintainer scripts) and `data.tar` (its files), both usually compressed.
@@ -6,11 +6,13 @@
 //! memory is bounded, and nothing here panics on any input.
 //!
 //! ```no_run
-//! use osb_apt::deb::{Deb, Limits, rewrap_plain};
+//! use osb_apt::deb::{Deb, Limits, explode};
 //! use std::path::Path;
 //! let deb = Deb::open(Path::new("hello_2.10-5_arm64.deb"))?;
 //! assert_eq!(deb.control()?.get("Package"), Some("hello"));
-//! rewrap_plain(deb.path(), Path::new("hello-plain.deb"), &Limits::default())?;
+//! let folder = Path::new("hello");
+//! let entries = explode(Path::new("hello_2.10-5_arm64.deb"), folder, &Limits::default())?;
+//! println!("{} files in {}", entries.len(), folder.join("data").display());
 //! # Ok::<(), osb_apt::deb::DebError>(())
 //! ```
 
@@ -18,23 +20,19 @@ mod ar;
 mod compression;
 mod control;
 mod explode;
-mod extract;
 mod fault;
 mod guard;
 mod package;
 mod part;
-mod rewrap;
 mod tar;
 mod unpacker;
 
 pub(crate) use compression::Compression;
 pub use control::Control;
 pub use explode::explode;
-pub use extract::extract;
 pub use fault::{DebError, DebFault};
 pub use package::{Deb, Limits};
 pub use part::extract_files;
-pub use rewrap::{Summary, rewrap_plain};
 pub use tar::{Entry, EntryKind};
 
 #[cfg(test)]

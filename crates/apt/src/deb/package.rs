@@ -11,7 +11,7 @@ use super::guard::Guard;
 use super::tar::{Entry, TarReader};
 
 /// Bytes read from a file or a decompressor at once.
-pub(crate) const CHUNK: usize = 128 << 10;
+const CHUNK: usize = 128 << 10;
 
 /// What a package may cost at most. The defaults are several times what the largest packages of
 /// Debian need.
@@ -50,11 +50,6 @@ impl Deb {
         Ok(Deb { path: path.to_owned(), file, layout })
     }
 
-    /// The file that was opened.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The fields of the package's `control` file.
     ///
     /// # Errors
@@ -63,27 +58,12 @@ impl Deb {
         self.read_control().map_err(|fault| fault.at(&self.path))
     }
 
-    /// Calls `visit` for every entry of `data.tar`, in the archive's order, with the entry's
-    /// content; content that is not read is passed over. Every entry has been checked.
-    ///
-    /// # Errors
-    /// The archive is damaged or hostile, is larger than `limits`, or `visit` failed.
-    pub fn for_each(
-        &self,
-        limits: &Limits,
-        visit: &mut dyn FnMut(&Entry, &mut dyn BufRead) -> Result<(), DebFault>,
-    ) -> Result<(), DebError> {
-        self.open_member(&self.layout.data, limits.data_bytes)
-            .and_then(|input| walk(input, limits.entries, visit))
-            .map_err(|fault| fault.at(&self.path))
-    }
-
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
 
     /// The stored bytes of a member.
-    pub(crate) fn raw_member(&self, member: &Member) -> Result<Take<File>, DebFault> {
+    fn raw_member(&self, member: &Member) -> Result<Take<File>, DebFault> {
         // Every reader gets its own file description: positions must not be shared.
         let mut file = File::open(&self.path).map_err(DebFault::io("opening it"))?;
         // The name could meanwhile mean another file.
@@ -100,20 +80,11 @@ impl Deb {
         member: &Member,
         limit: u64,
     ) -> Result<impl BufRead + use<>, DebFault> {
-        let bounded = self.decompressed(member, limit)?;
-        Ok(BufReader::with_capacity(CHUNK, bounded))
-    }
-
-    /// As [`Deb::open_member`], without a buffer.
-    pub(crate) fn decompressed(
-        &self,
-        member: &Member,
-        limit: u64,
-    ) -> Result<impl Read + use<>, DebFault> {
         let raw = BufReader::with_capacity(CHUNK, self.raw_member(member)?);
         let input =
             member.compression.decode(raw).map_err(DebFault::io("preparing the decompression"))?;
-        Ok(Bounded { input, left: limit, limit, name: member.name.clone() })
+        let bounded = Bounded { input, left: limit, limit, name: member.name.clone() };
+        Ok(BufReader::with_capacity(CHUNK, bounded))
     }
 
     fn read_control(&self) -> Result<Control, DebFault> {

@@ -9,7 +9,8 @@ use super::tar::TarReader;
 use super::unpacker::Unpacker;
 
 /// Unpacks the files called `paths` (relative, without `./`) of `deb` into the existing directory
-/// `root`, and reads no further than the last of them: what follows is not even decompressed.
+/// `root`, which has none of them, and reads no further than the last: what follows is not even
+/// decompressed.
 ///
 /// # Errors
 /// The package lacks one of them, is damaged or hostile up to there, or the file system refused
@@ -73,7 +74,9 @@ mod tests {
         assert!(!dir.path().join("usr/b").exists());
         assert!(extract_files(&deb, dir.path(), &["usr/b"]).is_err());
         fs::write(&deb, package("", &data)).unwrap();
-        let error = extract_files(&deb, dir.path(), &["usr/b", "usr/c"]).unwrap_err();
+        let other = dir.path().join("other");
+        fs::create_dir(&other).unwrap();
+        let error = extract_files(&deb, &other, &["usr/b", "usr/c"]).unwrap_err();
         assert!(error.to_string().contains("usr/c"), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::ar::{MAGIC, write_header};
+use super::ar::MAGIC;
 
 /// Builds tar streams entry by entry.
 pub(crate) struct TarBuilder(Vec<u8>);
@@ -112,15 +112,22 @@ pub(crate) fn package(ending: &str, data: &[u8]) -> Vec<u8> {
         .directory("./", 0o755)
         .file("./control", 0o644, b"Package: sample\nVersion: 1.0-1\nArchitecture: all\n")
         .finish();
+    archive(&[
+        ("debian-binary", b"2.0\n"),
+        (&format!("control.tar{ending}"), &compress(ending, &control)),
+        (&format!("data.tar{ending}"), &compress(ending, data)),
+    ])
+}
+
+/// An ar archive.
+pub(crate) fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
-    for (name, content) in [
-        ("debian-binary".to_owned(), b"2.0\n".to_vec()),
-        (format!("control.tar{ending}"), compress(ending, &control)),
-        (format!("data.tar{ending}"), compress(ending, data)),
-    ] {
-        write_header(&mut out, &name, content.len() as u64).unwrap();
-        out.extend_from_slice(&content);
-        if content.len() % 2 == 1 {
+    for (name, content) in members {
+        let size = content.len();
+        let header = format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, 0, "100644");
+        out.extend(header.as_bytes());
+        out.extend_from_slice(content);
+        if size % 2 == 1 {
             out.push(b'\n');
         }
     }
