@@ -1,5 +1,6 @@
 //! What dpkg notes of an unpacked package: its paragraph in `status`, its files in `info`.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::fs;
 use std::io::Read;
@@ -10,6 +11,9 @@ use md5::{Digest, Md5};
 use crate::error::UnpackError;
 use crate::store::{Kind, Package};
 
+pub(crate) const INFO: &str = "var/lib/dpkg/info";
+pub(crate) const STATUS: &str = "var/lib/dpkg/status";
+
 /// A conffile as the package lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Conffile {
@@ -17,6 +21,8 @@ pub(crate) struct Conffile {
     pub(crate) path: String,
     /// Not shipped any more, to be removed by an upgrade.
     pub(crate) remove_on_upgrade: bool,
+    /// MD5 of what was installed, or dpkg's mark for none.
+    pub(crate) hash: String,
 }
 
 /// The conffiles of a package (deb-conffiles(5)), in their order.
@@ -36,9 +42,31 @@ pub(crate) fn conffiles(package: &Package) -> Result<Vec<Conffile>, UnpackError>
             let reason = format!("its conffiles file has {line:?}");
             return Err(UnpackError::package(package.name(), reason));
         };
-        found.push(Conffile { path: path.to_owned(), remove_on_upgrade: flag.is_some() });
+        found.push(Conffile {
+            path: path.to_owned(),
+            remove_on_upgrade: flag.is_some(),
+            hash: "newconffile".to_owned(),
+        });
     }
     Ok(found)
+}
+
+/// Paths of the conffiles that a package ships.
+///
+/// # Errors
+/// Its list of conffiles is damaged, or it ships one that it says it has not any more.
+pub(crate) fn shipped_conffiles(package: &Package) -> Result<HashSet<String>, UnpackError> {
+    let (gone, shipped): (Vec<_>, Vec<_>) =
+        conffiles(package)?.into_iter().partition(|conffile| conffile.remove_on_upgrade);
+    if let Some(gone) = gone
+        .iter()
+        .find(|conffile| package.entries().iter().any(|entry| entry.path == conffile.path))
+    {
+        let reason =
+            format!("conffile /{} marked for removal on upgrade, shipped in package", gone.path);
+        return Err(UnpackError::package(package.name(), reason));
+    }
+    Ok(shipped.into_iter().map(|conffile| conffile.path).collect())
 }
 
 /// The paragraph of an unpacked package in `status`: its control file as it is, and what dpkg adds.
@@ -54,10 +82,51 @@ pub(crate) fn paragraph(package: &Package, conffiles: &[Conffile]) -> Result<Str
         for conffile in conffiles {
             let flag = if conffile.remove_on_upgrade { " remove-on-upgrade" } else { "" };
             // Writing to a String cannot fail.
-            let _ = writeln!(text, " /{} newconffile{flag}", conffile.path);
+            let _ = writeln!(text, " /{} {}{flag}", conffile.path, conffile.hash);
         }
     }
     Ok(text + "\n")
+}
+
+/// The value of a field of one line in a paragraph.
+pub(crate) fn field<'a>(paragraph: &'a str, name: &str) -> Option<&'a str> {
+    let value = |line: &'a str| {
+        let (known, value) = line.split_once(':')?;
+        known.eq_ignore_ascii_case(name).then(|| value.trim())
+    };
+    paragraph.lines().find_map(value)
+}
+
+/// The hash that a package's paragraph has for its conffile.
+pub(crate) fn conffile_hash<'a>(status: &'a str, package: &str, path: &str) -> Option<&'a str> {
+    let of_package = |text: &&str| field(text, "Package") == Some(package);
+    let paragraph = status.split("\n\n").find(of_package)?;
+    let conffiles = paragraph.lines().skip_while(|line| *line != "Conffiles:").skip(1);
+    conffiles.take_while(|line| line.starts_with(' ')).find_map(|line| {
+        let hash = line.strip_prefix(" /")?.strip_prefix(path)?.strip_prefix(' ')?;
+        hash.split(' ').next()
+    })
+}
+
+/// Marks a conffile, if that is what it is, as one that its package has no more.
+pub(crate) fn mark_obsolete(status: &str, package: &str, path: &str) -> String {
+    let start = format!(" /{path} ");
+    let mut all = String::with_capacity(status.len());
+    for paragraph in status.split_inclusive("\n\n") {
+        let is_it = field(paragraph, "Package") == Some(package);
+        let mut in_conffiles = false;
+        for line in paragraph.split_inclusive('\n') {
+            in_conffiles = line == "Conffiles:\n" || in_conffiles && line.starts_with(' ');
+            let hash = line.strip_prefix(&start).map(str::trim_end);
+            match hash.filter(|hash| is_it && in_conffiles && !hash.contains(' ')) {
+                Some(hash) => {
+                    let _ = writeln!(all, "{start}{hash} obsolete");
+                }
+                None => all.push_str(line),
+            }
+        }
+    }
+    all
 }
 
 /// The `list` of a package: every path of its data.

@@ -48,4 +48,9 @@ impl UnpackError {
     pub(crate) fn package(package: &str, reason: impl Into<String>) -> Self {
         UnpackError::Package { package: package.to_owned(), reason: reason.into() }
     }
+
+    /// `path` is below the root.
+    pub(crate) fn database(path: &str, reason: impl Into<String>) -> Self {
+        UnpackError::Database { path: Path::new("/").join(path), reason: reason.into() }
+    }
 }

@@ -10,15 +10,22 @@
 //! `path-exclude`, triggers, `Replaces`, links to directories. There are no upgrades in an image
 //! that is built: a path of another package without `Replaces` is an error, as it is for dpkg.
 //!
+//! Also unlike dpkg: a package of which others replaced every file does not disappear; a file does
+//! not take the place of a directory; nothing is removed from finished layers; a missing parent
+//! directory is made.
+//!
 //! Source of every rule: dpkg 1.22, src/main/{unpack,archives,filters}.c and lib/dpkg/triglib.c.
 
 mod database;
 mod error;
 mod filter;
 mod lay;
+mod notes;
 mod order;
 mod overrides;
+mod owners;
 mod store;
+mod tree;
 mod triggers;
 mod view;
 

@@ -1,7 +1,6 @@
 //! dpkg's diversions (dpkg-divert(1)) and statoverrides (dpkg-statoverride(1)).
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use crate::error::UnpackError;
 use crate::view::View;
@@ -11,35 +10,54 @@ const OVERRIDES: &str = "var/lib/dpkg/statoverride";
 
 /// Paths that packages are not to have: where their file goes, and whose package is excepted.
 #[derive(Debug, Default)]
-pub(crate) struct Diversions(HashMap<String, (String, String)>);
+pub(crate) struct Diversions {
+    /// Path to the one to use instead, and the package.
+    to: HashMap<String, (String, String)>,
+    /// The other way round.
+    from: HashMap<String, String>,
+}
 
 impl Diversions {
     /// Triples of lines: path, path to use instead, package (`:` if it is the administrator's).
     pub(crate) fn read(view: &mut View) -> Result<Self, UnpackError> {
         let text = view.read(DIVERSIONS)?.unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
-        let mut found = HashMap::new();
+        let mut found = Diversions::default();
         for triple in lines.chunks(3) {
             let [from, to, package] = triple else {
-                return Err(damaged(DIVERSIONS, "not three lines for each diversion"));
+                let reason = "not three lines for each diversion";
+                return Err(UnpackError::database(DIVERSIONS, reason));
             };
             let relative = |path: &str| path.trim_start_matches('/').to_owned();
-            found.insert(relative(from), (relative(to), (*package).to_owned()));
+            found.from.insert(relative(to), relative(from));
+            found.to.insert(relative(from), (relative(to), (*package).to_owned()));
         }
-        Ok(Diversions(found))
+        Ok(found)
     }
 
     /// The path that `package` is to use for `path`.
-    pub(crate) fn apply<'a>(&'a self, path: &'a str, package: &str) -> &'a str {
-        match self.0.get(path) {
+    ///
+    /// # Errors
+    /// The path itself is where another one was diverted to (archives.c).
+    pub(crate) fn apply<'a>(
+        &'a self,
+        path: &'a str,
+        package: &str,
+    ) -> Result<&'a str, UnpackError> {
+        if let Some(from) = self.from.get(path) {
+            let reason =
+                format!("trying to overwrite /{path}, which is the diverted version of /{from}");
+            return Err(UnpackError::package(package, reason));
+        }
+        Ok(match self.to.get(path) {
             Some((to, by)) if by != package => to,
             _ => path,
-        }
+        })
     }
 
-    /// Whether two packages may have the same path, because one of them diverted it.
-    pub(crate) fn separates(&self, path: &str, one: &str, other: &str) -> bool {
-        self.0.get(path).is_some_and(|(_, by)| by == one || by == other)
+    /// The package that diverted this path, if one did.
+    pub(crate) fn by(&self, path: &str) -> Option<&str> {
+        self.to.get(path).map(|(_, by)| by.as_str())
     }
 }
 
@@ -74,8 +92,9 @@ impl StatOverrides {
                 let path = words.next()?.trim_start_matches('/').to_owned();
                 Some((path, Override { uid, gid, mode: mode & 0o7777 }))
             })();
-            let (path, stat) =
-                parsed.ok_or_else(|| damaged(OVERRIDES, &format!("not understood: {line}")))?;
+            let (path, stat) = parsed.ok_or_else(|| {
+                UnpackError::database(OVERRIDES, format!("not understood: {line}"))
+            })?;
             found.insert(path, stat);
         }
         Ok(StatOverrides(found))
@@ -83,6 +102,10 @@ impl StatOverrides {
 
     pub(crate) fn of(&self, path: &str) -> Option<Override> {
         self.0.get(path).copied()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -93,10 +116,6 @@ fn number(name: &str, file: &str) -> Option<u32> {
     }
     let mut lines = file.lines().map(|line| line.split(':'));
     lines.find_map(|mut fields| (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?)
-}
-
-fn damaged(path: &str, reason: &str) -> UnpackError {
-    UnpackError::Database { path: PathBuf::from("/").join(path), reason: reason.to_owned() }
 }
 
 #[cfg(test)]
@@ -121,12 +140,15 @@ mod tests {
         let text = "/bin/sh\n/bin/sh.distrib\ndash\n/etc/a\n/etc/a.local\n:\n";
         let (_dir, mut view) = view(&[(DIVERSIONS, text)]);
         let diversions = Diversions::read(&mut view).unwrap();
-        assert_eq!(diversions.apply("bin/sh", "bash"), "bin/sh.distrib");
-        assert_eq!(diversions.apply("bin/sh", "dash"), "bin/sh");
-        assert_eq!(diversions.apply("etc/a", "dash"), "etc/a.local");
-        assert_eq!(diversions.apply("etc/b", "dash"), "etc/b");
-        assert!(diversions.separates("bin/sh", "bash", "dash"));
-        assert!(!diversions.separates("bin/sh", "bash", "mksh"));
+        let apply = |path, package| diversions.apply(path, package).unwrap();
+        assert_eq!(apply("bin/sh", "bash"), "bin/sh.distrib");
+        assert_eq!(apply("bin/sh", "dash"), "bin/sh");
+        assert_eq!(apply("etc/a", "dash"), "etc/a.local");
+        assert_eq!(apply("etc/b", "dash"), "etc/b");
+        assert_eq!(diversions.by("bin/sh"), Some("dash"));
+        assert_eq!(diversions.by("bin/sh.distrib"), None);
+        let error = diversions.apply("bin/sh.distrib", "bash").unwrap_err().to_string();
+        assert!(error.contains("which is the diverted version of /bin/sh"), "{error}");
     }
 
     #[test]

@@ -6,9 +6,12 @@
 //! await its processing, `-` for none; the next dpkg takes it from there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write;
 
 use crate::error::UnpackError;
 use crate::store::Package;
+
+pub(crate) const TRIGGERS: &str = "var/lib/dpkg/triggers";
 
 const NOAWAIT: &str = "/noawait";
 
@@ -20,9 +23,9 @@ pub(crate) struct Interest {
 }
 
 impl Interest {
-    /// The line for the database.
-    pub(crate) fn line(&self, package: &str) -> String {
-        format!("{package}{}", if self.noawait { NOAWAIT } else { "" })
+    /// The file of the database, in `triggers`.
+    pub(crate) fn file(&self) -> &str {
+        if self.trigger.starts_with('/') { "File" } else { &self.trigger }
     }
 }
 
@@ -43,6 +46,9 @@ fn parse(text: &str) -> Result<Vec<Interest>, String> {
         let (directive, trigger) =
             line.split_once(char::is_whitespace).ok_or_else(|| line.to_owned())?;
         let trigger = trigger.trim_start().to_owned();
+        if !is_name(&trigger) {
+            return Err(line.to_owned());
+        }
         match directive {
             "interest" | "interest-await" => found.push(Interest { trigger, noawait: false }),
             "interest-noawait" => found.push(Interest { trigger, noawait: true }),
@@ -51,6 +57,37 @@ fn parse(text: &str) -> Result<Vec<Interest>, String> {
         }
     }
     Ok(found)
+}
+
+/// Whether dpkg takes this for a trigger (`trig_classify_byname`): an absolute path without empty
+/// components, or what could be a package's name. It becomes the name of a file.
+fn is_name(trigger: &str) -> bool {
+    let mut bytes = trigger.bytes();
+    match trigger.strip_prefix('/') {
+        Some(path) => {
+            path.bytes().all(|b| b.is_ascii_graphic())
+                && path.split('/').all(|part| !part.is_empty())
+        }
+        None => {
+            bytes.next().is_some_and(|b| b.is_ascii_alphanumeric())
+                && bytes.all(|b| b.is_ascii_alphanumeric() || b"-+.".contains(&b))
+        }
+    }
+}
+
+/// Adds the interest of `package` to the text of its file, in place of an earlier one of the same:
+/// dpkg reads no file that has two (`trk_file_interest_change`).
+pub(crate) fn add_interest(text: &mut String, interest: &Interest, package: &str) {
+    let subject = match interest.trigger.starts_with('/') {
+        true => format!("{} {package}", interest.trigger),
+        false => package.to_owned(),
+    };
+    let others = text.lines().filter(|line| line.strip_suffix(NOAWAIT).unwrap_or(line) != subject);
+    let mut all: String = others.map(|line| format!("{line}\n")).collect();
+    let option = if interest.noawait { NOAWAIT } else { "" };
+    // Writing to a String cannot fail.
+    let _ = writeln!(all, "{subject}{option}");
+    *text = all;
 }
 
 /// Paths in which installed packages are interested, and what was activated.
@@ -113,10 +150,18 @@ mod tests {
             "# a\n\ninterest-noawait /usr/share/man\ninterest x\nactivate-noawait ldconfig\n";
         let found = parse(text).unwrap();
         assert_eq!(found.len(), 2);
-        assert_eq!(found[0].line("man-db"), "man-db/noawait");
-        assert_eq!(found[1].line("a:arm64"), "a:arm64");
+        assert_eq!((found[0].file(), found[1].file()), ("File", "x"));
+        let mut text = "/usr/share/man other\n/usr/share/man man-db\n".to_owned();
+        add_interest(&mut text, &found[0], "man-db");
+        assert_eq!(text, "/usr/share/man other\n/usr/share/man man-db/noawait\n");
+        let mut text = "b/noawait\na:arm64/noawait\n".to_owned();
+        add_interest(&mut text, &found[1], "a:arm64");
+        assert_eq!(text, "b/noawait\na:arm64\n");
         assert_eq!(parse("interested x\n"), Err("interested x".to_owned()));
         assert!(parse("interest\n").is_err());
+        for name in ["../x", "a/b", "/a//b", "/a/", "/", "a_b", "a b", "/a\u{7f}"] {
+            assert!(parse(&format!("interest {name}\n")).is_err(), "{name}");
+        }
     }
 
     #[test]

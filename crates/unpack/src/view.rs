@@ -1,6 +1,6 @@
 //! What a program in the sandbox would see, looked at from outside: overlay layers, not mounted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -21,10 +21,21 @@ pub(crate) struct View {
     files: PathBuf,
     /// Topmost first.
     below: Vec<PathBuf>,
-    /// Per directory: whether `upper` has it and which of `below` are to be seen in it.
-    visible: HashMap<String, (bool, Vec<usize>)>,
+    /// Directories of `files`: each was made by this crate, none is reached over a link.
+    made: HashSet<String>,
+    visible: HashMap<String, Visible>,
     /// Directories by a path that may lead over links, to one that does not.
     directories: HashMap<String, String>,
+}
+
+/// Which layers may have something to be seen in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Visible {
+    upper: bool,
+    /// Not whether `files` has the directory, but whether one there would be seen.
+    files: bool,
+    /// Those that have it, topmost first.
+    below: Vec<usize>,
 }
 
 /// Something that exists.
@@ -35,26 +46,40 @@ pub(crate) struct Found {
 }
 
 impl View {
-    /// `below` is topmost first.
+    /// `files` is empty, `below` topmost first.
     pub(crate) fn new(upper: &Path, files: &Path, below: &[PathBuf]) -> Self {
         View {
             upper: upper.to_owned(),
             files: files.to_owned(),
             below: below.to_vec(),
+            made: HashSet::from([String::new()]),
             visible: HashMap::new(),
             directories: HashMap::new(),
         }
     }
 
+    /// To be called first if `files` has directories.
+    pub(crate) fn note_existing(&mut self, real: &str) -> Result<(), UnpackError> {
+        self.note_made(real);
+        let folder = self.files.join(real);
+        for entry in fs::read_dir(&folder).map_err(UnpackError::io("reading", &folder))? {
+            let entry = entry.map_err(UnpackError::io("reading", &folder))?;
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                self.note_existing(&join(real, &entry.file_name().to_string_lossy()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// To be called when `upper` was changed by others.
+    pub(crate) fn refresh(&mut self) {
+        self.visible.clear();
+        self.directories.clear();
+    }
+
     /// What is at a path whose parent is free of links; the last component is not followed.
     pub(crate) fn look(&mut self, real: &str) -> Result<Option<Found>, UnpackError> {
-        if real.is_empty() {
-            return stat(&self.upper);
-        }
-        let (in_upper, below) = self.visible(parent_of(real))?;
-        let upper = in_upper.then_some(&self.upper);
-        let below: Vec<&PathBuf> = below.iter().map(|index| &self.below[*index]).collect();
-        for root in upper.into_iter().chain([&self.files]).chain(below) {
+        for root in self.roots(parent_of(real))? {
             if let Some(found) = stat(&root.join(real))? {
                 return Ok((!is_whiteout(&found.stat)).then_some(found));
             }
@@ -62,16 +87,13 @@ impl View {
         Ok(None)
     }
 
-    /// As [`View::look`] without `files`.
-    pub(crate) fn look_outside_files(&mut self, real: &str) -> Result<Option<Found>, UnpackError> {
-        let (in_upper, below) = self.visible(parent_of(real))?;
-        let upper = in_upper.then_some(&self.upper);
-        for root in upper.into_iter().chain(below.iter().map(|index| &self.below[*index])) {
-            if let Some(found) = stat(&root.join(real))? {
-                return Ok((!is_whiteout(&found.stat)).then_some(found));
-            }
-        }
-        Ok(None)
+    /// The layers that have this directory where it can be seen, topmost first.
+    fn roots(&mut self, directory: &str) -> Result<Vec<PathBuf>, UnpackError> {
+        let seen = self.visible(directory)?;
+        let upper = seen.upper.then_some(&self.upper);
+        let files = (seen.files && self.made.contains(directory)).then_some(&self.files);
+        let below = seen.below.iter().map(|index| &self.below[*index]);
+        Ok(upper.into_iter().chain(files).chain(below).cloned().collect())
     }
 
     /// The path of a directory without links; components that do not exist stay as they are.
@@ -122,59 +144,90 @@ impl View {
     pub(crate) fn read(&mut self, path: &str) -> Result<Option<String>, UnpackError> {
         let (real, _) = self.follow(path)?;
         let Some(found) = self.look(&real)? else { return Ok(None) };
+        if !found.stat.is_file() {
+            return Err(UnpackError::database(&real, "not a file"));
+        }
         fs::read_to_string(&found.path).map(Some).map_err(UnpackError::io("reading", found.path))
     }
 
-    fn visible(&mut self, directory: &str) -> Result<(bool, Vec<usize>), UnpackError> {
+    /// Whether `files` has this directory.
+    pub(crate) fn is_made(&self, real: &str) -> bool {
+        self.made.contains(real)
+    }
+
+    /// `files` has this directory now.
+    pub(crate) fn note_made(&mut self, real: &str) {
+        self.made.insert(real.to_owned());
+    }
+
+    fn visible(&mut self, directory: &str) -> Result<Visible, UnpackError> {
         if directory.is_empty() {
-            return Ok((true, (0..self.below.len()).collect()));
+            let below = (0..self.below.len()).collect();
+            return Ok(Visible { upper: true, files: true, below });
         }
         if let Some(known) = self.visible.get(directory) {
             return Ok(known.clone());
         }
-        let (in_upper, above) = self.visible(parent_of(directory))?;
-        let mut result = (false, Vec::new());
-        let upper = in_upper.then_some(None);
-        for index in upper.into_iter().chain(above.into_iter().map(Some)) {
-            let root = index.map_or(&self.upper, |index| &self.below[index]);
-            let Some(found) = stat(&root.join(directory))? else { continue };
+        let above = self.visible(parent_of(directory))?;
+        let mut seen = Visible { upper: false, files: false, below: Vec::new() };
+        let upper = if above.upper { stat(&self.upper.join(directory))? } else { None };
+        seen.upper = upper.as_ref().is_some_and(|found| found.stat.is_dir());
+        let hides = match &upper {
+            Some(found) => !seen.upper || is_opaque(&found.path)?,
+            None => false,
+        };
+        if !hides {
+            seen.files = above.files;
+            seen.below = self.visible_below(directory, &above.below)?;
+        }
+        self.visible.insert(directory.to_owned(), seen.clone());
+        Ok(seen)
+    }
+
+    /// Those of the layers `above`, which have the parent, that have this directory, down to one
+    /// that hides the others.
+    fn visible_below(&self, directory: &str, above: &[usize]) -> Result<Vec<usize>, UnpackError> {
+        let mut seen = Vec::new();
+        for index in above {
+            let Some(found) = stat(&self.below[*index].join(directory))? else { continue };
             if !found.stat.is_dir() {
                 break;
             }
-            match index {
-                None => result.0 = true,
-                Some(index) => result.1.push(index),
-            }
+            seen.push(*index);
             if is_opaque(&found.path)? {
                 break;
             }
         }
-        self.visible.insert(directory.to_owned(), result.clone());
-        Ok(result)
+        Ok(seen)
     }
 
-    /// Lets what is laid into `files` at `real` be seen: `upper` must have nothing there, and its
-    /// directories on the way must not hide what is below them.
-    pub(crate) fn uncover(&mut self, real: &str) -> Result<(), UnpackError> {
+    /// Lets the file or directory that is laid into `files` at `real` be seen: `upper` must have
+    /// nothing there, and its directories on the way must not hide what is below them.
+    pub(crate) fn uncover(&mut self, real: &str, as_directory: bool) -> Result<(), UnpackError> {
         let covering = self.upper.join(real);
         let Some(found) = stat(&covering)? else { return Ok(()) };
-        if found.stat.is_dir() {
-            // overlayfs marks every new directory, whether it hides something or not.
-            if is_opaque(&covering)? {
-                rustix::fs::lremovexattr(&covering, OPAQUE)
-                    .map_err(|e| UnpackError::io("uncovering", &covering)(e.into()))?;
-                self.visible.remove(real);
-                if !self.visible(real)?.1.is_empty() {
-                    return Err(UnpackError::Database {
-                        path: covering,
-                        reason: "a maintainer script replaced this directory of a lower layer"
-                            .to_owned(),
-                    });
-                }
-            }
+        let is_directory = found.stat.is_dir();
+        // overlayfs marks every new directory, whether it hides something or not.
+        if is_directory && !is_opaque(&covering)? {
             return Ok(());
         }
-        fs::remove_file(&covering).map_err(UnpackError::io("removing", covering))
+        // What was hidden must not come back.
+        let above = self.visible(parent_of(real))?;
+        if (is_directory || as_directory)
+            && (above.files && self.is_made(real)
+                || !self.visible_below(real, &above.below)?.is_empty())
+        {
+            let reason = "a maintainer script removed or replaced this directory of a lower layer";
+            return Err(UnpackError::database(real, reason));
+        }
+        if is_directory {
+            rustix::fs::lremovexattr(&covering, OPAQUE)
+                .map_err(|e| UnpackError::io("uncovering", &covering)(e.into()))?;
+        } else {
+            fs::remove_file(&covering).map_err(UnpackError::io("removing", covering))?;
+        }
+        self.refresh();
+        Ok(())
     }
 }
 
@@ -206,57 +259,19 @@ pub(crate) fn parent_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
+/// The last component.
+pub(crate) fn name_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+
+/// A name in a directory; both below the root.
+pub(crate) fn join(directory: &str, name: &str) -> String {
+    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
+}
+
 fn parts(path: &str) -> impl DoubleEndedIterator<Item = &str> {
     path.split('/').filter(|part| !matches!(*part, "" | "."))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    #[test]
-    fn links_lead_through_all_layers_and_stay_inside() {
-        let dir = tempfile::tempdir().unwrap();
-        let (upper, files, low) =
-            (dir.path().join("u"), dir.path().join("f"), dir.path().join("l"));
-        for folder in ["u", "f/usr/lib", "l/usr/lib/deep", "l/etc"] {
-            fs::create_dir_all(dir.path().join(folder)).unwrap();
-        }
-        symlink("usr/lib", upper.join("lib")).unwrap();
-        symlink("/lib/deep", low.join("etc/link")).unwrap();
-        symlink("../../../etc", files.join("usr/lib/out")).unwrap();
-        fs::write(low.join("usr/lib/deep/file"), "text").unwrap();
-        let mut view = View::new(&upper, &files, &[low]);
-        assert_eq!(view.directory("lib").unwrap(), "usr/lib");
-        assert_eq!(view.follow("etc/link/file").unwrap(), ("usr/lib/deep/file".to_owned(), false));
-        assert_eq!(view.follow("usr/lib/out/link").unwrap(), ("usr/lib/deep".to_owned(), true));
-        assert_eq!(view.follow("lib/new/thing").unwrap(), ("usr/lib/new/thing".to_owned(), false));
-        assert_eq!(view.read("/etc/link/file").unwrap().as_deref(), Some("text"));
-        assert_eq!(view.read("etc/none").unwrap(), None);
-        symlink("b", upper.join("a")).unwrap();
-        symlink("a", upper.join("b")).unwrap();
-        assert!(view.follow("a").unwrap_err().to_string().contains("following"));
-    }
-
-    #[test]
-    fn an_opaque_directory_hides_and_is_uncovered() {
-        let dir = tempfile::tempdir().unwrap();
-        let (upper, files, low) =
-            (dir.path().join("u"), dir.path().join("f"), dir.path().join("l"));
-        for folder in ["u/a", "u/b", "f", "l/a"] {
-            fs::create_dir_all(dir.path().join(folder)).unwrap();
-        }
-        fs::write(low.join("a/x"), "").unwrap();
-        for name in ["a", "b"] {
-            let flags = rustix::fs::XattrFlags::empty();
-            rustix::fs::setxattr(upper.join(name), OPAQUE, b"y", flags).unwrap();
-        }
-        let mut view = View::new(&upper, &files, &[low]);
-        assert!(view.look("a/x").unwrap().is_none());
-        view.uncover("b").unwrap();
-        assert!(!is_opaque(&upper.join("b")).unwrap());
-        assert!(view.uncover("a").is_err());
-    }
-}
+mod tests;
