@@ -5,9 +5,9 @@
 //!   debs-v1/SHA256.deb       packages as the archive has them        (osb-apt)
 //!   indices-v1/SHA256        indices, by their signed digest         (osb-apt)
 //!   releases-v1/SHA256       verified Releases, by their URL         (osb-apt)
-//!   packages-v1/SHA256/      the same packages, checked and taken apart  (osb-unpack)
+//!   packages-v1/SHA256-RULES/  the same packages, checked and taken apart  (osb-unpack)
 //!   tools-v1/KEY/            unpacked tool sets of the host's architecture
-//!   layers-v1/KEY/packages/  a finished layer: its packages' files, hard links to packages-v1
+//!   layers-v1/KEY/packages/  a finished layer: its packages' files
 //!   layers-v1/KEY/root/      and, over them, what scripts have changed: an overlay's upper
 //!   failure.log              what the last program that failed had printed
 //!   work/RUN/                what a run is making; a dead run's is removed by the next
@@ -18,7 +18,7 @@ use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use osb_unpack::Store;
+use osb_unpack::{Filter, Store};
 
 use crate::error::BuildError;
 
@@ -58,9 +58,9 @@ impl Cache {
         Ok(Cache { root, work, _lock: lock })
     }
 
-    /// The packages that were taken apart.
-    pub(crate) fn store(&self) -> Store {
-        Store::new(self.root.join("packages-v1"))
+    /// The packages that were taken apart, without what `filter` skips.
+    pub(crate) fn store(&self, filter: Filter) -> Store {
+        Store::new(self.root.join("packages-v1"), filter)
     }
 
     pub(crate) fn tools(&self, key: &str) -> PathBuf {

@@ -1,6 +1,6 @@
 //! The package half of a layer: packages laid as dpkg would unpack them, configured by dpkg.
 //!
-//! Files are hard links to packages that were taken apart (osb-unpack); the preinst scripts run
+//! Files are copies of packages that were taken apart (osb-unpack); the preinst scripts run
 //! before their packages are laid, the rest is the image's own `dpkg --configure`: only it knows
 //! which architecture is native, and it keeps the order of dependencies. The first layer must
 //! stand before any script can run, so the Essential packages and what they depend on are laid
@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use osb_unpack::{Filter, Layer, Package, essential, unpack_order, waves};
+use osb_unpack::{Layer, Package, essential, unpack_order, waves};
 
 use crate::background;
 use crate::chamber::{self, Chamber, Setup, Workplace};
@@ -39,21 +39,21 @@ pub(crate) fn install(
     let place = Workplace::new(job, &format!("packages-{name}"))?;
     let folder = place.packages();
     fs::create_dir(&folder).map_err(BuildError::io("making", &folder))?;
+    let store = packages::store(job);
     let shown =
-        [(job.cache.store().folder(""), "packages"), (background::folder(job)?, background::NAME)];
+        [(store.root().to_owned(), "packages"), (background::folder(job)?, background::NAME)];
     let setup = Setup { layer: name, below, tools: tools_tree, shown: &shown, epoch: plan.epoch };
     let excludes = job.options.project.recipe.trim.dpkg_excludes();
-    let filter = Filter::parse(excludes.iter().map(String::as_str));
     let mut roots = chamber::roots(below);
     roots.reverse();
-    let mut layer = Layer::new(&place.root(), &folder, &roots, filter);
+    let mut layer = Layer::new(&place.root(), &folder, &roots, store.filter().clone());
     let session = || Chamber::open(job, &setup, &place);
 
-    let ordered = unpack_order(packages::open(job, &planned.packages)?)?;
+    let ordered = unpack_order(packages::open(&store, &planned.packages)?)?;
     let mut present = BTreeSet::new();
     let (first, rest) = if below.is_empty() {
         let architecture = job.options.project.recipe.image.arch.as_str();
-        make_root(&place.root(), architecture, &excludes)?;
+        make_root(&place.root(), architecture, &ordered, &excludes)?;
         present = essential(&ordered)?;
         ordered.into_iter().partition(|package| present.contains(package.name()))
     } else {
@@ -115,9 +115,16 @@ fn run_preinsts<'a>(
     chamber.close()
 }
 
-/// Makes the links of merged-/usr, an empty dpkg database, and dpkg's configuration.
-fn make_root(root: &Path, architecture: &str, excludes: &[String]) -> Result<(), BuildError> {
-    for name in ["bin", "lib", "sbin"] {
+/// Makes the links of merged-/usr unless a package brings them, an empty dpkg database, and dpkg's
+/// configuration.
+fn make_root(
+    root: &Path,
+    architecture: &str,
+    packages: &[Package],
+    excludes: &[String],
+) -> Result<(), BuildError> {
+    let brought = |name: &&str| packages.iter().any(|package| package.brings_link(name));
+    for name in ["bin", "lib", "sbin"].iter().filter(|name| !brought(name)) {
         let directory = root.join("usr").join(name);
         fs::create_dir_all(&directory).map_err(BuildError::io("making", &directory))?;
         let link = root.join(name);

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use osb_apt::{FetchEvent, LockedPackage, Wanted, join_url};
-use osb_unpack::{Package, Store, UnpackError};
+use osb_unpack::{Filter, Package, Store, UnpackError};
 
 use crate::error::BuildError;
 use crate::job::Job;
@@ -56,15 +56,21 @@ pub(crate) fn download(
     })
 }
 
+/// The store of the image's packages, with the recipe's trim rules.
+pub(crate) fn store(job: &Job) -> Store {
+    let excludes = job.options.project.recipe.trim.dpkg_excludes();
+    job.cache.store(Filter::parse(excludes.iter().map(String::as_str)))
+}
+
 /// Takes packages apart: checks every path in them and keeps their files as files, so that no later
 /// step needs to decompress, to copy, or to trust anything. Those that are there stay.
 pub(crate) fn take_apart(
     job: &Job,
     stage: &'static str,
+    store: &Store,
     packages: &[&LockedPackage],
     files: &[PathBuf],
 ) -> Result<(), BuildError> {
-    let store = job.cache.store();
     let mut missing: Vec<(&LockedPackage, &PathBuf)> =
         packages.iter().copied().zip(files).filter(|(p, _)| !store.has(&p.sha256)).collect();
     missing.sort_by(|a, b| a.0.sha256.cmp(&b.0.sha256));
@@ -79,7 +85,8 @@ pub(crate) fn take_apart(
         let scratch = job.cache.scratch("packages")?;
         each(job, missing.len(), |index| {
             let (package, file) = missing[index];
-            Store::take_apart(file, &scratch.join(&package.sha256))
+            store
+                .take_apart(file, &scratch.join(&package.sha256))
                 .map_err(|source| unpack_error(package, source))?;
             job.advance(package.size);
             Ok(())
@@ -94,8 +101,7 @@ pub(crate) fn take_apart(
 }
 
 /// Opens packages that were taken apart, in the same order.
-pub(crate) fn open(job: &Job, packages: &[&LockedPackage]) -> Result<Vec<Package>, BuildError> {
-    let store = job.cache.store();
+pub(crate) fn open(store: &Store, packages: &[&LockedPackage]) -> Result<Vec<Package>, BuildError> {
     let open = |package: &&LockedPackage| {
         store.open(&package.sha256).map_err(|source| unpack_error(package, source))
     };

@@ -14,12 +14,13 @@ use crate::{chamber, dressing, install, packages, seal};
 /// Downloads and takes apart the packages of the layers that must be built, and the artifacts of
 /// all. Returns the folder of artifacts, named by their digests.
 pub(crate) fn fetch(job: &Job, plan: &Plan) -> Result<PathBuf, BuildError> {
+    let store = packages::store(job);
     let needed: Vec<&LockedPackage> = plan
         .layers
         .iter()
         .filter(|planned| !plan.folder(job, &planned.package_key).is_dir())
         .flat_map(|planned| planned.packages.iter().copied())
-        .filter(|package| !job.cache.store().has(&package.sha256))
+        .filter(|package| !store.has(&package.sha256))
         .collect();
     if !needed.is_empty() {
         let wanted = needed
@@ -27,7 +28,7 @@ pub(crate) fn fetch(job: &Job, plan: &Plan) -> Result<PathBuf, BuildError> {
             .map(|package| packages::wanted(job, package))
             .collect::<Result<Vec<_>, _>>()?;
         let files = packages::download(job, "download", &wanted)?;
-        packages::take_apart(job, "unpack", &needed, &files)?;
+        packages::take_apart(job, "unpack", &store, &needed, &files)?;
     }
     artifacts(job, plan)
 }

@@ -119,7 +119,8 @@ pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, Build
     let (parts, whole): (Vec<_>, Vec<_>) =
         tools.iter().copied().zip(files).partition(|(package, _)| part(job, package).is_some());
     let (whole, files): (Vec<&LockedPackage>, Vec<PathBuf>) = whole.into_iter().unzip();
-    packages::take_apart(job, "unpack tools", &whole, &files)?;
+    let store = job.cache.store(Filter::parse(UNNEEDED));
+    packages::take_apart(job, "unpack tools", &store, &whole, &files)?;
     let root = job.cache.scratch(&format!("tools-{set}"))?;
     // The directories that merged-/usr systems reach through links; unpacked packages may name
     // either side.
@@ -130,7 +131,7 @@ pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, Build
         fs::create_dir_all(&directory).map_err(BuildError::io("making", &directory))?;
         symlink(target, root.join(name)).map_err(BuildError::io("linking", root.join(name)))?;
     }
-    osb_unpack::lay_plain(&root, &packages::open(job, &whole)?, Filter::parse(UNNEEDED))?;
+    osb_unpack::lay_plain(&root, &packages::open(&store, &whole)?, store.filter().clone())?;
     for (package, file) in parts {
         let paths = part(job, package).unwrap_or_default();
         deb::extract_files(&file, &root, &[paths]).map_err(|source| BuildError::Package {

@@ -1,5 +1,7 @@
 //! dpkg's `path-exclude` and `path-include` (dpkg(1); filters.c).
 
+use md5::{Digest, Md5};
+
 use crate::store::{Entry, Kind};
 
 /// Patterns in their order; the last that matches decides.
@@ -18,17 +20,32 @@ impl Filter {
         Filter { rules: lines.into_iter().filter_map(rule).collect() }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// A name for these rules, short enough for a folder's.
+    pub(crate) fn tag(&self) -> String {
+        let rules: String =
+            self.rules.iter().map(|(include, pattern)| format!("{include} {pattern}\n")).collect();
+        hex::encode(&Md5::digest(rules)[..6])
+    }
+
     /// Whether the entry is not to be unpacked.
     pub fn skips(&self, entry: &Entry) -> bool {
-        let path = format!("/{}", entry.path);
+        self.skips_path(&entry.path, matches!(entry.kind, Kind::File))
+    }
+
+    /// As [`Filter::skips`], for a path below the root.
+    pub(crate) fn skips_path(&self, path: &str, is_file: bool) -> bool {
+        let path = format!("/{path}");
         let last = self.rules.iter().rev().find(|(_, pattern)| matches(pattern, &path));
         if last.is_none_or(|(include, _)| *include) {
             return false;
         }
         // "We need to keep directories (or symlinks to directories) if a glob excludes them, but a
         // more specific include glob brings back files" (filters.c).
-        let container = !matches!(entry.kind, Kind::File);
-        !(container
+        !(!is_file
             && self.rules.iter().any(|(include, pattern)| {
                 let fixed = pattern.split(['*', '?', '[', '\\']).next().unwrap_or_default();
                 *include && path.starts_with(fixed.trim_end_matches('/'))

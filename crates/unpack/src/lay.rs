@@ -60,7 +60,7 @@ impl Layer {
     /// `files` and `upper` are existing directories, `files` empty, `below` the finished layers,
     /// topmost first.
     pub fn new(upper: &Path, files: &Path, below: &[PathBuf], filter: Filter) -> Self {
-        Layer { tree: Tree::new(upper, files, below), filter, known: None }
+        Layer { tree: Tree::new(upper, files, below, false), filter, known: None }
     }
 
     /// Unpacks `packages`, whose preinst scripts have run. With `usable` conffiles are also laid
@@ -107,7 +107,7 @@ impl Layer {
         known.owners.inherit(index, &database::conffiles(package)?);
         let database_name = package.database_name();
         let task = Task { package, database_name, index, conffiles, usable };
-        self.tree.begin(package, &rules.overrides)?;
+        self.tree.begin();
         let mut written = Vec::new();
         for entry in in_order(package) {
             if !entry.path.is_empty() {
@@ -208,14 +208,15 @@ fn in_order(package: &Package) -> impl Iterator<Item = &Entry> {
     all.filter(move |entry| !is_link(entry)).chain(links.filter(is_link))
 }
 
-/// Lays the files of packages alone, without a database, into the directory `root`, which has
+/// Links the files of packages alone, without a database, into the directory `root`, which has
 /// nothing but directories, and links to some: for programs that are never configured. Where two have the same path, the later one wins.
 ///
 /// # Errors
 /// As [`Layer::lay`], without conflicts.
 pub fn lay_plain(root: &Path, packages: &[Package], filter: Filter) -> Result<(), UnpackError> {
     // There is no such directory, so nothing is seen in it.
-    let mut layer = Layer::new(&root.join(".upper"), root, &[], filter);
+    let tree = Tree::new(&root.join(".upper"), root, &[], true);
+    let mut layer = Layer { tree, filter, known: None };
     layer.tree.view.note_existing("")?;
     let rules = Rules::default();
     let mut known = Known { owners: Owners::default(), watched: Watched::default() };
@@ -224,7 +225,7 @@ pub fn lay_plain(root: &Path, packages: &[Package], filter: Filter) -> Result<()
         let index = known.owners.begin(package)?;
         let (database_name, conffiles) = (package.database_name(), HashSet::new());
         let task = Task { package, database_name, index, conffiles, usable: true };
-        layer.tree.begin(package, &rules.overrides)?;
+        layer.tree.begin();
         for entry in in_order(package).filter(|entry| !entry.path.is_empty()) {
             layer.lay_entry(&rules, &mut known, &task, entry)?;
         }

@@ -1,13 +1,12 @@
 //! What a layer leaves in dpkg's database.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use crate::database::{self, Conffile, INFO, STATUS};
 use crate::error::UnpackError;
 use crate::owners::Owners;
 use crate::store::{Entry, Package};
-use crate::tree::{Tree, remove, write_new};
+use crate::tree::{Tree, copy_member, remove, write_new};
 use crate::triggers::{self, TRIGGERS, Watched};
 
 /// Members of a package's control archive.
@@ -23,7 +22,7 @@ pub(crate) fn note_info(
         has_md5sums |= member == "md5sums";
         let target = info.join(format!("{name}.{member}"));
         let Some(source) = package.member(&member) else { continue };
-        fs::hard_link(source, &target).map_err(UnpackError::io("laying", target))?;
+        copy_member(&source, &target).map_err(UnpackError::io("laying", target))?;
     }
     if !has_md5sums {
         let text = database::md5sums(package, written.iter().copied())?;

@@ -103,10 +103,6 @@ impl StatOverrides {
     pub(crate) fn of(&self, path: &str) -> Option<Override> {
         self.0.get(path).copied()
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 /// `#NUMBER`, or a name in a file like passwd(5), whose third field is the number.

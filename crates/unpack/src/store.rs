@@ -1,9 +1,9 @@
 //! Packages taken apart, each once.
 //!
 //! ```text
-//! <store>/SHA256/
+//! <store>/SHA256-RULES/
 //!   control/        the members of control.tar
-//!   data/           the files, with owners, modes and times
+//!   data/           the files that the path rules do not exclude, with owners, modes and times
 //!   manifest.json   the control fields and the entries of data.tar in their order
 //! ```
 
@@ -16,11 +16,15 @@ use osb_apt::relation::parse_relations;
 use serde::{Deserialize, Serialize};
 
 use crate::error::UnpackError;
+use crate::filter::Filter;
 
-/// A folder of packages taken apart, named by the SHA-256 of their .deb.
+/// A folder of packages taken apart, named by the SHA-256 of their .deb and by what of them is left
+/// out: a third of all files is documentation that most images do without.
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    filter: Filter,
+    tag: String,
 }
 
 /// One package of a store.
@@ -65,14 +69,24 @@ pub enum Kind {
 }
 
 impl Store {
-    /// The store in this folder.
-    pub fn new(root: impl Into<PathBuf>) -> Self {
-        Store { root: root.into() }
+    /// The store in this folder, for packages of which `filter` leaves out what it skips.
+    pub fn new(root: impl Into<PathBuf>, filter: Filter) -> Self {
+        Store { root: root.into(), tag: filter.tag(), filter }
+    }
+
+    /// What is left out.
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// The folder of all packages.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Where the package of this digest lies or will lie.
     pub fn folder(&self, sha256: &str) -> PathBuf {
-        self.root.join(sha256)
+        self.root.join(format!("{sha256}-{}", self.tag))
     }
 
     /// Whether the package is there.
@@ -86,7 +100,21 @@ impl Store {
     /// # Errors
     /// The package is damaged or hostile, has a name that is not UTF-8 (which Policy 10.10
     /// forbids), or the file system refused something.
-    pub fn take_apart(deb: &Path, scratch: &Path) -> Result<(), UnpackError> {
+    pub fn take_apart(&self, deb: &Path, scratch: &Path) -> Result<(), UnpackError> {
+        if !self.filter.is_empty() {
+            match Self::take_apart_by(deb, scratch, &self.filter) {
+                Ok(()) => return Ok(()),
+                // A name that stays of a file whose first name does not: rare enough to take all.
+                // Whatever else it was fails once more.
+                Err(_) => {
+                    fs::remove_dir_all(scratch).map_err(UnpackError::io("clearing", scratch))?
+                }
+            }
+        }
+        Self::take_apart_by(deb, scratch, &Filter::default())
+    }
+
+    fn take_apart_by(deb: &Path, scratch: &Path, filter: &Filter) -> Result<(), UnpackError> {
         // Setuid programs are in it: its owner's alone.
         fs::DirBuilder::new()
             .mode(0o700)
@@ -102,7 +130,11 @@ impl Store {
                 UnpackError::package(name, format!("the name {path:?} is not UTF-8"))
             })
         };
-        let entries = deb::explode(deb, scratch, &Limits::default())?
+        let keep = |entry: &deb::Entry| {
+            let is_file = matches!(entry.kind, EntryKind::File | EntryKind::HardLink(_));
+            !std::str::from_utf8(&entry.path).is_ok_and(|path| filter.skips_path(path, is_file))
+        };
+        let entries = deb::explode(deb, scratch, &Limits::default(), &keep)?
             .into_iter()
             .map(|entry| {
                 let kind = match entry.kind {
@@ -166,6 +198,12 @@ impl Package {
     /// The entries of its data in their order.
     pub fn entries(&self) -> &[Entry] {
         &self.manifest.entries
+    }
+
+    /// Whether it has a symbolic link at `path`.
+    pub fn brings_link(&self, path: &str) -> bool {
+        let is_it = |entry: &Entry| entry.path == path && matches!(entry.kind, Kind::Symlink(_));
+        self.entries().iter().any(is_it)
     }
 
     /// Whether no system may be without it.

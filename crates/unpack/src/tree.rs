@@ -1,15 +1,15 @@
-//! Writing: links to the store into `files`, the database into `upper`.
+//! Writing: the packages' files into `files`, the database into `upper`.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, futimens, utimensat};
 
 use crate::error::UnpackError;
-use crate::overrides::{Override, StatOverrides};
+use crate::overrides::Override;
 use crate::store::{Entry, Kind, Package};
 use crate::view::{View, join, parent_of};
 
@@ -21,53 +21,33 @@ pub(crate) struct Tree {
     pub(crate) view: View,
     upper: PathBuf,
     files: PathBuf,
-    /// Files of the store that the package at hand must not share, by inode.
-    copied: HashSet<u64>,
-    /// Their copies.
+    /// Whether files are names of the store's, rather than copies. That shows (`st_nlink`): man-db
+    /// looks for other names of a page that has two, so it is for trees that only lend programs.
+    shares: bool,
+    /// Copies of files with several names, by the store's inode.
     copies: HashMap<u64, PathBuf>,
     /// Conffiles that are to be put into their places by `dpkg --configure`.
     new: HashSet<String>,
 }
 
 impl Tree {
-    pub(crate) fn new(upper: &Path, files: &Path, below: &[PathBuf]) -> Self {
+    pub(crate) fn new(upper: &Path, files: &Path, below: &[PathBuf], shares: bool) -> Self {
         Tree {
             view: View::new(upper, files, below),
             upper: upper.to_owned(),
             files: files.to_owned(),
-            copied: HashSet::new(),
+            shares,
             copies: HashMap::new(),
             new: HashSet::new(),
         }
     }
 
-    /// To be called before a package's files are put. All names of a file get what its last entry
-    /// says (`tarobject_set_perms`), so one that is overridden makes the others copies as well.
-    pub(crate) fn begin(
-        &mut self,
-        package: &Package,
-        overrides: &StatOverrides,
-    ) -> Result<(), UnpackError> {
-        self.copied.clear();
+    /// To be called before a package's files are put.
+    pub(crate) fn begin(&mut self) {
         self.copies.clear();
-        if overrides.is_empty() {
-            return Ok(());
-        }
-        for entry in package.entries() {
-            if !matches!(entry.kind, Kind::Directory) && overrides.of(&entry.path).is_some() {
-                let source = package.data(entry);
-                match fs::symlink_metadata(&source) {
-                    Ok(stat) => drop(self.copied.insert(stat.ino())),
-                    // Left out when the package was taken apart.
-                    Err(error) if error.kind() == ErrorKind::NotFound => {}
-                    Err(error) => return Err(UnpackError::io("reading", source)(error)),
-                }
-            }
-        }
-        Ok(())
     }
 
-    /// Links, or copies where it must differ, the file of `entry` to `real`.
+    /// Puts the file or link of `entry` to `real`.
     pub(crate) fn put(
         &mut self,
         package: &Package,
@@ -78,7 +58,7 @@ impl Tree {
         self.make_parents(parent_of(real))?;
         self.view.uncover(real, false)?;
         let (source, target) = (package.data(entry), self.files.join(real));
-        self.link(&source, &target, entry, stat).map_err(UnpackError::io("laying", target))
+        self.place(&source, &target, entry, stat).map_err(UnpackError::io("laying", target))
     }
 
     /// As [`Tree::put`], but beside the place, for `dpkg --configure`.
@@ -102,28 +82,29 @@ impl Tree {
         remove(&new).map_err(UnpackError::io("removing", new))
     }
 
-    fn link(
+    fn place(
         &mut self,
         source: &Path,
         target: &Path,
         entry: &Entry,
         stat: Override,
     ) -> io::Result<()> {
-        if !(self.copied.is_empty() && self.copies.is_empty()) {
-            let inode = fs::symlink_metadata(source)?.ino();
-            if self.copied.contains(&inode) || self.copies.contains_key(&inode) {
-                return self.copy(source, target, entry, stat);
-            }
+        if self.shares {
+            return link_over(source, target);
         }
-        match link_over(source, target) {
-            // The file system's limit of names for one file.
-            Err(error) if error.kind() == ErrorKind::TooManyLinks => {
-                self.copy(source, target, entry, stat)
+        remove(target)?;
+        match &entry.kind {
+            Kind::Symlink(to) => {
+                symlink(to, target)?;
+                lchown(target, Some(stat.uid), Some(stat.gid))?;
+                set_time(target, entry.mtime)
             }
-            result => result,
+            _ => self.copy(source, target, entry, stat),
         }
     }
 
+    /// Copies a file (by reference where the file system can), or links it to the copy of its first
+    /// name. All names get what the last entry says (`tarobject_set_perms`).
     fn copy(
         &mut self,
         source: &Path,
@@ -131,24 +112,27 @@ impl Tree {
         entry: &Entry,
         stat: Override,
     ) -> io::Result<()> {
-        let inode = fs::symlink_metadata(source)?.ino();
-        match self.copies.get(&inode) {
-            Some(first) => link_over(first, target)?,
-            None => {
-                remove(target)?;
-                match &entry.kind {
-                    Kind::Symlink(to) => symlink(to, target)?,
-                    _ => drop(fs::copy(source, target)?),
-                }
-                self.copies.insert(inode, target.to_owned());
+        let mut from = File::open(source)?;
+        let status = from.metadata()?;
+        let first = (status.nlink() > 1).then(|| self.copies.get(&status.ino())).flatten();
+        let to = match first {
+            Some(first) => {
+                fs::hard_link(first, target)?;
+                File::open(target)?
             }
-        }
+            None => {
+                let mut to = File::create_new(target)?;
+                io::copy(&mut from, &mut to)?;
+                if status.nlink() > 1 {
+                    self.copies.insert(status.ino(), target.to_owned());
+                }
+                to
+            }
+        };
         // Giving a file away clears setuid: the mode comes after the owner.
-        lchown(target, Some(stat.uid), Some(stat.gid))?;
-        if matches!(entry.kind, Kind::File) {
-            fs::set_permissions(target, Permissions::from_mode(stat.mode))?;
-        }
-        set_time(target, entry.mtime)
+        fchown(&to, Some(stat.uid), Some(stat.gid))?;
+        to.set_permissions(Permissions::from_mode(stat.mode))?;
+        Ok(futimens(&to, &times(entry.mtime))?)
     }
 
     /// Makes a directory that a package brings.
@@ -252,6 +236,17 @@ fn link_over(source: &Path, target: &Path) -> io::Result<()> {
     }
 }
 
+/// Copies a member of a control archive, with its mode and time.
+pub(crate) fn copy_member(source: &Path, target: &Path) -> io::Result<()> {
+    let mut from = File::open(source)?;
+    let status = from.metadata()?;
+    let mut to = File::create_new(target)?;
+    io::copy(&mut from, &mut to)?;
+    fchown(&to, Some(status.uid()), Some(status.gid()))?;
+    to.set_permissions(Permissions::from_mode(status.mode() & 0o7777))?;
+    Ok(futimens(&to, &times(status.mtime()))?)
+}
+
 /// Removes what is not a directory, if it exists.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
@@ -261,7 +256,10 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
 }
 
 fn set_time(path: &Path, seconds: i64) -> io::Result<()> {
+    Ok(utimensat(CWD, path, &times(seconds), AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+fn times(seconds: i64) -> Timestamps {
     let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
-    let times = Timestamps { last_access: time, last_modification: time };
-    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+    Timestamps { last_access: time, last_modification: time }
 }

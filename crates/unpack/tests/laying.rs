@@ -35,11 +35,11 @@ impl Place {
     }
 
     fn open(&self, deb: &Deb) -> Result<Package, UnpackError> {
-        let store = Store::new(self.folder("store"));
+        let store = Store::new(self.folder("store"), Filter::default());
         let name = deb.file_name();
         fs::write(self.path("deb"), deb.bytes()).unwrap();
         if !store.has(&name) {
-            Store::take_apart(&self.path("deb"), &store.folder(&name))?;
+            store.take_apart(&self.path("deb"), &store.folder(&name))?;
         }
         store.open(&name)
     }

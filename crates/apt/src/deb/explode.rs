@@ -15,12 +15,22 @@ use super::unpacker::Unpacker;
 /// # Errors
 /// The package is damaged, hostile or larger than `limits`, or the file system refused something;
 /// what was made until then stays.
-pub fn explode(deb: &Path, folder: &Path, limits: &Limits) -> Result<Vec<Entry>, DebError> {
+pub fn explode(
+    deb: &Path,
+    folder: &Path,
+    limits: &Limits,
+    keep: &dyn Fn(&Entry) -> bool,
+) -> Result<Vec<Entry>, DebError> {
     let package = Deb::open(deb)?;
-    explode_opened(&package, folder, limits).map_err(|fault| fault.at(deb))
+    explode_opened(&package, folder, limits, keep).map_err(|fault| fault.at(deb))
 }
 
-fn explode_opened(package: &Deb, folder: &Path, limits: &Limits) -> Result<Vec<Entry>, DebFault> {
+fn explode_opened(
+    package: &Deb,
+    folder: &Path,
+    limits: &Limits,
+    keep: &dyn Fn(&Entry) -> bool,
+) -> Result<Vec<Entry>, DebFault> {
     let opening = |name: &str| {
         let folder = folder.join(name);
         fs::create_dir(&folder)
@@ -40,7 +50,7 @@ fn explode_opened(package: &Deb, folder: &Path, limits: &Limits) -> Result<Vec<E
     let mut entries = Vec::new();
     let input = package.open_member(&layout.data, limits.data_bytes)?;
     walk(input, limits.entries, &mut |entry, content| {
-        if !entry.path.is_empty() {
+        if !entry.path.is_empty() && keep(entry) {
             unpacker.put(entry, content)?;
         }
         entries.push(entry.clone());

@@ -94,7 +94,8 @@ impl Referee {
 
     /// dpkg's complaints and the result of this crate, which has left its layer in `ours()`.
     pub(crate) fn unpack(&mut self, debs: &[Deb]) -> (String, Result<(), UnpackError>) {
-        let store = Store::new(self.path("store"));
+        let filter = Filter::parse(self.excludes.iter().map(String::as_str));
+        let store = Store::new(self.path("store"), filter.clone());
         fs::create_dir_all(self.path("store")).unwrap();
         let (mut files, mut packages) = (Vec::new(), Vec::new());
         for deb in debs {
@@ -102,7 +103,7 @@ impl Referee {
             let file = self.path(&format!("{}.deb", self.debs));
             fs::write(&file, deb.bytes()).unwrap();
             let name = self.debs.to_string();
-            Store::take_apart(&file, &store.folder(&name)).unwrap();
+            store.take_apart(&file, &store.folder(&name)).unwrap();
             packages.push(store.open(&name).unwrap());
             files.push(file);
         }
@@ -114,7 +115,6 @@ impl Referee {
             fs::create_dir(&folder).unwrap();
             folder
         });
-        let filter = Filter::parse(self.excludes.iter().map(String::as_str));
         let below = [self.ours()];
         let result = Layer::new(&upper, &new, &below, filter).lay(&packages, false);
         self.finished += 1;
