@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod boot;
+mod equivalence;
 mod full;
 mod image;
 mod kubernetes;
@@ -12,6 +13,7 @@ mod project;
 mod referee;
 mod steps;
 mod test;
+mod usage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +49,11 @@ enum Task {
         #[arg(default_value = "out")]
         folder: PathBuf,
     },
+    /// osb's roots and unmodified mmdebstrap's, compared entry by entry
+    Equivalence(equivalence::Arguments),
+    /// A container of the `peer` tools
+    #[command(hide = true)]
+    Container(equivalence::container::Container),
     /// The same as test, and with --full the long proofs too
     Ci {
         /// Compare with apt, build twice, interrupt a build
@@ -56,11 +63,19 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    osb_sandbox::dispatch();
     let result = match Arguments::parse().task {
         Task::Test { quick } => test::run(quick, false),
         Task::Image { folder } => test::image(&folder),
         Task::Referee => test::referee(),
         Task::Proofs { folder } => test::proofs(&folder),
+        Task::Equivalence(arguments) => equivalence::run(&arguments),
+        Task::Container(container) => {
+            return container.run().unwrap_or_else(|error| {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            });
+        }
         Task::Ci { full } => test::run(false, full),
     };
     match result {

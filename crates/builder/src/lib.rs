@@ -40,6 +40,7 @@ pub use error::BuildError;
 pub use event::{Artifact, Event, Report, StageTime};
 pub use locking::LockReport;
 pub use options::{Only, Options};
+pub use settings::files as settings_files;
 pub use tools::tool_packages;
 
 /// Builds the image that the options describe, and reports what was written.
