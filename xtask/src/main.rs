@@ -4,6 +4,7 @@
 //! set `test`, so the result does not depend on what is installed here.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod bench;
 mod boot;
 mod equivalence;
 mod full;
@@ -51,6 +52,9 @@ enum Task {
     },
     /// osb's roots and unmodified mmdebstrap's, compared entry by entry
     Equivalence(equivalence::Arguments),
+    /// What osb costs, and what mmdebstrap does
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// A container of the `peer` tools
     #[command(hide = true)]
     Container(equivalence::container::Container),
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
         Task::Referee => test::referee(),
         Task::Proofs { folder } => test::proofs(&folder),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
+        Task::Bench(bench) => bench::run(&bench),
         Task::Container(container) => {
             return container.run().unwrap_or_else(|error| {
                 eprintln!("error: {error:#}");

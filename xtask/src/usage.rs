@@ -49,7 +49,8 @@ pub(crate) fn measure(command: &mut Command) -> Result<Usage> {
     }
     let wall = started.elapsed().as_secs_f64();
     if status != 0 {
-        let status: std::process::ExitStatus = std::os::unix::process::ExitStatusExt::from_raw(status);
+        let status: std::process::ExitStatus =
+            std::os::unix::process::ExitStatusExt::from_raw(status);
         bail!("{name} ended with {status}");
     }
     let seconds = |time: libc::timeval| {

@@ -35,8 +35,8 @@ pub(crate) struct Rule {
 impl Allowed {
     /// Reads the rules.
     pub(crate) fn read(path: &Path) -> Result<Allowed> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("reading {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         Self::parse(&text).with_context(|| format!("in {}", path.display()))
     }
 

@@ -92,8 +92,7 @@ fn facts(entry: &mut Entry<impl Read>, name: &str, epoch: i64, root: &mut Root) 
     let mut seconds = i64::try_from(header.mtime()?)?;
     if matches!(facts.kind, Kind::CharDevice | Kind::BlockDevice) {
         let number = |number: Option<u32>| number.context("a device without number");
-        facts.device =
-            Some((number(header.device_major()?)?, number(header.device_minor()?)?));
+        facts.device = Some((number(header.device_major()?)?, number(header.device_minor()?)?));
     }
     if facts.kind == Kind::Symlink {
         let target = entry.link_name_bytes().context("a link to nothing")?;

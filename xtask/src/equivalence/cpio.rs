@@ -123,7 +123,8 @@ mod tests {
     use std::io::Write;
 
     fn entry(ino: u32, mode: u32, nlink: u32, name: &str, data: &[u8]) -> Vec<u8> {
-        let fields = [ino, mode, 1, 2, nlink, 7, data.len() as u32, 0, 0, 5, 1, name.len() as u32 + 1, 0];
+        let fields =
+            [ino, mode, 1, 2, nlink, 7, data.len() as u32, 0, 0, 5, 1, name.len() as u32 + 1, 0];
         let mut bytes = b"070701".to_vec();
         for field in fields {
             bytes.extend(format!("{field:08x}").bytes());

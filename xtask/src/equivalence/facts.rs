@@ -168,7 +168,8 @@ impl Facts {
     }
 
     fn attributes(&self) -> String {
-        let pairs = self.xattrs.iter().map(|(name, value)| format!("{name}={}", hex::encode(value)));
+        let pairs =
+            self.xattrs.iter().map(|(name, value)| format!("{name}={}", hex::encode(value)));
         pairs.collect::<Vec<_>>().join(" ")
     }
 }

@@ -11,8 +11,8 @@ mod cpio;
 mod customize;
 mod facts;
 pub(crate) mod referee;
-mod repository;
 mod report;
+mod repository;
 pub(crate) mod sets;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +22,7 @@ use anyhow::{Context, Result, ensure};
 use crate::project::Project;
 use crate::steps::Steps;
 use crate::test::release;
+use crate::usage::measure;
 use allow::Allowed;
 use referee::{Form, Referee};
 use report::Report;
@@ -75,8 +76,9 @@ fn one(
 ) {
     let folder = work.join(name);
     let ready = steps.run(&format!("{name}: osb"), || {
-        let ready = Ready::prepare(project, name, &folder)?;
-        let usage = ready.rootfs(project, &folder.join("osb"))?;
+        let ready = Ready::prepare(project, &sets::source(project, name), &folder, &[])?;
+        let out = folder.join("osb");
+        let usage = measure(&mut ready.build(project, &project.cache, "rootfs", &out)?)?;
         Ok((ready, usage.to_string()))
     });
     let Some(ready) = ready else { return };

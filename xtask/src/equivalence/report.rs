@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Result, bail, ensure};
 
 use super::allow::Allowed;
-use super::facts::{Aspect, differences};
 use super::archive;
+use super::facts::{Aspect, differences};
 use crate::test::clear;
 
 /// All sets that were compared.
@@ -38,7 +38,8 @@ impl Report {
         folder: &Path,
     ) -> Result<((), String)> {
         let (ours, theirs) = (archive::read(osb, epoch)?, archive::read(peer, epoch)?);
-        let entries = ours.keys().chain(theirs.keys().filter(|key| !ours.contains_key(*key))).count();
+        let entries =
+            ours.keys().chain(theirs.keys().filter(|key| !ours.contains_key(*key))).count();
         let sifted = allowed.sift(set, differences(&ours, &theirs));
         let mut paths: Vec<&str> = sifted.left.iter().map(|left| left.path.as_str()).collect();
         paths.dedup();
@@ -48,7 +49,10 @@ impl Report {
             *self.used.entry(rule).or_default() += count;
         }
         for left in &sifted.left {
-            println!("{set}: {}: {}\n    osb        {}\n    mmdebstrap {}", left.path, left.aspect, left.osb, left.peer);
+            println!(
+                "{set}: {}: {}\n    osb        {}\n    mmdebstrap {}",
+                left.path, left.aspect, left.osb, left.peer
+            );
         }
         let contents: Vec<String> = sifted
             .left
@@ -63,7 +67,10 @@ impl Report {
             archive::extract(peer, &contents, &differ.join("mmdebstrap"))?;
         }
         if differing > 0 {
-            bail!("{differing} of {entries} entries differ; files with other bytes: {}", differ.display());
+            bail!(
+                "{differing} of {entries} entries differ; files with other bytes: {}",
+                differ.display()
+            );
         }
         Ok(((), format!("{entries} entries, {count} differences are allowed")))
     }

@@ -12,56 +12,63 @@ use super::referee;
 use crate::project::Project;
 use crate::steps::{capture, show};
 use crate::test::clear;
-use crate::usage::{Usage, measure};
 
 /// The project's own recipe, and what every other set is there to show.
 pub(crate) const SETS: [&str; 4] = ["minbase", "system", "desktop", "default"];
 
 /// A set with its lock and everything that the lock names.
 pub(crate) struct Ready {
-    pub(crate) recipe: PathBuf,
-    pub(crate) project: osb_recipe::Project,
+    recipe: PathBuf,
+    project: osb_recipe::Project,
     pub(crate) lock: Lock,
+    settings: Vec<String>,
     debs: PathBuf,
-    pub(crate) tools: PathBuf,
+    tools: PathBuf,
+}
+
+/// Where the recipe of a set lies.
+pub(crate) fn source(project: &Project, name: &str) -> PathBuf {
+    match name {
+        "default" => project.root.clone(),
+        name => project.root.join("xtask/equivalence/sets").join(name),
+    }
 }
 
 impl Ready {
-    /// Copies the recipe `name` to `folder`, locks it unless the lock there still holds, and
-    /// fetches its packages and the `peer` tools.
-    pub(crate) fn prepare(project: &Project, name: &str, folder: &Path) -> Result<Ready> {
-        let from = match name {
-            "default" => project.root.clone(),
-            name => project.root.join("xtask/equivalence/sets").join(name),
-        };
+    /// Copies the recipe in `from` to `folder/project`, locks it unless the lock there still
+    /// holds, and unpacks the `peer` tools. `settings` are osb's `--set`.
+    pub(crate) fn prepare(
+        project: &Project,
+        from: &Path,
+        folder: &Path,
+        settings: &[String],
+    ) -> Result<Ready> {
         let copy = folder.join("project");
         fs::create_dir_all(&copy).with_context(|| format!("making {}", copy.display()))?;
         clear(&copy.join("layers"))?;
-        for name in ["osb.toml", "osb.lock", "layers"] {
-            if from.join(name).exists() {
-                show(Command::new("cp").arg("-a").arg(from.join(name)).arg(&copy))?;
-            }
+        for name in ["osb.toml", "layers"] {
+            show(Command::new("cp").arg("-a").arg(from.join(name)).arg(&copy))?;
         }
-        Self::open(project, &copy.join("osb.toml"), &[])
-    }
-
-    /// The recipe with these settings (`--set`).
-    pub(crate) fn open(project: &Project, recipe: &Path, settings: &[String]) -> Result<Ready> {
-        let set = settings.iter().flat_map(|setting| ["--set", setting]);
+        // The project's own lock, but for another architecture or where there is none.
+        if settings.is_empty() && from.join("osb.lock").exists() {
+            show(Command::new("cp").arg("-a").arg(from.join("osb.lock")).arg(&copy))?;
+        }
+        let recipe = copy.join("osb.toml");
         let mut command = project.osb(&["tools", "peer", "--quiet", "--recipe"]);
-        let tools = capture(command.arg(recipe).args(set))?;
+        let tools = capture(command.arg(&recipe).args(set(settings)))?;
         let loaded = osb_recipe::load(&LoadOptions {
-            recipe: Some(recipe.to_owned()),
-            directory: recipe.parent().context("a recipe without folder")?.to_owned(),
+            recipe: Some(recipe.clone()),
+            directory: copy.clone(),
             set: settings.to_vec(),
             arch: None,
         })?;
         Ok(Ready {
-            recipe: recipe.to_owned(),
             project: loaded,
-            lock: Lock::read(&recipe.with_file_name("osb.lock"))?,
+            lock: Lock::read(&copy.join("osb.lock"))?,
             debs: project.cache.join("debs-v1"),
             tools: tools.trim_end().into(),
+            settings: settings.to_vec(),
+            recipe,
         })
     }
 
@@ -75,11 +82,25 @@ impl Ready {
         }
     }
 
-    /// Has osb write `rootfs.tar.gz`.
-    pub(crate) fn rootfs(&self, project: &Project, out: &Path) -> Result<Usage> {
+    /// The command by which osb builds one form of it into the empty folder `out`.
+    pub(crate) fn build(
+        &self,
+        project: &Project,
+        cache: &Path,
+        form: &str,
+        out: &Path,
+    ) -> Result<Command> {
         clear(out)?;
-        let mut command = project.osb(&["build", "--locked", "--only", "rootfs", "--recipe"]);
-        command.arg(&self.recipe).arg("--output").arg(out).env_remove("SOURCE_DATE_EPOCH");
-        measure(&mut command)
+        let mut command = Command::new(&project.osb);
+        command.arg("--cache-dir").arg(cache).args(["build", "--locked", "--only", form]);
+        command.arg("--output").arg(out).arg("--recipe").arg(&self.recipe);
+        command.args(set(&self.settings)).current_dir(&project.work);
+        // The image's clock is the lock's, as it is for the referee.
+        command.env_remove("SOURCE_DATE_EPOCH");
+        Ok(command)
     }
+}
+
+fn set(settings: &[String]) -> impl Iterator<Item = &str> {
+    settings.iter().flat_map(|setting| ["--set", setting.as_str()])
 }
