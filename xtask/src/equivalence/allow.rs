@@ -46,7 +46,11 @@ impl Allowed {
             ensure!(!rule.aspects.is_empty(), "the rule for {:?} allows nothing", rule.path);
             ensure!(rule.reason.len() > 10, "the rule for {:?} has no reason", rule.path);
             let first = rule.path.split('/').next().unwrap_or_default();
-            ensure!(!first.contains('*'), "the rule for {:?} is for everything", rule.path);
+            ensure!(
+                !first.contains('*') || rule.aspects == [Aspect::DirectoryMtime],
+                "the rule for {:?} is for everything",
+                rule.path
+            );
         }
         Ok(allowed)
     }

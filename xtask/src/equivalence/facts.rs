@@ -68,7 +68,10 @@ pub(crate) enum Aspect {
     Mode,
     Owner,
     Size,
+    /// The time of anything but a directory.
     Mtime,
+    /// The time of a directory is that of its last change, so it tells of the order of work.
+    DirectoryMtime,
     Target,
     HardLinks,
     Xattrs,
@@ -86,6 +89,7 @@ impl std::fmt::Display for Aspect {
             Aspect::Owner => "owner",
             Aspect::Size => "size",
             Aspect::Mtime => "mtime",
+            Aspect::DirectoryMtime => "directory-mtime",
             Aspect::Target => "target",
             Aspect::HardLinks => "hard-links",
             Aspect::Xattrs => "xattrs",
@@ -135,7 +139,11 @@ fn differ(osb: &Facts, peer: &Facts, add: &mut impl FnMut(Aspect, String, String
     field(Aspect::Mode, osb.mode == peer.mode, &|facts| format!("{:04o}", facts.mode));
     field(Aspect::Owner, osb.owner == peer.owner, &|facts| format!("{:?}", facts.owner));
     field(Aspect::Size, osb.size == peer.size, &|facts| facts.size.to_string());
-    field(Aspect::Mtime, osb.time == peer.time, &|facts| format!("{:?}", facts.time));
+    let mtime = match osb.kind {
+        Kind::Directory => Aspect::DirectoryMtime,
+        _ => Aspect::Mtime,
+    };
+    field(mtime, osb.time == peer.time, &|facts| format!("{:?}", facts.time));
     field(Aspect::Target, osb.target == peer.target, &|facts| format!("{:?}", facts.target));
     field(Aspect::HardLinks, osb.names == peer.names, &|facts| format!("{:?}", facts.names));
     field(Aspect::Xattrs, osb.xattrs == peer.xattrs, &|facts| facts.attributes());
