@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use flate2::read::MultiGzDecoder;
 use tar::{Archive, Entry, EntryType};
 
-use super::cpio;
 use super::facts::{Facts, Kind, Root, Time, digest};
+use super::{cpio, lines};
 
 /// Separates an initramfs' path from those inside it.
 const INSIDE: &str = "//";
@@ -20,6 +20,7 @@ const INSIDE: &str = "//";
 pub(crate) fn read(path: &Path, epoch: i64) -> Result<Root> {
     let mut root = Root::new();
     let mut links: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut texts: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for entry in open(path)?.entries()? {
         let mut entry = entry.with_context(|| format!("reading {}", path.display()))?;
         let name = name(&entry.path_bytes());
@@ -28,7 +29,7 @@ pub(crate) fn read(path: &Path, epoch: i64) -> Result<Root> {
             links.entry(self::name(&first)).or_default().push(name);
             continue;
         }
-        let facts = facts(&mut entry, &name, epoch, &mut root)
+        let facts = facts(&mut entry, &name, epoch, &mut root, &mut texts)
             .with_context(|| format!("{name} in {}", path.display()))?;
         root.insert(name, facts);
     }
@@ -40,6 +41,7 @@ pub(crate) fn read(path: &Path, epoch: i64) -> Result<Root> {
             root.insert(name.clone(), Facts { names: names.clone(), ..facts.clone() });
         }
     }
+    lines::name_owners(&mut root, &texts);
     Ok(root)
 }
 
@@ -76,7 +78,13 @@ fn name(bytes: &[u8]) -> String {
     if name.is_empty() { ".".to_owned() } else { name.to_owned() }
 }
 
-fn facts(entry: &mut Entry<impl Read>, name: &str, epoch: i64, root: &mut Root) -> Result<Facts> {
+fn facts(
+    entry: &mut Entry<impl Read>,
+    name: &str,
+    epoch: i64,
+    root: &mut Root,
+    texts: &mut BTreeMap<String, Vec<u8>>,
+) -> Result<Facts> {
     let header = entry.header();
     let mut facts = Facts::new(match header.entry_type() {
         EntryType::Regular | EntryType::Continuous => Kind::File,
@@ -111,13 +119,22 @@ fn facts(entry: &mut Entry<impl Read>, name: &str, epoch: i64, root: &mut Root) 
     }
     facts.time = Time::class(seconds, epoch);
     if facts.kind == Kind::File {
-        let (size, sha256) = if name.starts_with("boot/initrd.img-") {
+        let is_initramfs = name.starts_with("boot/initrd.img-");
+        let (size, sha256) = if is_initramfs || entry.size() <= lines::SHORT {
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes)?;
-            for (inside, facts) in cpio::read(&bytes, epoch)? {
-                root.insert(format!("{name}{INSIDE}{inside}"), facts);
+            if is_initramfs {
+                for (inside, facts) in cpio::read(&bytes, epoch)? {
+                    root.insert(format!("{name}{INSIDE}{inside}"), facts);
+                }
+            } else {
+                facts.lines = Some(lines::digest(&bytes));
             }
-            digest(&mut bytes.as_slice())?
+            let digest = digest(&mut bytes.as_slice())?;
+            if lines::is_database(name) {
+                texts.insert(name.to_owned(), bytes);
+            }
+            digest
         } else {
             digest(entry)?
         };

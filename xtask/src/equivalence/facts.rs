@@ -15,6 +15,8 @@ pub(crate) struct Facts {
     pub(crate) kind: Kind,
     pub(crate) mode: u32,
     pub(crate) owner: (u64, u64),
+    /// The owner's and the group's name, as far as the root has names for them.
+    pub(crate) names_of_owner: (String, String),
     pub(crate) size: u64,
     pub(crate) time: Time,
     /// Where a symbolic link leads.
@@ -27,6 +29,8 @@ pub(crate) struct Facts {
     pub(crate) device: Option<(u32, u32)>,
     /// SHA-256 of a file's bytes.
     pub(crate) sha256: Option<[u8; 32]>,
+    /// Digest of a short file's lines in sorted order; see [`super::lines`].
+    pub(crate) lines: Option<[u8; 32]>,
 }
 
 /// What an entry is.
@@ -67,6 +71,8 @@ pub(crate) enum Aspect {
     Type,
     Mode,
     Owner,
+    /// Another number for the same name.
+    OwnerId,
     Size,
     /// The time of anything but a directory.
     Mtime,
@@ -77,6 +83,8 @@ pub(crate) enum Aspect {
     Xattrs,
     Device,
     Content,
+    /// The same lines in another order; in the user database, with other numbers for names.
+    Lines,
 }
 
 impl std::fmt::Display for Aspect {
@@ -87,6 +95,7 @@ impl std::fmt::Display for Aspect {
             Aspect::Type => "type",
             Aspect::Mode => "mode",
             Aspect::Owner => "owner",
+            Aspect::OwnerId => "owner-id",
             Aspect::Size => "size",
             Aspect::Mtime => "mtime",
             Aspect::DirectoryMtime => "directory-mtime",
@@ -95,6 +104,7 @@ impl std::fmt::Display for Aspect {
             Aspect::Xattrs => "xattrs",
             Aspect::Device => "device",
             Aspect::Content => "content",
+            Aspect::Lines => "lines",
         })
     }
 }
@@ -137,7 +147,13 @@ fn differ(osb: &Facts, peer: &Facts, add: &mut impl FnMut(Aspect, String, String
         }
     };
     field(Aspect::Mode, osb.mode == peer.mode, &|facts| format!("{:04o}", facts.mode));
-    field(Aspect::Owner, osb.owner == peer.owner, &|facts| format!("{:?}", facts.owner));
+    let owner = match osb.names_of_owner == peer.names_of_owner {
+        true => Aspect::OwnerId,
+        false => Aspect::Owner,
+    };
+    field(owner, osb.owner == peer.owner, &|facts| {
+        format!("{:?} {:?}", facts.owner, facts.names_of_owner)
+    });
     field(Aspect::Size, osb.size == peer.size, &|facts| facts.size.to_string());
     let mtime = match osb.kind {
         Kind::Directory => Aspect::DirectoryMtime,
@@ -148,7 +164,11 @@ fn differ(osb: &Facts, peer: &Facts, add: &mut impl FnMut(Aspect, String, String
     field(Aspect::HardLinks, osb.names == peer.names, &|facts| format!("{:?}", facts.names));
     field(Aspect::Xattrs, osb.xattrs == peer.xattrs, &|facts| facts.attributes());
     field(Aspect::Device, osb.device == peer.device, &|facts| format!("{:?}", facts.device));
-    field(Aspect::Content, osb.sha256 == peer.sha256, &|facts| {
+    let content = match osb.lines.is_some() && osb.lines == peer.lines {
+        true => Aspect::Lines,
+        false => Aspect::Content,
+    };
+    field(content, osb.sha256 == peer.sha256, &|facts| {
         facts.sha256.map(hex::encode).unwrap_or_default()
     });
 }
@@ -160,6 +180,7 @@ impl Facts {
             kind,
             mode: 0,
             owner: (0, 0),
+            names_of_owner: (String::new(), String::new()),
             size: 0,
             time: Time::Clock,
             target: None,
@@ -167,6 +188,7 @@ impl Facts {
             xattrs: BTreeMap::new(),
             device: None,
             sha256: None,
+            lines: None,
         }
     }
 
@@ -230,6 +252,21 @@ mod tests {
             assert_eq!(aspects(&file, &other), [aspect]);
         }
         assert_eq!(aspects(&file, &Facts::new(Kind::Fifo)), [Aspect::Type]);
+    }
+
+    #[test]
+    fn numbers_and_orders_are_told_from_the_rest() {
+        let mut one = Facts::new(Kind::File);
+        (one.owner, one.sha256, one.lines) = ((0, 991), Some([1; 32]), Some([3; 32]));
+        one.names_of_owner.1 = "messagebus".to_owned();
+        let mut other = one.clone();
+        (other.owner, other.sha256) = ((0, 996), Some([2; 32]));
+        assert_eq!(aspects(&one, &other), [Aspect::OwnerId, Aspect::Lines]);
+        other.names_of_owner.1 = "input".to_owned();
+        other.lines = Some([4; 32]);
+        assert_eq!(aspects(&one, &other), [Aspect::Owner, Aspect::Content]);
+        (one.lines, other.lines) = (None, None);
+        assert_eq!(aspects(&one, &other), [Aspect::Owner, Aspect::Content]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub(crate) mod container;
 mod cpio;
 mod customize;
 mod facts;
+mod lines;
 pub(crate) mod referee;
 mod report;
 mod repository;

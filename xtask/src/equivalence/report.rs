@@ -1,6 +1,6 @@
 //! What was compared, what was allowed and by which rule, what is left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
@@ -22,7 +22,11 @@ pub(crate) struct Report {
 struct Line {
     set: String,
     entries: usize,
+    /// Entries without any difference.
+    equal: usize,
+    /// Entries that differ, but only as rules allow.
     allowed: usize,
+    /// Entries with a difference that no rule allows.
     differing: usize,
 }
 
@@ -38,13 +42,19 @@ impl Report {
         folder: &Path,
     ) -> Result<((), String)> {
         let (ours, theirs) = (archive::read(osb, epoch)?, archive::read(peer, epoch)?);
-        let entries =
-            ours.keys().chain(theirs.keys().filter(|key| !ours.contains_key(*key))).count();
-        let sifted = allowed.sift(set, differences(&ours, &theirs));
-        let mut paths: Vec<&str> = sifted.left.iter().map(|left| left.path.as_str()).collect();
-        paths.dedup();
-        let (count, differing) = (sifted.allowed.values().sum::<usize>(), paths.len());
-        self.sets.push(Line { set: set.to_owned(), entries, allowed: count, differing });
+        let entries = ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>().len();
+        let found = differences(&ours, &theirs);
+        let unequal = found.iter().map(|found| found.path.clone()).collect::<BTreeSet<_>>().len();
+        let sifted = allowed.sift(set, found);
+        let differing = sifted.left.iter().map(|left| &left.path).collect::<BTreeSet<_>>().len();
+        let count: usize = sifted.allowed.values().sum();
+        self.sets.push(Line {
+            set: set.to_owned(),
+            entries,
+            equal: entries - unequal,
+            allowed: unequal - differing,
+            differing,
+        });
         for (rule, count) in sifted.allowed {
             *self.used.entry(rule).or_default() += count;
         }
@@ -57,7 +67,7 @@ impl Report {
         let contents: Vec<String> = sifted
             .left
             .iter()
-            .filter(|left| left.aspect == Aspect::Content)
+            .filter(|left| matches!(left.aspect, Aspect::Content | Aspect::Lines))
             .map(|left| left.path.clone())
             .collect();
         let differ = folder.join("differ");
@@ -90,12 +100,15 @@ impl Report {
 
     /// Prints the table of sets and that of rules.
     pub(crate) fn print(&self, allowed: &Allowed) {
-        println!("\n{:12} {:>9} {:>9} {:>9}", "set", "entries", "allowed", "differing");
+        println!(
+            "\n{:12} {:>9} {:>9} {:>9} {:>9}",
+            "set", "entries", "equal", "allowed", "differing"
+        );
         for line in &self.sets {
-            let Line { set, entries, allowed, differing } = line;
-            println!("{set:12} {entries:9} {allowed:9} {differing:9}");
+            let Line { set, entries, equal, allowed, differing } = line;
+            println!("{set:12} {entries:9} {equal:9} {allowed:9} {differing:9}");
         }
-        println!("\n{:>9}  rule", "allowed");
+        println!("\n{:>9}  of {} rules", "allowed", allowed.rules.len());
         for (number, rule) in allowed.rules.iter().enumerate() {
             let count = self.used.get(&number).copied().unwrap_or_default();
             println!("{count:9}  {}: {}", rule.path, rule.reason);
