@@ -5,9 +5,10 @@
 //!   debs-v1/SHA256.deb       packages as the archive has them        (osb-apt)
 //!   indices-v1/SHA256        indices, by their signed digest         (osb-apt)
 //!   releases-v1/SHA256       verified Releases, by their URL         (osb-apt)
-//!   plain-v1/SHA256.deb      the same packages, checked, data.tar not compressed
+//!   packages-v1/SHA256/      the same packages, checked and taken apart  (osb-unpack)
 //!   tools-v1/KEY/            unpacked tool sets of the host's architecture
-//!   layers-v1/KEY/root/      upper directories of finished layers
+//!   layers-v1/KEY/packages/  a finished layer: its packages' files, hard links to packages-v1
+//!   layers-v1/KEY/root/      and, over them, what scripts have changed: an overlay's upper
 //!   failure.log              what the last program that failed had printed
 //!   work/RUN/                what a run is making; a dead run's is removed by the next
 //! ```
@@ -17,10 +18,12 @@ use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use osb_unpack::Store;
+
 use crate::error::BuildError;
 
 /// Folders whose entries are single files.
-const FILES: [&str; 4] = ["debs-v1", "indices-v1", "plain-v1", "releases-v1"];
+const FILES: [&str; 3] = ["debs-v1", "indices-v1", "releases-v1"];
 
 /// The folders of the cache, and this run's work folder.
 pub(crate) struct Cache {
@@ -40,7 +43,7 @@ impl Cache {
             .create(root)
             .map_err(BuildError::io("making", root))?;
         let works = root.join("work");
-        for folder in FILES.into_iter().chain(["tools-v1", "layers-v1", "work"]) {
+        for folder in FILES.into_iter().chain(["packages-v1", "tools-v1", "layers-v1", "work"]) {
             let folder = root.join(folder);
             fs::create_dir_all(&folder).map_err(BuildError::io("making", folder))?;
         }
@@ -55,12 +58,9 @@ impl Cache {
         Ok(Cache { root, work, _lock: lock })
     }
 
-    pub(crate) fn plain(&self, sha256: &str) -> PathBuf {
-        self.root.join("plain-v1").join(format!("{sha256}.deb"))
-    }
-
-    pub(crate) fn plain_folder(&self) -> PathBuf {
-        self.root.join("plain-v1")
+    /// The packages that were taken apart.
+    pub(crate) fn store(&self) -> Store {
+        Store::new(self.root.join("packages-v1"))
     }
 
     pub(crate) fn tools(&self, key: &str) -> PathBuf {
@@ -84,14 +84,25 @@ impl Cache {
     /// Makes the finished folder `from` the cache entry `to`. The data is on disk before the
     /// name is, so that a crash cannot leave a broken entry under a valid name.
     pub(crate) fn publish(&self, from: &Path, to: &Path) -> Result<(), BuildError> {
-        let folder = File::open(from).map_err(BuildError::io("opening", from))?;
+        self.publish_all([(from.to_owned(), to.to_owned())])
+    }
+
+    /// As [`Cache::publish`], for many at once.
+    pub(crate) fn publish_all(
+        &self,
+        entries: impl IntoIterator<Item = (PathBuf, PathBuf)>,
+    ) -> Result<(), BuildError> {
+        let folder = File::open(&self.work).map_err(BuildError::io("opening", &self.work))?;
         rustix::fs::syncfs(&folder)
-            .map_err(|error| BuildError::io("writing out", from)(error.into()))?;
-        match fs::rename(from, to) {
-            // Another run made the same entry first.
-            Err(_) if to.is_dir() => Ok(()),
-            result => result.map_err(BuildError::io("publishing", to)),
+            .map_err(|error| BuildError::io("writing out", &self.work)(error.into()))?;
+        for (from, to) in entries {
+            match fs::rename(from, &to) {
+                // Another run made the same entry first.
+                Err(_) if to.is_dir() => {}
+                result => result.map_err(BuildError::io("publishing", &to))?,
+            }
         }
+        Ok(())
     }
 }
 

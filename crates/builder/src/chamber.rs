@@ -9,14 +9,59 @@ use osb_sandbox::{Bind, Command, Machine, SandboxError, Session, Spec, ToolsTree
 use crate::error::BuildError;
 use crate::job::Job;
 
+/// The folder of a layer's packages' files, and the one of what is over them.
+const PACKAGES: &str = "packages";
+const ROOT: &str = "root";
 /// Longest time for one program of a layer.
 const TIME_LIMIT: Duration = Duration::from_secs(3600);
+
+/// Where one half of a layer is made, in one session or several.
+pub(crate) struct Workplace {
+    folder: PathBuf,
+}
+
+impl Workplace {
+    /// Empty, for the half called `name`.
+    pub(crate) fn new(job: &Job, name: &str) -> Result<Self, BuildError> {
+        let place = Workplace { folder: job.cache.scratch(name)? };
+        for folder in [place.root(), place.work()] {
+            fs::create_dir_all(&folder).map_err(BuildError::io("making", folder))?;
+        }
+        Ok(place)
+    }
+
+    /// What the half's programs change.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.join(ROOT)
+    }
+
+    /// The files of the half's packages, below that.
+    pub(crate) fn packages(&self) -> PathBuf {
+        self.folder.join(PACKAGES)
+    }
+
+    fn work(&self) -> PathBuf {
+        self.folder.join("work")
+    }
+
+    /// Makes it the cache entry `entry`.
+    pub(crate) fn publish(self, job: &Job, entry: &Path) -> Result<(), BuildError> {
+        let work = self.work();
+        fs::remove_dir_all(&work).map_err(BuildError::io("removing", work))?;
+        job.cache.publish(&self.folder, entry)
+    }
+}
+
+/// The directories of finished halves, lowest first, for an overlay or for merging.
+pub(crate) fn roots(folders: &[PathBuf]) -> Vec<PathBuf> {
+    let both = |folder: &PathBuf| [folder.join(PACKAGES), folder.join(ROOT)];
+    folders.iter().flat_map(both).filter(|root| root.is_dir()).collect()
+}
 
 /// A sandbox session for one half of a layer.
 pub(crate) struct Chamber<'a> {
     job: &'a Job<'a>,
     layer: String,
-    scratch: PathBuf,
     session: Session,
 }
 
@@ -35,18 +80,15 @@ pub(crate) struct Setup<'a> {
 }
 
 impl<'a> Chamber<'a> {
-    /// Prepares the folders; `prepare` may put first files into the new layer.
+    /// Starts a session whose changes land in `place`.
     pub(crate) fn open(
         job: &'a Job<'a>,
         setup: &Setup,
-        prepare: impl FnOnce(&Path) -> Result<(), BuildError>,
+        place: &Workplace,
     ) -> Result<Self, BuildError> {
-        let scratch = job.cache.scratch(&format!("layer-{}", setup.layer))?;
-        let (upper, work) = (scratch.join("root"), scratch.join("work"));
-        for folder in [&upper, &work] {
-            fs::create_dir_all(folder).map_err(BuildError::io("making", folder))?;
-        }
-        prepare(&upper)?;
+        let mut lower = roots(setup.below);
+        lower.extend(Some(place.packages()).filter(|packages| packages.is_dir()));
+        lower.reverse();
         let environment = [
             ("DEBIAN_FRONTEND", "noninteractive".to_owned()),
             ("DEBCONF_NONINTERACTIVE_SEEN", "true".to_owned()),
@@ -59,9 +101,9 @@ impl<'a> Chamber<'a> {
         ]
         .map(|(name, value)| (name.to_owned(), value));
         let spec = Spec {
-            lower: setup.below.iter().rev().map(|folder| folder.join("root")).collect(),
-            upper,
-            work,
+            lower,
+            upper: place.root(),
+            work: place.work(),
             guest: guest(job),
             tools: ToolsTree { root: setup.tools.to_owned(), architecture: Machine::host() },
             binds: setup
@@ -80,7 +122,7 @@ impl<'a> Chamber<'a> {
             launcher: job.options.launcher.clone(),
         };
         let session = Session::start(&spec)?;
-        Ok(Chamber { job, layer: setup.layer.to_owned(), scratch, session })
+        Ok(Chamber { job, layer: setup.layer.to_owned(), session })
     }
 
     /// Runs a program of the image; fails if it does.
@@ -105,18 +147,22 @@ impl<'a> Chamber<'a> {
         self.command(what, Command { argv: owned(argv), stdin, ..self.template() })
     }
 
-    /// Runs a host-architecture program of the tools tree.
-    pub(crate) fn run_native(&mut self, what: &str, argv: &[&str]) -> Result<Vec<u8>, BuildError> {
-        self.command(what, Command { argv: owned(argv), native: true, ..self.template() })
+    /// Runs a program of the image with additional variables.
+    pub(crate) fn run_with(
+        &mut self,
+        what: &str,
+        argv: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<Vec<u8>, BuildError> {
+        let owned_pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = variables.iter().map(owned_pair).collect();
+        self.command(what, Command { argv: owned(argv), environment, ..self.template() })
     }
 
-    /// Ends the session and makes what changed the cache entry `entry`.
-    pub(crate) fn publish(self, entry: &Path) -> Result<osb_sandbox::Stats, BuildError> {
-        let stats = self.session.finish()?;
-        let work = self.scratch.join("work");
-        fs::remove_dir_all(&work).map_err(BuildError::io("removing", work))?;
-        self.job.cache.publish(&self.scratch, entry)?;
-        Ok(stats)
+    /// Ends the session: nothing of it is mounted or runs any more.
+    pub(crate) fn close(self) -> Result<(), BuildError> {
+        self.session.finish()?;
+        Ok(())
     }
 
     fn template(&self) -> Command {

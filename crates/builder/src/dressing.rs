@@ -12,7 +12,7 @@ use osb_apt::LockedPackage;
 use osb_recipe::{FileContent, Format, Layer};
 use osb_tree::{Inode, Kind, Time, Tree};
 
-use crate::chamber::{Chamber, Setup};
+use crate::chamber::{Chamber, Setup, Workplace};
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::plan::{Plan, PlannedLayer};
@@ -36,7 +36,8 @@ pub(crate) fn dress(
     }
     let shown = [(scripts, "scripts"), (artifacts.to_owned(), "artifacts")];
     let setup = Setup { layer: &layer.name, below, tools, shown: &shown, epoch: plan.epoch };
-    let mut chamber = Chamber::open(job, &setup, |_| Ok(()))?;
+    let place = Workplace::new(job, &format!("dressing-{}", layer.name))?;
+    let mut chamber = Chamber::open(job, &setup, &place)?;
     remove_packages(&mut chamber, layer)?;
     add_users(&mut chamber, layer)?;
     make_directories(&mut chamber, layer)?;
@@ -47,8 +48,8 @@ pub(crate) fn dress(
     for (index, script) in layer.scripts.iter().enumerate() {
         chamber.run(&format!("script {}", script.name), &[&format!("/run/osb/scripts/{index}")])?;
     }
-    chamber.publish(&plan.folder(job, &planned.dressing_key))?;
-    Ok(())
+    chamber.close()?;
+    place.publish(job, &plan.folder(job, &planned.dressing_key))
 }
 
 fn remove_packages(chamber: &mut Chamber, layer: &Layer) -> Result<(), BuildError> {

@@ -19,6 +19,9 @@ pub enum BuildError {
         /// What is wrong with it.
         source: osb_apt::deb::DebError,
     },
+    /// Packages that do not fit together, or a file of the cache.
+    #[error(transparent)]
+    Unpack(#[from] osb_unpack::UnpackError),
     /// The lock must change, and may not.
     #[error("{0}")]
     LockDrift(String),

@@ -1,31 +1,31 @@
-//! The package half of a layer: unpacked and configured by the real dpkg.
+//! The package half of a layer: packages laid as dpkg would unpack them, configured by dpkg.
 //!
-//! Unpacking is done by the host-architecture dpkg of the tools tree; configuring by the
-//! image's own, emulated, since only it knows which architecture is native and keeps the order
-//! of dependencies. The first layer must stand before any maintainer script can run, so the
-//! Essential packages and what they depend on are laid out as plain files first, and are
-//! installed properly, over themselves, before the others.
+//! Files are hard links to packages that were taken apart (osb-unpack); the preinst scripts run
+//! before their packages are laid, the rest is the image's own `dpkg --configure`: only it knows
+//! which architecture is native, and it keeps the order of dependencies. The first layer must
+//! stand before any script can run, so the Essential packages and what they depend on are laid
+//! first, and usable; their preinst scripts find them there, as with debootstrap.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use osb_apt::relation::parse_relations;
-use osb_apt::{LockedPackage, deb};
+use osb_unpack::{Filter, Layer, Package, essential, unpack_order, waves};
 
-use crate::chamber::{Chamber, Setup};
+use crate::background;
+use crate::chamber::{self, Chamber, Setup, Workplace};
 use crate::error::BuildError;
 use crate::job::Job;
+use crate::packages;
 use crate::plan::{Plan, PlannedLayer};
-use crate::tools;
-
-/// Where the sandbox shows the unwrapped packages.
-const PACKAGES: &str = "/run/osb/debs";
 
 /// Keeps services from being started by maintainer scripts (invoke-rc.d(8)); gone at the end.
 const POLICY: &str = "usr/sbin/policy-rc.d";
+
+/// Where dpkg keeps the control files of the package whose preinst runs.
+const CONTROL: &str = "/var/lib/dpkg/tmp.ci";
 
 /// Builds the package half of `planned` onto the layers `below`.
 pub(crate) fn install(
@@ -35,129 +35,88 @@ pub(crate) fn install(
     below: &[PathBuf],
     tools_tree: &Path,
 ) -> Result<(), BuildError> {
-    let layer = planned.layer.name.as_str();
-    let facts = planned
-        .packages
-        .iter()
-        .map(|package| Ok((package.name.as_str(), Facts::read(job, package)?)))
-        .collect::<Result<BTreeMap<&str, Facts>, BuildError>>()?;
-    let order = unpack_order(&facts);
-    let essential = if below.is_empty() { essential(&facts) } else { BTreeSet::new() };
+    let name = planned.layer.name.as_str();
+    let place = Workplace::new(job, &format!("packages-{name}"))?;
+    let folder = place.packages();
+    fs::create_dir(&folder).map_err(BuildError::io("making", &folder))?;
+    let shown =
+        [(job.cache.store().folder(""), "packages"), (background::folder(job)?, background::NAME)];
+    let setup = Setup { layer: name, below, tools: tools_tree, shown: &shown, epoch: plan.epoch };
     let excludes = job.options.project.recipe.trim.dpkg_excludes();
-    let setup = Setup {
-        layer,
-        below,
-        tools: tools_tree,
-        shown: &[(job.cache.plain_folder(), "debs")],
-        epoch: plan.epoch,
+    let filter = Filter::parse(excludes.iter().map(String::as_str));
+    let mut roots = chamber::roots(below);
+    roots.reverse();
+    let mut layer = Layer::new(&place.root(), &folder, &roots, filter);
+    let session = || Chamber::open(job, &setup, &place);
+
+    let ordered = unpack_order(packages::open(job, &planned.packages)?)?;
+    let mut present = BTreeSet::new();
+    let (first, rest) = if below.is_empty() {
+        let architecture = job.options.project.recipe.image.arch.as_str();
+        make_root(&place.root(), architecture, &excludes)?;
+        present = essential(&ordered)?;
+        ordered.into_iter().partition(|package| present.contains(package.name()))
+    } else {
+        (Vec::new(), ordered)
     };
-    let mut chamber = Chamber::open(job, &setup, |upper| {
-        if below.is_empty() {
-            lay_out(upper, &essential, &facts, &excludes)?;
-        }
-        put(&upper.join(POLICY), "#!/bin/sh\nexit 101\n", 0o755)
-    })?;
-    let files: Vec<String> =
-        order.iter().map(|name| format!("{PACKAGES}/{}.deb", facts[name].sha256)).collect();
-    let count = files.len();
-    let architecture = job.options.project.recipe.image.arch.as_str();
-    let foreign = architecture != tools::host();
-    if foreign {
-        chamber
-            .run_native("naming the architecture", &["dpkg", "--add-architecture", architecture])?;
+    put(&place.root().join(POLICY), "#!/bin/sh\nexit 101\n", 0o755)?;
+    if !first.is_empty() {
+        layer.lay(&first, true)?;
+        run_preinsts(session, plan, &first)?;
     }
-    let mut argv = vec!["dpkg", "--force-depends", "--force-unsafe-io", "--force-confold"];
-    argv.extend(["--no-triggers", "--unpack"]);
-    argv.extend(files.iter().map(String::as_str));
-    chamber.run_native(&format!("unpacking {count} packages"), &argv)?;
-    if foreign {
-        // Only the unpacking dpkg needed it; to the image's own, its architecture is native.
-        chamber.run("forgetting the architecture", &["rm", "-f", "/var/lib/dpkg/arch"])?;
+    for wave in waves(rest, &present)? {
+        run_preinsts(session, plan, &wave)?;
+        layer.lay(&wave, false)?;
     }
-    chamber.run(
-        &format!("configuring {count} packages"),
-        &["dpkg", "--force-confold", "--force-unsafe-io", "--configure", "--pending"],
-    )?;
+    let mut chamber = session()?;
+    let mut argv = vec![background::RUNNER, "dpkg", "--force-confold", "--force-unsafe-io"];
+    argv.extend(["--configure", "--pending"]);
+    let what = format!("configuring {} packages", planned.packages.len());
+    chamber.run_with(&what, &argv, &[("PATH", background::PATH)])?;
     chamber.run("removing the service policy", &["rm", "-f", &format!("/{POLICY}")])?;
-    chamber.publish(&plan.folder(job, &planned.package_key))?;
-    Ok(())
+    chamber.close()?;
+    place.publish(job, &plan.folder(job, &planned.package_key))
 }
 
-/// What the order of work needs to know of a package.
-struct Facts {
-    sha256: String,
-    plain: PathBuf,
-    essential: bool,
-    /// Names in Pre-Depends and Depends, alternatives included.
-    needs: Vec<String>,
-}
-
-impl Facts {
-    fn read(job: &Job, package: &LockedPackage) -> Result<Self, BuildError> {
-        let plain = job.cache.plain(&package.sha256);
-        let fail = |source| BuildError::Package { package: package.name.clone(), source };
-        let control = deb::Deb::open(&plain).and_then(|deb| deb.control()).map_err(fail)?;
-        let mut needs = Vec::new();
-        for field in ["Pre-Depends", "Depends"] {
-            if let Some(value) = control.get(field) {
-                let groups = parse_relations(value).map_err(|error| {
-                    BuildError::Recipe(format!("package {}: {field}: {error}", package.name))
-                })?;
-                needs.extend(groups.into_iter().flatten().map(|relation| relation.name));
-            }
-        }
-        let essential = control.get("Essential").is_some_and(|value| value == "yes");
-        Ok(Facts { sha256: package.sha256.clone(), plain, essential, needs })
-    }
-}
-
-/// Essential packages and, as far as this layer has them, all they need.
-fn essential<'a>(facts: &BTreeMap<&'a str, Facts>) -> BTreeSet<&'a str> {
-    let mut found = BTreeSet::new();
-    let mut open: Vec<&str> =
-        facts.iter().filter(|(_, facts)| facts.essential).map(|(name, _)| *name).collect();
-    while let Some(name) = open.pop() {
-        if let Some((name, facts)) = facts.get_key_value(name)
-            && found.insert(*name)
-        {
-            open.extend(facts.needs.iter().map(String::as_str));
-        }
-    }
-    found
-}
-
-/// Packages after what they need, cycles cut at the name that sorts first.
-fn unpack_order<'a>(facts: &BTreeMap<&'a str, Facts>) -> Vec<&'a str> {
-    fn visit<'a>(
-        name: &str,
-        facts: &BTreeMap<&'a str, Facts>,
-        seen: &mut BTreeSet<&'a str>,
-        order: &mut Vec<&'a str>,
-    ) {
-        let Some((name, found)) = facts.get_key_value(name) else { return };
-        if !seen.insert(*name) {
-            return;
-        }
-        for need in &found.needs {
-            visit(need, facts, seen, order);
-        }
-        order.push(*name);
-    }
-    let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
-    // Every maintainer script may count on the links, users and shell of these.
-    for name in ["base-files", "base-passwd", "dash"].into_iter().chain(facts.keys().copied()) {
-        visit(name, facts, &mut seen, &mut order);
-    }
-    order
-}
-
-/// Makes a root in which programs run, and an empty dpkg database.
-fn lay_out(
-    root: &Path,
-    essential: &BTreeSet<&str>,
-    facts: &BTreeMap<&str, Facts>,
-    excludes: &[String],
+/// Runs the preinst scripts of `packages` in order, each as dpkg would (src/main/script.c).
+fn run_preinsts<'a>(
+    session: impl Fn() -> Result<Chamber<'a>, BuildError>,
+    plan: &Plan,
+    packages: &[Package],
 ) -> Result<(), BuildError> {
+    let scripts: Vec<(&Package, PathBuf)> =
+        packages.iter().filter_map(|package| Some((package, package.member("preinst")?))).collect();
+    if scripts.is_empty() {
+        return Ok(());
+    }
+    let dpkg = plan.packages.iter().find(|package| package.name == "dpkg");
+    let version = dpkg.map_or("", |package| package.version.as_str());
+    let mut chamber = session()?;
+    for (package, script) in scripts {
+        // .../SHA256/control/preinst on the host.
+        let digest = script.iter().rev().nth(2).unwrap_or_default().to_string_lossy();
+        let control = format!("/run/osb/packages/{digest}/control");
+        let prepare = format!("rm -rf {CONTROL} && cp -a {control} {CONTROL}");
+        let run = format!("{prepare} && exec {CONTROL}/preinst install");
+        let variables = [
+            ("DPKG_MAINTSCRIPT_PACKAGE", package.name()),
+            ("DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT", "1"),
+            ("DPKG_MAINTSCRIPT_ARCH", package.field("Architecture").unwrap_or_default()),
+            ("DPKG_MAINTSCRIPT_NAME", "preinst"),
+            ("DPKG_MAINTSCRIPT_DEBUG", "0"),
+            ("DPKG_RUNNING_VERSION", version),
+            ("DPKG_ADMINDIR", "/var/lib/dpkg"),
+            ("DPKG_ROOT", ""),
+        ];
+        let what = format!("the preinst script of {}", package.name());
+        chamber.run_with(&what, &["sh", "-c", &run], &variables)?;
+    }
+    chamber.run("removing the last control files", &["rm", "-rf", CONTROL])?;
+    chamber.close()
+}
+
+/// Makes the links of merged-/usr, an empty dpkg database, and dpkg's configuration.
+fn make_root(root: &Path, architecture: &str, excludes: &[String]) -> Result<(), BuildError> {
     for name in ["bin", "lib", "sbin"] {
         let directory = root.join("usr").join(name);
         fs::create_dir_all(&directory).map_err(BuildError::io("making", &directory))?;
@@ -170,29 +129,12 @@ fn lay_out(
     }
     put(&root.join("var/lib/dpkg/status"), "", 0o644)?;
     put(&root.join("var/lib/dpkg/available"), "", 0o644)?;
+    // What dpkg's own postinst script will write; the substituted dpkg needs it before.
+    put(&root.join("var/lib/dpkg/arch-native"), &format!("{architecture}\n"), 0o644)?;
     if !excludes.is_empty() {
         put(&root.join("etc/dpkg/dpkg.cfg.d/osb-trim"), &(excludes.join("\n") + "\n"), 0o644)?;
     }
-    for name in essential {
-        let facts = &facts[name];
-        deb::extract(&facts.plain, root, &needed_to_run)
-            .map_err(|source| BuildError::Package { package: (*name).to_owned(), source })?;
-    }
     Ok(())
-}
-
-/// What programs need to run. dpkg unpacks these packages once more, by its own rules, and must
-/// not find what those rules leave out.
-fn needed_to_run(path: &[u8]) -> bool {
-    const NOT: [&[u8]; 6] = [
-        b"usr/share/bug/",
-        b"usr/share/doc/",
-        b"usr/share/info/",
-        b"usr/share/lintian/",
-        b"usr/share/locale/",
-        b"usr/share/man/",
-    ];
-    !NOT.iter().any(|prefix| path.starts_with(prefix))
 }
 
 fn put(path: &Path, text: &str, mode: u32) -> Result<(), BuildError> {

@@ -7,6 +7,7 @@
 //! Invariants: nothing here parses arguments or prints; every output appears by rename, whole;
 //! no stage reads the clock, the environment or Git.
 
+mod background;
 mod cache;
 mod chamber;
 mod clean;
@@ -72,7 +73,7 @@ fn with_lock<T>(job: &Job, work: impl Fn(&Lock) -> Result<T, BuildError>) -> Res
 fn build_locked(job: &Job, lock: &Lock) -> Result<Report, BuildError> {
     let plan = plan::plan(job, lock)?;
     space::check(job, lock, &plan)?;
-    let tools = tools::unpack(job, lock, "build")?;
+    let tools = tools::unpack_for_layers(job, lock)?;
     let artifacts = stack::fetch(job, &plan)?;
     stack::build(job, &plan, &tools, &artifacts)?;
     let tree = job.stage("merge", None, || {

@@ -1,10 +1,11 @@
-//! Packages on their way in: downloaded, checked, unwrapped.
+//! Packages on their way in: downloaded, checked, taken apart.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use osb_apt::{FetchEvent, LockedPackage, Wanted, deb, join_url};
+use osb_apt::{FetchEvent, LockedPackage, Wanted, join_url};
+use osb_unpack::{Package, Store, UnpackError};
 
 use crate::error::BuildError;
 use crate::job::Job;
@@ -55,54 +56,82 @@ pub(crate) fn download(
     })
 }
 
-/// Unwraps packages: checks every path in them and keeps them with their data not compressed,
-/// so that no later step needs to decompress, or to trust, anything.
-pub(crate) fn unwrap(
+/// Takes packages apart: checks every path in them and keeps their files as files, so that no later
+/// step needs to decompress, to copy, or to trust anything. Those that are there stay.
+pub(crate) fn take_apart(
     job: &Job,
+    stage: &'static str,
     packages: &[&LockedPackage],
     files: &[PathBuf],
 ) -> Result<(), BuildError> {
-    let total = packages.iter().map(|package| package.size).sum();
-    job.stage("unwrap", Some(total), || {
-        let fresh = AtomicUsize::new(0);
-        each(job, files, |index, file| {
-            let package = packages[index];
-            let plain = job.cache.plain(&package.sha256);
-            if !plain.exists() {
-                fresh.fetch_add(1, Ordering::Relaxed);
-                deb::rewrap_plain(file, &plain, &deb::Limits::default()).map_err(|source| {
-                    BuildError::Package {
-                        package: format!("{} {}", package.name, package.version),
-                        source,
-                    }
-                })?;
-            }
+    let store = job.cache.store();
+    let mut missing: Vec<(&LockedPackage, &PathBuf)> =
+        packages.iter().copied().zip(files).filter(|(p, _)| !store.has(&p.sha256)).collect();
+    missing.sort_by(|a, b| a.0.sha256.cmp(&b.0.sha256));
+    missing.dedup_by(|a, b| a.0.sha256 == b.0.sha256);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    // The largest first: none of them may be what all wait for in the end.
+    missing.sort_by_key(|(package, _)| std::cmp::Reverse(package.size));
+    let total = missing.iter().map(|(package, _)| package.size).sum();
+    job.stage(stage, Some(total), || {
+        let scratch = job.cache.scratch("packages")?;
+        each(job, missing.len(), |index| {
+            let (package, file) = missing[index];
+            Store::take_apart(file, &scratch.join(&package.sha256))
+                .map_err(|source| unpack_error(package, source))?;
             job.advance(package.size);
             Ok(())
         })?;
-        Ok(((), format!("{} packages, {} of them new", packages.len(), fresh.into_inner())))
+        job.cache.publish_all(
+            missing
+                .iter()
+                .map(|(package, _)| (scratch.join(&package.sha256), store.folder(&package.sha256))),
+        )?;
+        Ok(((), format!("{} packages", missing.len())))
     })
 }
 
-/// Calls `work` for every file on `jobs` threads; the first error in the order of files wins.
-pub(crate) fn each(
+/// Opens packages that were taken apart, in the same order.
+pub(crate) fn open(job: &Job, packages: &[&LockedPackage]) -> Result<Vec<Package>, BuildError> {
+    let store = job.cache.store();
+    let open = |package: &&LockedPackage| {
+        store.open(&package.sha256).map_err(|source| unpack_error(package, source))
+    };
+    packages.iter().map(open).collect()
+}
+
+fn unpack_error(package: &LockedPackage, source: UnpackError) -> BuildError {
+    match source {
+        UnpackError::Deb(source) => {
+            BuildError::Package { package: format!("{} {}", package.name, package.version), source }
+        }
+        other => BuildError::Unpack(other),
+    }
+}
+
+/// Calls `work` for the numbers below `count` on `jobs` threads; the error of the lowest wins.
+fn each(
     job: &Job,
-    files: &[PathBuf],
-    work: impl Fn(usize, &Path) -> Result<(), BuildError> + Sync,
+    count: usize,
+    work: impl Fn(usize) -> Result<(), BuildError> + Sync,
 ) -> Result<(), BuildError> {
     let next = AtomicUsize::new(0);
     let failed: Mutex<Option<(usize, BuildError)>> = Mutex::default();
     std::thread::scope(|scope| {
-        for _ in 0..job.options.jobs.clamp(1, files.len().max(1)) {
+        for _ in 0..job.options.jobs.clamp(1, count.max(1)) {
             scope.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(file) = files.get(index) else { return };
-                    let Err(error) = job.go_on().and_then(|()| work(index, file)) else {
+                    if index >= count {
+                        return;
+                    }
+                    let Err(error) = job.go_on().and_then(|()| work(index)) else {
                         continue;
                     };
                     // No thread takes up anything new.
-                    next.store(files.len(), Ordering::Relaxed);
+                    next.store(count, Ordering::Relaxed);
                     let mut failed = failed.lock().unwrap_or_else(|lock| lock.into_inner());
                     if failed.as_ref().is_none_or(|(first, _)| index < *first) {
                         *failed = Some((index, error));

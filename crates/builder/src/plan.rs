@@ -16,7 +16,7 @@ use crate::job::Job;
 use crate::tools;
 
 /// Raised when the same inputs would give another tree.
-const FORMAT: &str = "osb-layer 1";
+const FORMAT: &str = "osb-layer 2";
 
 /// Everything that will be done, in order.
 pub(crate) struct Plan<'a> {
@@ -104,7 +104,7 @@ pub(crate) fn plan<'a>(job: &'a Job, lock: &'a Lock) -> Result<Plan<'a>, BuildEr
     }
     let seal_key = key(&["seal", &parent, &settings.join("\n")]);
     let tools: String =
-        tools::locked(lock, "build").iter().map(|tool| format!("{}\n", tool.sha256)).collect();
+        tools::for_layers(job, lock).iter().map(|tool| format!("{}\n", tool.sha256)).collect();
     let maker = key(&["tools", tools::host(), &tools])[..16].to_owned();
     let image = &recipe.image;
     let layout = format!("{:?} {:?}", recipe.disk, project.command_line());

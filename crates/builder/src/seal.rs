@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use osb_tree::{Inode, Tree};
 
-use crate::chamber::{Chamber, Setup};
+use crate::chamber::{Chamber, Setup, Workplace};
 use crate::dressing::lay_files;
 use crate::error::BuildError;
 use crate::job::Job;
@@ -23,7 +23,8 @@ pub(crate) fn seal(
 ) -> Result<(), BuildError> {
     let recipe = &job.options.project.recipe;
     let setup = Setup { layer: "seal", below, tools, shown: &[], epoch: plan.epoch };
-    let mut chamber = Chamber::open(job, &setup, |_| Ok(()))?;
+    let place = Workplace::new(job, "seal")?;
+    let mut chamber = Chamber::open(job, &setup, &place)?;
     let mut files = Tree::new();
     for (path, mode, bytes) in settings::files(recipe) {
         files.lay(&path, Inode::file(mode, bytes))?;
@@ -34,8 +35,8 @@ pub(crate) fn seal(
     if !audit.is_empty() {
         return Err(BuildError::Unexpected(vec![format!("dpkg --audit says: {audit}")]));
     }
-    chamber.publish(&plan.folder(job, &plan.seal_key))?;
-    Ok(())
+    chamber.close()?;
+    place.publish(job, &plan.folder(job, &plan.seal_key))
 }
 
 fn make_initramfs(chamber: &mut Chamber) -> Result<(), BuildError> {

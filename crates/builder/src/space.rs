@@ -24,10 +24,10 @@ pub(crate) fn check(job: &Job, lock: &Lock, plan: &Plan) -> Result<(), BuildErro
         .flat_map(|planned| &planned.packages)
         .map(|package| package.size)
         .sum();
-    // Each missing package lies there thrice: as downloaded, unwrapped, and installed.
-    let mut cache = missing * (1 + 2 * UNPACKED);
-    let tools = tools::locked(lock, "build");
-    if !tools::folder(job, &tools).is_dir() {
+    // Each missing package lies there twice: as downloaded, and taken apart.
+    let mut cache = missing * (1 + UNPACKED);
+    let tools = tools::for_layers(job, lock);
+    if !tools.is_empty() && !tools::folder(job, &tools).is_dir() {
         // As downloaded, and unpacked.
         cache += tools.iter().map(|package| package.size).sum::<u64>() * (1 + UNPACKED);
     }

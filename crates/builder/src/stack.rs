@@ -9,9 +9,9 @@ use osb_tree::{Stack, Tree, scan_layer};
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::plan::Plan;
-use crate::{dressing, install, packages, seal};
+use crate::{chamber, dressing, install, packages, seal};
 
-/// Downloads and unwraps the packages of the layers that must be built, and the artifacts of
+/// Downloads and takes apart the packages of the layers that must be built, and the artifacts of
 /// all. Returns the folder of artifacts, named by their digests.
 pub(crate) fn fetch(job: &Job, plan: &Plan) -> Result<PathBuf, BuildError> {
     let needed: Vec<&LockedPackage> = plan
@@ -19,7 +19,7 @@ pub(crate) fn fetch(job: &Job, plan: &Plan) -> Result<PathBuf, BuildError> {
         .iter()
         .filter(|planned| !plan.folder(job, &planned.package_key).is_dir())
         .flat_map(|planned| planned.packages.iter().copied())
-        .filter(|package| !job.cache.plain(&package.sha256).exists())
+        .filter(|package| !job.cache.store().has(&package.sha256))
         .collect();
     if !needed.is_empty() {
         let wanted = needed
@@ -27,7 +27,7 @@ pub(crate) fn fetch(job: &Job, plan: &Plan) -> Result<PathBuf, BuildError> {
             .map(|package| packages::wanted(job, package))
             .collect::<Result<Vec<_>, _>>()?;
         let files = packages::download(job, "download", &wanted)?;
-        packages::unwrap(job, &needed, &files)?;
+        packages::take_apart(job, "unpack", &needed, &files)?;
     }
     artifacts(job, plan)
 }
@@ -105,8 +105,8 @@ fn half(
 /// Reads all layers back and folds them into one tree.
 pub(crate) fn merge(job: &Job, plan: &Plan) -> Result<Tree, BuildError> {
     let mut stack = Stack::new();
-    for folder in plan.folders(job) {
-        stack.push(&scan_layer(&folder.join("root"))?)?;
+    for root in chamber::roots(&plan.folders(job)) {
+        stack.push(&scan_layer(&root)?)?;
     }
     Ok(stack.into_tree())
 }

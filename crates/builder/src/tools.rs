@@ -10,7 +10,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use osb_apt::{Lock, LockedPackage, LockedTool, Wanted, deb};
+use osb_apt::{Lock, LockedPackage, LockedTool, Wanted};
+use osb_unpack::Filter;
 use sha2::{Digest, Sha256};
 
 use crate::error::BuildError;
@@ -37,6 +38,13 @@ const PEER: &str = "apt arch-test base-files base-passwd bash bsdutils coreutils
 
 const TEST: &str = "apt dosfstools dpkg e2fsprogs fdisk gdisk gpgv mtools openssh-client tar \
     xz-utils zstd";
+
+/// What programs do not need to run.
+const UNNEEDED: [&str; 3] = [
+    "path-exclude=/usr/share/doc/*",
+    "path-exclude=/usr/share/man/*",
+    "path-exclude=/usr/share/locale/*",
+];
 
 /// The sets by name, for the lock.
 pub(crate) fn sets() -> Vec<(String, Vec<String>)> {
@@ -74,6 +82,22 @@ pub(crate) fn folder(job: &Job, packages: &[&LockedPackage]) -> PathBuf {
     job.cache.tools(&hex::encode(hash.finalize()))
 }
 
+/// What the sandbox of this image's layers substitutes programs from: nothing, if they are this
+/// host's own.
+pub(crate) fn for_layers<'a>(job: &Job, lock: &'a Lock) -> Vec<&'a LockedPackage> {
+    let native = job.options.project.recipe.image.arch.as_str() == host();
+    if native { Vec::new() } else { locked(lock, "build") }
+}
+
+/// Downloads and unpacks the tools for this image's layers; returns the tree, empty if none are
+/// needed.
+pub(crate) fn unpack_for_layers(job: &Job, lock: &Lock) -> Result<PathBuf, BuildError> {
+    match for_layers(job, lock).is_empty() {
+        true => job.cache.scratch("no-tools"),
+        false => unpack(job, lock, "build"),
+    }
+}
+
 /// Downloads and unpacks `set` of `lock`; returns the tree.
 pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, BuildError> {
     let tools = locked(lock, set);
@@ -90,28 +114,18 @@ pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, Build
     let wanted: Vec<Wanted> =
         tools.iter().map(|package| packages::wanted(job, package)).collect::<Result<_, _>>()?;
     let files = packages::download(job, "download tools", &wanted)?;
-    job.stage("unpack tools", None, || {
-        let root = job.cache.scratch(&format!("tools-{set}"))?;
-        // The directories that merged-/usr systems reach through links; unpacked packages may
-        // name either side.
-        for (name, target) in
-            [("bin", "usr/bin"), ("sbin", "usr/sbin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")]
-        {
-            let directory = root.join(target);
-            fs::create_dir_all(&directory).map_err(BuildError::io("making", &directory))?;
-            symlink(target, root.join(name)).map_err(BuildError::io("linking", root.join(name)))?;
-        }
-        let unneeded: BTreeSet<&[u8]> =
-            BTreeSet::from([&b"usr/share/doc/"[..], b"usr/share/man/", b"usr/share/locale/"]);
-        let keep = |path: &[u8]| !unneeded.iter().any(|prefix| path.starts_with(prefix));
-        packages::each(job, &files, |index, file| {
-            deb::extract(file, &root, &keep).map_err(|source| BuildError::Package {
-                package: format!("{} {}", tools[index].name, tools[index].version),
-                source,
-            })
-        })?;
-        job.cache.publish(&root, &tree)?;
-        Ok(((), format!("{} packages", tools.len())))
-    })?;
+    packages::take_apart(job, "unpack tools", &tools, &files)?;
+    let root = job.cache.scratch(&format!("tools-{set}"))?;
+    // The directories that merged-/usr systems reach through links; unpacked packages may name
+    // either side.
+    for (name, target) in
+        [("bin", "usr/bin"), ("sbin", "usr/sbin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")]
+    {
+        let directory = root.join(target);
+        fs::create_dir_all(&directory).map_err(BuildError::io("making", &directory))?;
+        symlink(target, root.join(name)).map_err(BuildError::io("linking", root.join(name)))?;
+    }
+    osb_unpack::lay_plain(&root, &packages::open(job, &tools)?, Filter::parse(UNNEEDED))?;
+    job.cache.publish(&root, &tree)?;
     Ok(tree)
 }

@@ -13,6 +13,8 @@ use crate::table::{LIBRARIES, ROWS, Row};
 pub(crate) const TOOLS: &str = "/run/osb/tools";
 pub(crate) const STATS: &str = "/run/osb/stats";
 pub(crate) const CONFIG: &str = "/run/osb/exec.conf";
+/// The guest's root once more, for programs that treat a root that is not `/` in another way.
+pub(crate) const ROOT: &str = "/run/osb/root";
 
 /// The configuration. `loader` and `emulator` are paths inside the guest with links resolved;
 /// `tools` is where this process sees the tools tree.
@@ -37,13 +39,17 @@ pub(crate) fn write(
     }
     let expand = |text: &str| {
         text.replace("{tools}", TOOLS)
+            .replace("{root}", ROOT)
             .replace("{triplet}", host.triplet())
             .replace("{guest}", guest.triplet())
     };
     for row in ROWS {
         match row {
             Row::Emulate { pattern, .. } => line("emulate", pattern),
-            Row::Program { pattern, include, variables, unless, despite } => {
+            Row::Program { pattern, knows, .. } if !contains(tools, pattern, knows) => {
+                line("emulate", pattern);
+            }
+            Row::Program { pattern, include, variables, unless, despite, .. } => {
                 line("program", pattern);
                 for directory in include.iter().flat_map(|d| existing(tools, &expand(d))) {
                     let counterpart = directory.replace(host.triplet(), guest.triplet());
@@ -58,6 +64,13 @@ pub(crate) fn write(
         }
     }
     text
+}
+
+/// Whether the program called `name` contains `text`.
+fn contains(tools: &Path, name: &str, text: &str) -> bool {
+    text.is_empty()
+        || fs::read(tools.join("usr/bin").join(name))
+            .is_ok_and(|program| program.windows(text.len()).any(|part| part == text.as_bytes()))
 }
 
 /// The loader's `--library-path` for programs of the tools tree.
@@ -99,6 +112,10 @@ mod tests {
             fs::create_dir_all(tools.path().join("usr/lib/x86_64-linux-gnu").join(directory))
                 .unwrap();
         }
+        // One dpkg program that knows other architectures, and one from before.
+        fs::create_dir_all(tools.path().join("usr/bin")).unwrap();
+        fs::write(tools.path().join("usr/bin/dpkg-query"), "\0arch-native\0").unwrap();
+        fs::write(tools.path().join("usr/bin/dpkg"), "\0arch\0").unwrap();
         std::os::unix::fs::symlink(
             "5.40.1",
             tools.path().join("usr/lib/x86_64-linux-gnu/perl/5.40"),
@@ -133,11 +150,16 @@ mod tests {
     fn programs_that_know_their_architecture_are_emulated() {
         let text = config();
         let config = Config::parse(text.as_bytes());
-        for path in ["/usr/bin/dpkg", "/usr/bin/dpkg-query", "/usr/sbin/ldconfig", "/usr/bin/uname"]
-        {
+        for path in ["/usr/bin/dpkg", "/usr/bin/dpkg-x", "/usr/sbin/ldconfig", "/usr/bin/uname"] {
             assert!(emulated(&config, path), "{path}");
         }
-        for path in ["/usr/bin/dpkg-deb", "/usr/bin/dash", "/usr/bin/unamed", "/opt/apt/sed"] {
+        for path in [
+            "/usr/bin/dpkg-query",
+            "/usr/bin/dpkg-deb",
+            "/usr/bin/dash",
+            "/usr/bin/unamed",
+            "/opt/apt/sed",
+        ] {
             assert!(!emulated(&config, path), "{path}");
         }
     }

@@ -20,7 +20,7 @@ const CANCEL_INTERVAL: Duration = Duration::from_millis(200);
 const END_GRACE: Duration = Duration::from_secs(10);
 
 /// Names below /run/osb that the sandbox uses itself.
-const RESERVED: [&str; 5] = ["binfmt", "exec.conf", "interpreter", "stats", "tools"];
+const RESERVED: [&str; 6] = ["binfmt", "exec.conf", "interpreter", "root", "stats", "tools"];
 
 /// A running sandbox. Dropping it kills everything inside and waits until it is gone.
 #[derive(Debug)]

@@ -5,8 +5,8 @@
 //! comment or `why`. The first row whose pattern matches decides. A pattern with a slash is for the
 //! whole path with links resolved, one without for its last component; `*` stands for any
 //! characters. Programs that no row names are substituted if the tools tree has the same path. In
-//! arguments and variables `{tools}` is the tools tree as mounted in the guest, `{triplet}` and
-//! `{guest}` the multiarch tuples of the host and of the guest.
+//! arguments and variables `{tools}` is the tools tree as mounted in the guest, `{root}` another path
+//! of the guest's root, `{triplet}` and `{guest}` the multiarch tuples of the host and of the guest.
 //!
 //! When does a program need a row? When it knows its own architecture, at compile time or from its
 //! libraries' directory, and puts that into a file or a decision: compare the tree with one that
@@ -36,12 +36,29 @@ pub enum Row {
         unless: &'static str,
         /// Scripts (the first argument after the options) that do without the additions.
         despite: &'static [&'static str],
+        /// Text that the tools tree's program contains if it can make use of the additions; if it
+        /// does not, the guest's is emulated. For patterns without `*`, looked for in `/usr/bin`.
+        knows: &'static str,
     },
 }
 
 /// A substituted program that needs nothing else.
 const fn plain(pattern: &'static str) -> Row {
-    Row::Program { pattern, include: &[], variables: &[], unless: "", despite: &[] }
+    Row::Program { pattern, include: &[], variables: &[], unless: "", despite: &[], knows: "" }
+}
+
+/// A program of dpkg that works on a database. Since 1.22 it takes the native architecture from the
+/// database's file `arch-native` if it is told to work on another root (lib/dpkg/arch.c,
+/// `dpkg_arch_load_native`); the sandbox shows the guest's root at that place once more.
+const fn database(pattern: &'static str) -> Row {
+    Row::Program {
+        pattern,
+        include: &[],
+        variables: &["DPKG_ROOT={root}"],
+        unless: "",
+        despite: &[],
+        knows: "arch-native",
+    }
 }
 
 /// Directories of the tools tree with libraries, in search order: what packages link to by absolute
@@ -60,6 +77,11 @@ pub const ROWS: &[Row] = &[
     plain("dpkg-split"),
     // Only resolves links below DPKG_ROOT.
     plain("dpkg-realpath"),
+    database("dpkg"),
+    database("dpkg-divert"),
+    database("dpkg-query"),
+    database("dpkg-statoverride"),
+    database("dpkg-trigger"),
     Row::Emulate {
         pattern: "dpkg*",
         why: "compiled for one architecture, which decides what is native and what configures",
@@ -97,6 +119,7 @@ pub const ROWS: &[Row] = &[
         variables: &[],
         unless: "",
         despite: &[],
+        knows: "",
     },
     // python finds its library by prefix and its extension modules by exec_prefix. -E and -I ignore
     // the environment. The compiler, which Debian runs with -E over the whole standard library,
@@ -107,5 +130,6 @@ pub const ROWS: &[Row] = &[
         variables: &["PYTHONHOME=/usr:{tools}/usr"],
         unless: "EI",
         despite: &["/usr/lib/python3*/py_compile.py"],
+        knows: "",
     },
 ];

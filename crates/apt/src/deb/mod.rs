@@ -17,6 +17,7 @@
 mod ar;
 mod compression;
 mod control;
+mod explode;
 mod extract;
 mod fault;
 mod guard;
@@ -27,6 +28,7 @@ mod unpacker;
 
 pub(crate) use compression::Compression;
 pub use control::Control;
+pub use explode::explode;
 pub use extract::extract;
 pub use fault::{DebError, DebFault};
 pub use package::{Deb, Limits};

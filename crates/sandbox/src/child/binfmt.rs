@@ -40,6 +40,7 @@ pub(super) fn register(setup: &Setup, loader: Option<&str>) -> Result<Mode, Fail
     // Every user of the guest starts programs.
     put(STATS, b"", 0o666)?;
     put(INTERPRETER_PATH, INTERPRETER, 0o555)?;
+    mounts::show_root_again()?;
     fs::write(format!("{INSTANCE}/register"), registration(setup))
         .doing("registering the handler")?;
     Ok(Mode::Private)

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind_recursive, mount_change,
-    unmount,
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive,
+    mount_change, unmount,
 };
 
 use super::{Doing, Failure};
-use crate::exec_config::TOOLS;
+use crate::exec_config::{ROOT, TOOLS};
 use crate::protocol::Setup;
 use crate::sys;
 
@@ -148,6 +148,15 @@ impl Guest {
     fn path(&self, inside: &str) -> PathBuf {
         self.root.join(inside.trim_start_matches('/'))
     }
+}
+
+/// Mounts the root, with all that is mounted in it, a second time at [`ROOT`], and a third time
+/// there: who has made that place its root finds it there as well.
+pub(super) fn show_root_again() -> Result<(), Failure> {
+    fs::create_dir(ROOT)
+        .and_then(|()| Ok(mount_bind_recursive("/", ROOT)?))
+        .and_then(|()| Ok(mount_bind("/", format!("{ROOT}{ROOT}"))?))
+        .doing(format!("mounting the root at {ROOT}"))
 }
 
 /// A path of a tree with all links resolved inside that tree, as an absolute path; `None` if it
