@@ -118,6 +118,7 @@ impl<'a> Chamber<'a> {
             hostname: "osb".to_owned(),
             environment: environment.to_vec(),
             drop_fsync: true,
+            measure: job.options.timings,
             cancel: job.options.cancel.clone(),
             launcher: job.options.launcher.clone(),
         };
@@ -161,7 +162,7 @@ impl<'a> Chamber<'a> {
 
     /// Ends the session: nothing of it is mounted or runs any more.
     pub(crate) fn close(self) -> Result<(), BuildError> {
-        self.session.finish()?;
+        self.job.ran(self.session.finish()?);
         Ok(())
     }
 

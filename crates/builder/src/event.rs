@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use osb_sandbox::Program;
+
 /// Something that happened; only the command line turns it into text.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -68,13 +70,18 @@ pub struct Artifact {
     pub sha256: Option<String>,
 }
 
-/// How long a stage took, in seconds.
+/// How long a stage took, in seconds, and what ran in it.
 #[derive(Debug, Clone)]
 pub struct StageTime {
     /// The stage's name.
     pub name: &'static str,
+    /// The layer that it built a half of, if it is such a stage.
+    pub layer: Option<String>,
     /// Wall time.
     pub wall: f64,
     /// CPU time of osb and of the programs it ran.
     pub cpu: f64,
+    /// The programs that ran in the sandbox, the one with the most CPU time first; empty unless
+    /// [`crate::Options::timings`] asks for them.
+    pub programs: Vec<Program>,
 }

@@ -1,8 +1,10 @@
 //! One run: its options, its stages and their times.
 
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+use osb_sandbox::{Program, Stats};
 
 use crate::cache::Cache;
 use crate::error::BuildError;
@@ -15,6 +17,8 @@ pub(crate) struct Job<'a> {
     pub(crate) cache: Cache,
     events: &'a (dyn Fn(Event) + Sync),
     stages: Mutex<Vec<StageTime>>,
+    /// What ran in sandboxes since the last stage ended.
+    programs: Mutex<Vec<Program>>,
 }
 
 impl<'a> Job<'a> {
@@ -23,7 +27,7 @@ impl<'a> Job<'a> {
         events: &'a (dyn Fn(Event) + Sync),
     ) -> Result<Self, BuildError> {
         let cache = Cache::open(&options.cache)?;
-        Ok(Job { options, cache, events, stages: Mutex::default() })
+        Ok(Job { options, cache, events, stages: Mutex::default(), programs: Mutex::default() })
     }
 
     pub(crate) fn emit(&self, event: Event) {
@@ -54,10 +58,47 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
+    /// Keeps what ran in a sandbox for the report of the current stage.
+    pub(crate) fn ran(&self, stats: Stats) {
+        let mut programs = lock(&self.programs);
+        for program in stats.programs {
+            let same =
+                |known: &&mut Program| (known.kind, &known.path) == (program.kind, &program.path);
+            match programs.iter_mut().find(same) {
+                Some(known) => {
+                    known.starts += program.starts;
+                    known.cpu += program.cpu;
+                }
+                None => programs.push(program),
+            }
+        }
+        programs.sort_by_key(|program| std::cmp::Reverse(program.cpu));
+    }
+
     /// Runs one stage between its `Begin` and `End`; `work` returns its result and a summary.
     pub(crate) fn stage<T>(
         &self,
         stage: &'static str,
+        total: Option<u64>,
+        work: impl FnOnce() -> Result<(T, String), BuildError>,
+    ) -> Result<T, BuildError> {
+        self.timed(stage, None, total, work)
+    }
+
+    /// Runs one stage that builds a half of `layer`; `work` returns a summary.
+    pub(crate) fn layer_stage(
+        &self,
+        stage: &'static str,
+        layer: &str,
+        work: impl FnOnce() -> Result<String, BuildError>,
+    ) -> Result<(), BuildError> {
+        self.timed(stage, Some(layer), None, || Ok(((), format!("{layer}: {}", work()?))))
+    }
+
+    fn timed<T>(
+        &self,
+        stage: &'static str,
+        layer: Option<&str>,
         total: Option<u64>,
         work: impl FnOnce() -> Result<(T, String), BuildError>,
     ) -> Result<T, BuildError> {
@@ -67,14 +108,24 @@ impl<'a> Job<'a> {
         let (value, summary) = work()?;
         let elapsed = start.elapsed();
         self.emit(Event::End { stage, summary, elapsed });
-        let time = StageTime { name: stage, wall: elapsed.as_secs_f64(), cpu: cpu_seconds() - cpu };
-        self.stages.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(time);
+        lock(&self.stages).push(StageTime {
+            name: stage,
+            layer: layer.map(str::to_owned),
+            wall: elapsed.as_secs_f64(),
+            cpu: cpu_seconds() - cpu,
+            programs: std::mem::take(&mut lock(&self.programs)),
+        });
         Ok(value)
     }
 
     pub(crate) fn into_stages(self) -> Vec<StageTime> {
-        self.stages.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.stages.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The times are for people: they are told even after a panic elsewhere.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// CPU time of this process and of its finished children, in seconds.

@@ -99,7 +99,7 @@ fn half(
         job.note(format!("{stage} {name}: unchanged"));
         return Ok(());
     }
-    job.stage(stage, None, || Ok(((), format!("{name}: {}", make(below)?))))
+    job.layer_stage(stage, name, || make(below))
 }
 
 /// Reads all layers back and folds them into one tree.

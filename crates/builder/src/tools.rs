@@ -10,10 +10,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use osb_apt::{Lock, LockedPackage, LockedTool, Wanted};
+use osb_apt::{Lock, LockedPackage, LockedTool, Wanted, deb};
 use osb_unpack::Filter;
 use sha2::{Digest, Sha256};
 
+use crate::chamber;
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::packages;
@@ -73,11 +74,19 @@ pub(crate) fn locked<'a>(lock: &'a Lock, set: &str) -> Vec<&'a LockedPackage> {
     lock.tools.iter().filter(here).map(|tool| &tool.package).collect()
 }
 
+/// The only file that is needed of a package, if it is not all. qemu-user has emulators for some
+/// forty architectures, which make up two thirds of all tools: the image's own is enough.
+fn part(job: &Job, package: &LockedPackage) -> Option<&'static str> {
+    let emulator = chamber::guest(job).emulator().trim_start_matches('/');
+    (package.name == "qemu-user").then_some(emulator)
+}
+
 /// Where these packages are unpacked, or will be.
 pub(crate) fn folder(job: &Job, packages: &[&LockedPackage]) -> PathBuf {
     let mut hash = Sha256::new();
     for package in packages {
-        hash.update(format!("{} {}\n", package.name, package.sha256));
+        let part = part(job, package).unwrap_or_default();
+        hash.update(format!("{} {} {part}\n", package.name, package.sha256));
     }
     job.cache.tools(&hex::encode(hash.finalize()))
 }
@@ -114,7 +123,10 @@ pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, Build
     let wanted: Vec<Wanted> =
         tools.iter().map(|package| packages::wanted(job, package)).collect::<Result<_, _>>()?;
     let files = packages::download(job, "download tools", &wanted)?;
-    packages::take_apart(job, "unpack tools", &tools, &files)?;
+    let (parts, whole): (Vec<_>, Vec<_>) =
+        tools.iter().copied().zip(files).partition(|(package, _)| part(job, package).is_some());
+    let (whole, files): (Vec<&LockedPackage>, Vec<PathBuf>) = whole.into_iter().unzip();
+    packages::take_apart(job, "unpack tools", &whole, &files)?;
     let root = job.cache.scratch(&format!("tools-{set}"))?;
     // The directories that merged-/usr systems reach through links; unpacked packages may name
     // either side.
@@ -125,7 +137,14 @@ pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, Build
         fs::create_dir_all(&directory).map_err(BuildError::io("making", &directory))?;
         symlink(target, root.join(name)).map_err(BuildError::io("linking", root.join(name)))?;
     }
-    osb_unpack::lay_plain(&root, &packages::open(job, &tools)?, Filter::parse(UNNEEDED))?;
+    osb_unpack::lay_plain(&root, &packages::open(job, &whole)?, Filter::parse(UNNEEDED))?;
+    for (package, file) in parts {
+        let paths = part(job, package).unwrap_or_default();
+        deb::extract_files(&file, &root, &[paths]).map_err(|source| BuildError::Package {
+            package: format!("{} {}", package.name, package.version),
+            source,
+        })?;
+    }
     job.cache.publish(&root, &tree)?;
     Ok(tree)
 }

@@ -98,6 +98,7 @@ Examples:
   osb build --only disk -o /srv/images     disk.img only, elsewhere
   osb build --set kubernetes.upstream=1.36 with kubeadm and kubelet of that series
   osb build --locked                       fail if osb.lock would change (for CI)
+  osb build --only tree --timings          where the time goes; only what is built anew is measured
   osb build --json | jq .                  one JSON object a line
 
 SOURCE_DATE_EPOCH sets the image's clock; by default it is the newest Release date in the lock.")]
@@ -113,6 +114,9 @@ pub(crate) struct Build {
     /// Fail if the lock would change
     #[arg(long)]
     pub(crate) locked: bool,
+    /// Report how long each stage took, and which programs of the image ran, how, and how long
+    #[arg(long)]
+    pub(crate) timings: bool,
 }
 
 #[derive(Debug, Args)]

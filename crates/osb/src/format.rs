@@ -33,6 +33,11 @@ pub(crate) fn time(duration: Duration) -> String {
     }
 }
 
+/// [`time`] for a number of seconds. Negative or endless ones do not come from a clock.
+pub(crate) fn seconds(value: f64) -> String {
+    time(Duration::try_from_secs_f64(value).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,7 +24,6 @@ const REFRESH: Duration = Duration::from_millis(200);
 pub(crate) struct Output {
     json: bool,
     quiet: bool,
-    verbose: bool,
     started: Instant,
     state: Arc<Mutex<State>>,
 }
@@ -44,7 +43,6 @@ impl Output {
         Self {
             json: global.json,
             quiet: global.quiet,
-            verbose: global.verbose,
             started: Instant::now(),
             state: Arc::new(Mutex::new(State {
                 progress: Progress::new(wishes),
@@ -57,11 +55,6 @@ impl Output {
     /// Whether `--json` was given.
     pub(crate) fn is_json(&self) -> bool {
         self.json
-    }
-
-    /// Whether `--verbose` was given.
-    pub(crate) fn is_verbose(&self) -> bool {
-        self.verbose
     }
 
     /// Shows one event of a library.

@@ -1,7 +1,7 @@
 //! The interpreter's configuration: what to substitute, what to emulate, and with which additions.
 //!
 //! A text of lines `keyword value`, written by `src/exec_config.rs` and read here, without
-//! allocation, at every program start. The same file is compiled into the crate's unit tests.
+//! allocation, at every program start. The same file is compiled into the crate, for its patterns.
 //!
 //! ```text
 //! machine 62                        e_machine of the programs that run without emulation
@@ -9,7 +9,6 @@
 //! loader /run/osb/tools/usr/…       its dynamic loader, links resolved
 //! libraries DIR:DIR                 value of the loader's --library-path
 //! emulator /run/osb/tools/usr/…     qemu-user
-//! stats /run/osb/stats              a line is appended here for each program started
 //! emulate PATTERN                   never substituted
 //! program PATTERN                   substituted, with the lines that follow:
 //! include DIRECTORY ARGUMENT          put before the program's own arguments, if the guest has
@@ -36,8 +35,6 @@ pub struct Config<'t> {
     pub libraries: &'t [u8],
     /// The emulator for guest programs.
     pub emulator: &'t [u8],
-    /// The file that counts program starts; empty for none.
-    pub stats: &'t [u8],
 }
 
 /// What the configuration says about a program.
@@ -66,7 +63,6 @@ impl<'t> Config<'t> {
                 b"loader" => config.loader = value,
                 b"libraries" => config.libraries = value,
                 b"emulator" => config.emulator = value,
-                b"stats" => config.stats = value,
                 _ => {}
             }
         }
@@ -138,12 +134,12 @@ impl<'t> Additions<'t> {
 }
 
 /// The last component of a path.
-pub fn basename(path: &[u8]) -> &[u8] {
+fn basename(path: &[u8]) -> &[u8] {
     path.rsplit(|&b| b == b'/').next().unwrap_or(path)
 }
 
 /// Whether a pattern matches a path.
-fn matches(pattern: &[u8], path: &[u8]) -> bool {
+pub fn matches(pattern: &[u8], path: &[u8]) -> bool {
     glob(pattern, if pattern.contains(&b'/') { path } else { basename(path) })
 }
 

@@ -16,7 +16,7 @@ mod config;
 mod elf;
 mod sys;
 
-use config::{Additions, Config, Rule, basename};
+use config::{Additions, Config, Rule};
 use sys::Errno;
 
 /// Written by the session before the first program starts; see `config.rs`.
@@ -72,7 +72,6 @@ fn run(argv: &[*const u8], envp: &[*const u8]) -> ! {
         }
         _ => None,
     };
-    count(&config, if rule.is_some() { b"S " } else { b"E " }, basename(resolved));
     match rule {
         Some((additions, dynamic)) => substitute(&config, additions, &tool, dynamic, argv, envp),
         None => emulate(&config, argv, envp),
@@ -219,24 +218,6 @@ fn descriptor_path(fd: usize, buffer: &mut [u8; PATH_MAX]) -> Option<&[u8]> {
     link.push(&digits[at..]);
     link.push(b"\0");
     sys::readlink(link.bytes(), buffer).ok().filter(|real| real.len() < PATH_MAX)
-}
-
-/// Appends one line to the counter file. Losing a line is better than failing the program.
-fn count(config: &Config<'_>, kind: &[u8], program: &[u8]) {
-    if config.stats.is_empty() || program.len() > 255 || config.stats.len() >= PATH_MAX {
-        return;
-    }
-    let mut path = Text::<{ PATH_MAX + 1 }>::new();
-    path.push(config.stats);
-    path.push(b"\0");
-    let mut line = Text::<260>::new();
-    line.push(kind);
-    line.push(program);
-    line.push(b"\n");
-    if let Ok(file) = sys::open(path.bytes(), sys::O_WRONLY | sys::O_APPEND) {
-        let _ = sys::write(file, line.bytes());
-        sys::close(file);
-    }
 }
 
 /// Whether the guest has `path`.

@@ -59,8 +59,6 @@ mod nr {
 }
 
 /// `O_*` flags with the same value on both architectures.
-pub const O_WRONLY: usize = 0o1;
-pub const O_APPEND: usize = 0o2000;
 pub const O_NONBLOCK: usize = 0o4000;
 pub const O_CLOEXEC: usize = 0o2000000;
 pub const O_PATH: usize = 0o10000000;

@@ -11,7 +11,6 @@ use crate::table::{LIBRARIES, ROWS, Row};
 
 /// Where things are inside the guest.
 pub(crate) const TOOLS: &str = "/run/osb/tools";
-pub(crate) const STATS: &str = "/run/osb/stats";
 pub(crate) const CONFIG: &str = "/run/osb/exec.conf";
 /// The guest's root once more, for programs that treat a root that is not `/` in another way.
 pub(crate) const ROOT: &str = "/run/osb/root";
@@ -25,10 +24,7 @@ pub(crate) fn write(
     loader: Option<&str>,
     emulator: &str,
 ) -> String {
-    let mut text = format!(
-        "machine {}\ntools {TOOLS}\nemulator {emulator}\nstats {STATS}\n",
-        host.elf_machine()
-    );
+    let mut text = format!("machine {}\ntools {TOOLS}\nemulator {emulator}\n", host.elf_machine());
     let mut line = |keyword: &str, value: &str| {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{keyword} {value}");
@@ -142,7 +138,6 @@ mod tests {
         assert_eq!(config.tools, b"/run/osb/tools");
         assert_eq!(config.loader, b"/run/osb/tools/usr/lib/ld.so");
         assert_eq!(config.emulator, b"/run/osb/tools/usr/bin/qemu-aarch64");
-        assert_eq!(config.stats, b"/run/osb/stats");
         assert!(config.libraries.starts_with(b"/run/osb/tools/usr/lib/x86_64-linux-gnu:"));
     }
 

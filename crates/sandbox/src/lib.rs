@@ -23,11 +23,14 @@
 //!     hostname: "build".into(),
 //!     environment: Vec::new(),
 //!     drop_fsync: true,
+//!     measure: true,
 //!     cancel: Default::default(),
 //!     launcher: "/proc/self/exe".into(),
 //! })?;
 //! let finished = session.run(&Command::new(["dpkg", "--configure", "-a"]))?;
-//! let stats = session.finish()?;
+//! for program in session.finish()?.programs {
+//!     println!("{:?} {}: {} starts", program.kind, program.path, program.starts);
+//! }
 //! # Ok(())
 //! # }
 //! ```
@@ -43,6 +46,9 @@ mod child;
 mod elf;
 mod error;
 mod exec_config;
+#[path = "../interpreter/config.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod interpreter_config;
 mod machine;
 mod probe;
 mod protocol;
@@ -52,14 +58,9 @@ mod spec;
 mod sys;
 pub mod table;
 
-#[cfg(test)]
-#[path = "../interpreter/config.rs"]
-#[allow(unreachable_pub, dead_code)]
-mod interpreter_config;
-
 pub use child::{CHILD_NAME, child_main, dispatch};
 pub use error::{Missing, SandboxError};
 pub use machine::Machine;
 pub use probe::{Mode, probe};
 pub use session::Session;
-pub use spec::{Bind, Command, Finished, Spec, Stats, ToolsTree};
+pub use spec::{Bind, Command, Finished, Kind, Program, Spec, Stats, ToolsTree};

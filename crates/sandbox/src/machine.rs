@@ -54,7 +54,7 @@ impl Machine {
     }
 
     /// The qemu-user program that runs it on another machine (Debian's package `qemu-user`).
-    pub(crate) const fn emulator(self) -> &'static str {
+    pub const fn emulator(self) -> &'static str {
         match self {
             Self::Aarch64 => "/usr/bin/qemu-aarch64",
             Self::X86_64 => "/usr/bin/qemu-x86_64",

@@ -23,7 +23,7 @@ pub(crate) enum Request {
     Setup(Setup),
     /// Run a command; the raw bytes are its standard input.
     Run(Run),
-    /// Report the counters and end.
+    /// Report what ran and end.
     Finish,
 }
 
@@ -40,6 +40,7 @@ pub(crate) struct Setup {
     pub hostname: String,
     pub environment: Vec<(String, String)>,
     pub drop_fsync: bool,
+    pub measure: bool,
     /// The host has a usable handler of its own for the guest's programs.
     pub registered: bool,
 }
@@ -69,7 +70,7 @@ pub(crate) enum Reply {
     Finished { status: i32, log_bytes: u64, user_us: u64, system_us: u64, timed_out: bool },
     /// A command did not start.
     NotStarted(String),
-    /// The counters; the child ends after this.
+    /// What ran; the child ends after this.
     Stats(Stats),
 }
 

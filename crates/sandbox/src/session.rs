@@ -20,7 +20,7 @@ const CANCEL_INTERVAL: Duration = Duration::from_millis(200);
 const END_GRACE: Duration = Duration::from_secs(10);
 
 /// Names below /run/osb that the sandbox uses itself.
-const RESERVED: [&str; 6] = ["binfmt", "exec.conf", "interpreter", "root", "stats", "tools"];
+const RESERVED: [&str; 5] = ["binfmt", "exec.conf", "interpreter", "root", "tools"];
 
 /// A running sandbox. Dropping it kills everything inside and waits until it is gone.
 #[derive(Debug)]
@@ -124,7 +124,8 @@ impl Session {
         }
     }
 
-    /// Ends the session; every mount and process of it is gone when this returns.
+    /// Ends the session, and tells what ran in it if [`Spec::measure`] was set; every mount and
+    /// process of it is gone when this returns.
     ///
     /// # Errors
     /// As [`Session::run`].
@@ -277,6 +278,7 @@ fn setup(spec: &Spec) -> Result<Setup, SandboxError> {
         hostname: spec.hostname.clone(),
         environment: spec.environment.clone(),
         drop_fsync: spec.drop_fsync,
+        measure: spec.measure,
         registered: spec.guest != Machine::host() && probe::registered(spec.guest),
     })
 }

@@ -1,6 +1,5 @@
 //! What goes into a session and what comes out: plain values.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -54,6 +53,9 @@ pub struct Spec {
     /// Make fsync and its like do nothing inside. The tree is then durable only when the caller
     /// makes it so.
     pub drop_fsync: bool,
+    /// Find out which programs run, how often and how long: [`crate::Session::finish`] tells. Costs
+    /// a few stops per process; programs that trace others themselves do not work meanwhile.
+    pub measure: bool,
     /// Set it from anywhere to end the session: calls return [`crate::SandboxError::Cancelled`].
     pub cancel: Arc<AtomicBool>,
     /// An executable that calls [`crate::dispatch`] first: normally `/proc/self/exe`.
@@ -100,12 +102,38 @@ pub struct Finished {
     pub system: Duration,
 }
 
-/// Program starts of a whole session, counted by program name. Empty where the guest's programs
-/// run without the interpreter (native, or through a handler of the host).
+/// What ran in a session, the one that used the most CPU time first. Empty unless
+/// [`Spec::measure`] was set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
-    /// Programs that ran from the tools tree.
-    pub substituted: BTreeMap<String, u64>,
-    /// Programs that were emulated.
-    pub emulated: BTreeMap<String, u64>,
+    /// Every program of the session, each once for every way in which it ran.
+    pub programs: Vec<Program>,
+}
+
+/// A program that ran in a session, all its processes together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// How it ran.
+    pub kind: Kind,
+    /// Its path in the guest, links resolved.
+    pub path: String,
+    /// How often it was executed. A fork, or a thread, is no start.
+    pub starts: u64,
+    /// CPU time in user mode and in the kernel, of all its processes and threads, forks that
+    /// executed nothing else included; what they started in turn is not.
+    pub cpu: Duration,
+    /// Why it was emulated, if it was.
+    pub why: Option<String>,
+}
+
+/// How a program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Under qemu-user.
+    Emulated,
+    /// From the tools tree, in place of the guest's or by [`Command::native`].
+    Substituted,
+    /// As it is, by the machine itself.
+    Native,
 }

@@ -80,8 +80,9 @@ pub const ROWS: &[Row] = &[
     database("dpkg"),
     database("dpkg-divert"),
     database("dpkg-query"),
-    database("dpkg-statoverride"),
     database("dpkg-trigger"),
+    // Knows paths, users and modes only.
+    plain("dpkg-statoverride"),
     Row::Emulate {
         pattern: "dpkg*",
         why: "compiled for one architecture, which decides what is native and what configures",

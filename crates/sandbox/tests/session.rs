@@ -144,7 +144,7 @@ fn binds_show_what_the_spec_names_and_no_more() {
     assert!(!fixture.path("closed/new").exists() && fixture.path("open/new").exists());
     assert!(!fixture.path("tools/new").exists());
     for target in
-        ["/run/osb/../../etc", "/etc", "/run/osb/", "/run/osb/tools/usr", "/run/osb/stats"]
+        ["/run/osb/../../etc", "/etc", "/run/osb/", "/run/osb/tools/usr", "/run/osb/exec.conf"]
     {
         spec.binds = vec![Bind { target: target.into(), ..bind("open", true) }];
         assert!(matches!(Session::start(&spec), Err(SandboxError::Invalid(_))), "{target}");

@@ -235,16 +235,17 @@ mod tests {
     fn every_aspect_is_seen() {
         let file = Facts::new(Kind::File);
         assert_eq!(aspects(&file, &file), []);
-        let changes: [(Aspect, &dyn Fn(&mut Facts)); 9] = [
-            (Aspect::Mode, &|facts| facts.mode = 0o4755),
-            (Aspect::Owner, &|facts| facts.owner = (0, 5)),
-            (Aspect::Size, &|facts| facts.size = 1),
-            (Aspect::Mtime, &|facts| facts.time = Time::Own(1)),
-            (Aspect::Target, &|facts| facts.target = Some("b".to_owned())),
-            (Aspect::HardLinks, &|facts| facts.names = vec!["a".to_owned(), "b".to_owned()]),
-            (Aspect::Xattrs, &|facts| drop(facts.xattrs.insert("user.a".to_owned(), vec![1]))),
-            (Aspect::Device, &|facts| facts.device = Some((1, 3))),
-            (Aspect::Content, &|facts| facts.sha256 = Some([1; 32])),
+        type Change = (Aspect, fn(&mut Facts));
+        let changes: [Change; 9] = [
+            (Aspect::Mode, |facts| facts.mode = 0o4755),
+            (Aspect::Owner, |facts| facts.owner = (0, 5)),
+            (Aspect::Size, |facts| facts.size = 1),
+            (Aspect::Mtime, |facts| facts.time = Time::Own(1)),
+            (Aspect::Target, |facts| facts.target = Some("b".to_owned())),
+            (Aspect::HardLinks, |facts| facts.names = vec!["a".to_owned(), "b".to_owned()]),
+            (Aspect::Xattrs, |facts| drop(facts.xattrs.insert("user.a".to_owned(), vec![1]))),
+            (Aspect::Device, |facts| facts.device = Some((1, 3))),
+            (Aspect::Content, |facts| facts.sha256 = Some([1; 32])),
         ];
         for (aspect, change) in changes {
             let mut other = file.clone();

@@ -72,7 +72,9 @@ impl Referee {
         let lines = arguments(set, form);
         fs::write(kit.join("arguments"), lines.join("\n") + "\n")?;
         let mut hash = Sha256::new();
-        hash.update(set.tools.file_name().unwrap_or_default().as_encoded_bytes());
+        for tool in set.lock.tools.iter().filter(|tool| tool.set == "peer" && tool.host == host()) {
+            hash.update(&tool.package.sha256);
+        }
         digest_folder(&kit, &mut hash)?;
         let digest = hex::encode(hash.finalize());
         let container = Container { tools: set.tools.to_owned(), folder, drop_fsync: true };
@@ -96,6 +98,8 @@ impl Referee {
             return Ok((archive, serde_json::from_slice(&fs::read(&usage)?)?, true));
         }
         clear(&entry)?;
+        eprintln!("    takes minutes; log: {}", self.container.folder.join("out/log").display());
+        eprintln!("    kept as {}", entry.display());
         let cost = self.run(true)?;
         fs::create_dir_all(&entry)?;
         for name in ["root.tar", "log"] {

@@ -22,6 +22,7 @@ mod extract;
 mod fault;
 mod guard;
 mod package;
+mod part;
 mod rewrap;
 mod tar;
 mod unpacker;
@@ -32,6 +33,7 @@ pub use explode::explode;
 pub use extract::extract;
 pub use fault::{DebError, DebFault};
 pub use package::{Deb, Limits};
+pub use part::extract_files;
 pub use rewrap::{Summary, rewrap_plain};
 pub use tar::{Entry, EntryKind};
 

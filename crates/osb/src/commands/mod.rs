@@ -4,6 +4,7 @@ mod boot;
 mod build;
 mod doctor;
 mod lock;
+mod timings;
 mod tools;
 
 use std::path::{Path, PathBuf};
@@ -50,6 +51,7 @@ fn options(global: &Global, project: &Project, output: &Output) -> Result<Option
         offline: project.offline,
         jobs: project.jobs.map_or_else(environment::processors, usize::from),
         source_date_epoch: environment::source_date_epoch()?,
+        timings: false,
         now: environment::now(),
         cancel,
         launcher: "/proc/self/exe".into(),

@@ -9,13 +9,13 @@ use std::path::Path;
 use rustix::mount::{MountFlags, mount};
 
 use super::{Doing, Failure, mounts};
-use crate::exec_config::{self, CONFIG, STATS, TOOLS};
+use crate::exec_config::{self, CONFIG, TOOLS};
 use crate::probe::Mode;
 use crate::protocol::Setup;
 
 /// Compiled by `build.rs` for this machine.
 const INTERPRETER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/interpreter"));
-const INTERPRETER_PATH: &str = "/run/osb/interpreter";
+pub(super) const INTERPRETER_PATH: &str = "/run/osb/interpreter";
 /// Not the usual place under /proc/sys: scripts that find a binfmt_misc there write into it.
 const INSTANCE: &str = "/run/osb/binfmt";
 
@@ -37,8 +37,6 @@ pub(super) fn register(setup: &Setup, loader: Option<&str>) -> Result<Mode, Fail
     let tools = Path::new(TOOLS);
     let config = exec_config::write(setup.host, setup.guest, tools, loader, &emulator);
     put(CONFIG, config.as_bytes(), 0o444)?;
-    // Every user of the guest starts programs.
-    put(STATS, b"", 0o666)?;
     put(INTERPRETER_PATH, INTERPRETER, 0o555)?;
     mounts::show_root_again()?;
     fs::write(format!("{INSTANCE}/register"), registration(setup))

@@ -1,15 +1,14 @@
 //! Pid 1 of the guest: builds its world, then runs commands until the session ends.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 
 use rustix::process::{Resource, Rlimit, Signal};
 
 use super::mounts::Guest;
 use super::run::{Environment, serve_one};
+use super::trace::Tracer;
 use super::{Doing, Failure, binfmt, mounts};
-use crate::exec_config::{STATS, TOOLS};
+use crate::exec_config::TOOLS;
 use crate::probe::Mode;
 use crate::protocol::{self, Reply, Request, Setup};
 use crate::{Stats, seccomp, sys};
@@ -25,18 +24,19 @@ pub(super) fn main(socket: &mut UnixStream) -> Result<(), Failure> {
         Request::Setup(setup) => setup,
         other => return Err(Failure::Step(format!("expected a specification, got {other:?}"))),
     };
-    let (mode, environment) = prepare(setup)?;
-    protocol::send(socket, &Reply::Ready(mode), b"").doing("answering the session")?;
+    let mut guest = prepare(setup)?;
+    protocol::send(socket, &Reply::Ready(guest.mode), b"").doing("answering the session")?;
     loop {
         // An error here is the end of the session, in whatever way.
         let Ok((request, raw)) = protocol::receive::<Request>(socket) else { return Ok(()) };
         match request {
             Request::Run(run) => {
-                let (reply, tail) = serve_one(socket, &environment, &run, &raw)?;
+                let (reply, tail) =
+                    serve_one(socket, &guest.environment, guest.tracer.as_mut(), &run, &raw)?;
                 protocol::send(socket, &reply, &tail).doing("answering the session")?;
             }
             Request::Finish => {
-                let stats = read_stats().doing(format!("reading {STATS}"))?;
+                let stats = guest.tracer.map_or_else(Stats::default, Tracer::finish);
                 protocol::send(socket, &Reply::Stats(stats), b"").doing("answering the session")?;
                 return Ok(());
             }
@@ -45,8 +45,15 @@ pub(super) fn main(socket: &mut UnixStream) -> Result<(), Failure> {
     }
 }
 
+/// A guest that commands can run in.
+struct Ready {
+    mode: Mode,
+    environment: Environment,
+    tracer: Option<Tracer>,
+}
+
 /// Builds everything that commands find.
-fn prepare(setup: Setup) -> Result<(Mode, Environment), Failure> {
+fn prepare(setup: Setup) -> Result<Ready, Failure> {
     let guest = Guest::assemble(&setup)?;
     guest.enter()?;
     sys::loopback_up().doing("bringing up the loopback interface")?;
@@ -61,8 +68,14 @@ fn prepare(setup: Setup) -> Result<(Mode, Environment), Failure> {
     if setup.drop_fsync {
         seccomp::drop_fsync().doing("installing the system call filter")?;
     }
+    let tracer = if setup.measure {
+        let emulator = mounts::resolve_in(TOOLS, setup.guest.emulator());
+        Some(Tracer::new(mode, loader.clone(), emulator).doing("preparing to measure")?)
+    } else {
+        None
+    };
     let environment = Environment::new(setup.host, loader, setup.environment);
-    Ok((mode, environment))
+    Ok(Ready { mode, environment, tracer })
 }
 
 fn limits() -> Result<(), Failure> {
@@ -74,24 +87,4 @@ fn limits() -> Result<(), Failure> {
     rustix::process::setrlimit(Resource::Core, none).doing("forbidding core dumps")?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     Ok(())
-}
-
-/// Adds up the interpreter's records: a letter, a space, the program's name.
-fn read_stats() -> std::io::Result<Stats> {
-    let mut stats = Stats::default();
-    let file = match File::open(STATS) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(stats),
-        Err(error) => return Err(error),
-    };
-    for line in BufReader::new(file).split(b'\n') {
-        let line = line?;
-        let (counts, name) = match line.split_at_checked(2) {
-            Some((b"S ", name)) => (&mut stats.substituted, name),
-            Some((b"E ", name)) => (&mut stats.emulated, name),
-            _ => continue,
-        };
-        *counts.entry(String::from_utf8_lossy(name).into_owned()).or_default() += 1;
-    }
-    Ok(stats)
 }

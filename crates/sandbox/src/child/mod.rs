@@ -13,8 +13,11 @@
 
 mod binfmt;
 mod init;
+mod ledger;
 mod mounts;
+mod ptrace;
 mod run;
+mod trace;
 
 use std::fmt::Display;
 use std::io;

@@ -16,7 +16,8 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, WaitOptions, WaitStatus, pidfd_open, wait};
 
-use super::{Doing, Failure, mounts};
+use super::trace::Tracer;
+use super::{Doing, Failure, mounts, ptrace};
 use crate::exec_config::{self, TOOLS};
 use crate::protocol::{Reply, Run};
 use crate::{Machine, sys};
@@ -91,6 +92,7 @@ impl Environment {
 pub(super) fn serve_one(
     socket: &UnixStream,
     environment: &Environment,
+    tracer: Option<&mut Tracer>,
     run: &Run,
     stdin: &[u8],
 ) -> Result<(Reply, Vec<u8>), Failure> {
@@ -102,25 +104,29 @@ pub(super) fn serve_one(
     let copy = theirs.try_clone().doing("copying a pipe")?;
     command.stdin(input(stdin).doing("storing the command's input")?).stdout(theirs).stderr(copy);
     let cpu = sys::children_cpu();
-    let child = match sys::in_new_session(&mut command).spawn() {
+    sys::in_new_session(&mut command);
+    if tracer.is_some() {
+        ptrace::stop_at_exec(&mut command);
+    }
+    let child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return Ok((Reply::NotStarted(error.to_string()), Vec::new())),
     };
     // Its copies of the pipe's other end would keep the output from ending.
     drop(command);
     let deadline = run.timeout_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
-    let mut watch = Watch::new(child.id(), output)?;
+    let mut watch = Watch::new(child.id(), output, tracer)?;
     let end = watch.until_end(socket, deadline).doing("watching a command")?;
     // Daemons that it left behind must not see the next command's world, nor hold this one's output.
     sys::kill_all_others();
-    watch.reap(WaitOptions::empty());
+    watch.reap(WaitOptions::empty()).doing("ending a command")?;
     watch.log.drain(&mut File::from(watch.output)).doing("reading a command's output")?;
     if let End::SessionClosed = end {
         return Err(Failure::Step("the session is closed".to_owned()));
     }
     let (user, system) = sys::children_cpu();
     let reply = Reply::Finished {
-        status: watch.status.map_or(128 + libc::SIGKILL, exit_code),
+        status: watch.status.unwrap_or(128 + libc::SIGKILL),
         log_bytes: watch.log.total,
         user_us: micros(user.saturating_sub(cpu.0)),
         system_us: micros(system.saturating_sub(cpu.1)),
@@ -137,20 +143,27 @@ enum End {
 }
 
 /// A running command.
-struct Watch {
+struct Watch<'t> {
     pid: Pid,
     pidfd: OwnedFd,
     output: OwnedFd,
     log: Log,
-    status: Option<WaitStatus>,
+    /// As shells count it.
+    status: Option<i32>,
+    /// Present when the session measures.
+    tracer: Option<&'t mut Tracer>,
 }
 
-impl Watch {
-    fn new(pid: u32, output: OwnedFd) -> Result<Self, Failure> {
+impl<'t> Watch<'t> {
+    fn new(pid: u32, output: OwnedFd, tracer: Option<&'t mut Tracer>) -> Result<Self, Failure> {
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| Failure::Step("a command has no process id".to_owned()))?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).doing("opening a command's pidfd")?;
-        Ok(Self { pid, pidfd, output, log: Log::default(), status: None })
+        let mut watch = Self { pid, pidfd, output, log: Log::default(), status: None, tracer };
+        if let Some(tracer) = &mut watch.tracer {
+            tracer.adopt(pid.as_raw_pid()).doing("measuring a command")?;
+        }
+        Ok(watch)
     }
 
     fn until_end(&mut self, socket: &UnixStream, deadline: Option<Instant>) -> io::Result<End> {
@@ -169,34 +182,46 @@ impl Watch {
             if output_open {
                 events.push(PollFd::new(&self.output, PollFlags::IN));
             }
+            if let Some(tracer) = &self.tracer {
+                // Only wakes: who waits is served below in any case.
+                events.push(PollFd::new(&tracer.signals, PollFlags::IN));
+            }
             match poll(&mut events, Some(&pause)) {
                 Err(Errno::INTR) => continue,
                 other => other?,
             };
             let ready = |i: usize| events.get(i).is_some_and(|e| !e.revents().is_empty());
-            let (exited, closed, readable) = (ready(0), ready(1), ready(2));
+            let (exited, closed, readable) = (ready(0), ready(1), output_open && ready(2));
             if closed {
                 return Ok(End::SessionClosed);
             }
             if readable {
                 output_open = self.log.read_once(self.output.as_fd())?;
             }
+            self.reap(WaitOptions::NOHANG)?;
             if exited {
-                self.reap(WaitOptions::NOHANG);
                 return Ok(End::Exited);
             }
-            self.reap(WaitOptions::NOHANG);
         }
     }
 
     /// Takes the status of every process that has ended; without NOHANG, of every process.
-    fn reap(&mut self, options: WaitOptions) {
+    fn reap(&mut self, options: WaitOptions) -> io::Result<()> {
+        if let Some(tracer) = &mut self.tracer {
+            let (own, status) = (self.pid.as_raw_pid(), &mut self.status);
+            let note = |pid, code| {
+                if pid == own {
+                    *status = Some(code);
+                }
+            };
+            return tracer.serve(!options.contains(WaitOptions::NOHANG), note);
+        }
         loop {
             match wait(options) {
-                Ok(Some((pid, status))) if pid == self.pid => self.status = Some(status),
+                Ok(Some((pid, status))) if pid == self.pid => self.status = Some(exit_code(status)),
                 Ok(Some(_)) | Err(Errno::INTR) => {}
                 // None left to wait for now, or none at all.
-                Ok(None) | Err(_) => return,
+                Ok(None) | Err(_) => return Ok(()),
             }
         }
     }

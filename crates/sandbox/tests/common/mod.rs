@@ -12,8 +12,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use osb_sandbox::{Command, Finished, Machine, Session, Spec, ToolsTree};
+use osb_sandbox::{Command, Finished, Kind, Machine, Session, Spec, Stats, ToolsTree};
 use tempfile::TempDir;
 
 /// Copied from the machine that runs the tests.
@@ -80,9 +81,22 @@ impl Fixture {
             hostname: "guest".to_owned(),
             environment: Vec::new(),
             drop_fsync: true,
+            measure: false,
             cancel: Arc::clone(&self.cancel),
             launcher: env!("CARGO_BIN_EXE_osb-sandbox-launcher").into(),
         }
+    }
+
+    /// Starts a session that measures what runs.
+    pub fn start_measured(&self) -> Session {
+        Session::start(&Spec { measure: true, ..self.spec() }).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// Puts programs of this machine into the guest, and makes one of them, echo, the emulator.
+    pub fn native_emulator(&self) {
+        copy_with_libraries("echo", &self.path("guest"));
+        let emulator = format!("tools/usr/bin/qemu-{}", foreign().kernel_name());
+        fs::copy(self.path("guest/usr/bin/echo"), self.path(&emulator)).unwrap();
     }
 
     pub fn start(&self) -> Session {
@@ -114,14 +128,21 @@ pub fn elf_header(machine: Machine) -> [u8; 64] {
     header
 }
 
-/// Copies a program of this machine with its libraries into a tools tree.
-fn copy_with_libraries(program: &str, tools: &Path) {
+/// Starts of a program in a session's statistics, and its CPU time.
+pub fn used(stats: &Stats, kind: Kind, path: &str) -> (u64, Duration) {
+    let found = stats.programs.iter().find(|p| p.kind == kind && p.path == path);
+    found.map_or((0, Duration::ZERO), |program| (program.starts, program.cpu))
+}
+
+/// Copies a program of this machine (a name, or a path) with its libraries into a tree.
+pub fn copy_with_libraries(program: &str, tools: &Path) {
+    let name = Path::new(program).file_name().unwrap();
     let source = ["/usr/bin", "/bin"]
         .iter()
         .map(|d| Path::new(d).join(program))
         .find(|p| p.exists())
         .unwrap_or_else(|| panic!("this machine has no {program}"));
-    fs::copy(&source, tools.join("usr/bin").join(program)).unwrap();
+    fs::copy(&source, tools.join("usr/bin").join(name)).unwrap();
     let list = std::process::Command::new("ldd").arg(&source).output().expect("ldd runs");
     let libraries = tools.join("usr/lib").join(Machine::host().triplet());
     fs::create_dir_all(&libraries).unwrap();
