@@ -60,6 +60,7 @@ impl Container {
             hostname: "peer".to_owned(),
             environment: Vec::new(),
             drop_fsync: self.drop_fsync,
+            measure: false,
             cancel: Default::default(),
             launcher: "/proc/self/exe".into(),
         };
