@@ -147,7 +147,8 @@ fn differ(osb: &Facts, peer: &Facts, add: &mut impl FnMut(Aspect, String, String
         }
     };
     field(Aspect::Mode, osb.mode == peer.mode, &|facts| format!("{:04o}", facts.mode));
-    let owner = match osb.names_of_owner == peer.names_of_owner {
+    let named = !osb.names_of_owner.0.is_empty();
+    let owner = match named && osb.names_of_owner == peer.names_of_owner {
         true => Aspect::OwnerId,
         false => Aspect::Owner,
     };
@@ -259,7 +260,7 @@ mod tests {
     fn numbers_and_orders_are_told_from_the_rest() {
         let mut one = Facts::new(Kind::File);
         (one.owner, one.sha256, one.lines) = ((0, 991), Some([1; 32]), Some([3; 32]));
-        one.names_of_owner.1 = "messagebus".to_owned();
+        one.names_of_owner = ("root".to_owned(), "messagebus".to_owned());
         let mut other = one.clone();
         (other.owner, other.sha256) = ((0, 996), Some([2; 32]));
         assert_eq!(aspects(&one, &other), [Aspect::OwnerId, Aspect::Lines]);
