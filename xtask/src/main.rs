@@ -4,7 +4,9 @@
 //! set `test`, so the result does not depend on what is installed here.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod bench;
 mod boot;
+mod equivalence;
 mod full;
 mod image;
 mod kubernetes;
@@ -12,6 +14,7 @@ mod project;
 mod referee;
 mod steps;
 mod test;
+mod usage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +50,14 @@ enum Task {
         #[arg(default_value = "out")]
         folder: PathBuf,
     },
+    /// osb's roots and unmodified mmdebstrap's, compared entry by entry
+    Equivalence(equivalence::Arguments),
+    /// What osb costs, and what mmdebstrap does
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// A container of the `peer` tools
+    #[command(hide = true)]
+    Container(equivalence::container::Container),
     /// The same as test, and with --full the long proofs too
     Ci {
         /// Compare with apt, build twice, interrupt a build
@@ -56,11 +67,20 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    osb_sandbox::dispatch();
     let result = match Arguments::parse().task {
         Task::Test { quick } => test::run(quick, false),
         Task::Image { folder } => test::image(&folder),
         Task::Referee => test::referee(),
         Task::Proofs { folder } => test::proofs(&folder),
+        Task::Equivalence(arguments) => equivalence::run(&arguments),
+        Task::Bench(bench) => bench::run(&bench),
+        Task::Container(container) => {
+            return container.run().unwrap_or_else(|error| {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            });
+        }
         Task::Ci { full } => test::run(false, full),
     };
     match result {

@@ -96,7 +96,7 @@ fn cargo(steps: &mut Steps, project: &Project) {
     release(steps, project);
 }
 
-fn release(steps: &mut Steps, project: &Project) {
+pub(crate) fn release(steps: &mut Steps, project: &Project) {
     steps.run("cargo build --release", || {
         Ok((project.cargo(&["build", "--release", "--package", "osb"])?, String::new()))
     });

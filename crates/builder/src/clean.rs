@@ -17,6 +17,8 @@ const GONE: &[&str] = &[
     "var/cache/ldconfig/aux-cache",
     "var/lib/dbus/machine-id",
     "var/lib/dpkg/arch",
+    // dselect's, and empty: nobody has filled it.
+    "var/lib/dpkg/available",
     "var/lib/dpkg/lock",
     "var/lib/dpkg/lock-frontend",
     "var/lib/dpkg/triggers/Lock",
@@ -29,21 +31,11 @@ const GONE: &[&str] = &[
 ];
 
 /// Directories that stay, without what is in them.
-const EMPTY: &[&str] = &[
-    "boot/firmware",
-    "dev",
-    "proc",
-    "run",
-    "sys",
-    "tmp",
-    "var/cache/apt",
-    "var/lib/apt/lists",
-    "var/lib/cloud",
-    "var/tmp",
-];
+const EMPTY: &[&str] =
+    &["boot/firmware", "dev", "proc", "run", "sys", "tmp", "var/lib/cloud", "var/tmp"];
 
 /// Directories whose *files* go, at any depth; programs expect the folders.
-const NO_FILES: &[&str] = &["var/log"];
+const NO_FILES: &[&str] = &["var/cache/apt", "var/lib/apt/lists", "var/log"];
 
 /// Removes what a build leaves and an image must not have: identity, keys, logs, caches.
 pub(crate) fn clean(tree: &mut Tree, epoch: i64) -> Result<(), BuildError> {

@@ -42,6 +42,7 @@ pub use event::{Artifact, Event, Report, StageTime};
 pub use locking::LockReport;
 pub use options::{Only, Options};
 pub use osb_sandbox::{Kind, Program};
+pub use settings::files as settings_files;
 pub use tools::tool_packages;
 
 /// Builds the image that the options describe, and reports what was written.

@@ -11,7 +11,7 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// A source whose key is fetched from a URL stays out of the image: the lock pins its
 /// fingerprint, not the bytes of the certificate, so the image would not be a function of the
 /// lock.
-pub(crate) fn files(recipe: &Recipe) -> Vec<(String, u32, Vec<u8>)> {
+pub fn files(recipe: &Recipe) -> Vec<(String, u32, Vec<u8>)> {
     let mut files = Vec::new();
     for source in recipe.sources.iter().filter(|source| source.in_image) {
         let name = &source.name;

@@ -2,8 +2,8 @@
 //!
 //! A set is a list of packages, locked with their dependencies for every host architecture,
 //! unpacked side by side into one tree and never configured. `build` is what the sandbox
-//! substitutes for foreign programs, `boot` is QEMU with its firmware, `test` are the referees
-//! of the project's own tests.
+//! substitutes for foreign programs, `boot` is QEMU with its firmware, `peer` is mmdebstrap with all
+//! it needs, `test` are the other referees of the project's own tests.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -30,6 +30,13 @@ const BUILD: &str = "base-files base-passwd bash bzip2 coreutils cpio dash debco
 
 const BOOT: &str = "qemu-efi-aarch64 qemu-system-arm";
 
+/// A complete small root for mmdebstrap, the referee of `cargo xtask equivalence`: what a Debian
+/// system has that is asked to run it, everything Essential included.
+const PEER: &str = "apt arch-test base-files base-passwd bash bsdutils coreutils cpio dash \
+    debian-archive-keyring debianutils diffutils dpkg findutils gawk gpgv grep gzip hostname \
+    init-system-helpers kmod libc-bin libcap2-bin login mawk mmdebstrap mount ncurses-bin passwd \
+    perl perl-base procps qemu-user qemu-user-binfmt sed sysvinit-utils tar util-linux xz-utils zstd";
+
 const TEST: &str = "apt dosfstools dpkg e2fsprogs fdisk gdisk gpgv mtools openssh-client tar \
     xz-utils zstd";
 
@@ -42,7 +49,7 @@ const UNNEEDED: [&str; 3] = [
 
 /// The sets by name, for the lock.
 pub(crate) fn sets() -> Vec<(String, Vec<String>)> {
-    [("build", BUILD), ("boot", BOOT), ("test", TEST)]
+    [("build", BUILD), ("boot", BOOT), ("peer", PEER), ("test", TEST)]
         .map(|(set, packages)| {
             (set.to_owned(), packages.split_whitespace().map(str::to_owned).collect())
         })

@@ -186,7 +186,7 @@ pub(crate) struct Doctor {
 
 #[derive(Debug, Args)]
 pub(crate) struct Tools {
-    /// The set: build, boot or test
+    /// The set: build, boot, peer or test
     #[arg(value_name = "SET")]
     pub(crate) name: String,
     #[command(flatten)]

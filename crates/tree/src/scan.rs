@@ -14,6 +14,9 @@ use crate::inode::{Content, Device, Inode, Kind, Meta, Time};
 use crate::overlay::{Layer, Stack};
 use crate::tree::{Tree, TreeError};
 
+const ACCESS_ACL: &[u8] = b"system.posix_acl_access";
+const DEFAULT_ACL: &[u8] = b"system.posix_acl_default";
+
 /// Why a directory could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ScanError {
@@ -39,7 +42,11 @@ pub fn scan(root: &Path) -> Result<Tree, ScanError> {
 
 /// Reads the upper directory of an overlay: what it adds, changes and deletes.
 pub fn scan_layer(root: &Path) -> Result<Layer, ScanError> {
-    let mut scanner = Scanner { layer: Layer::default(), seen: HashMap::new() };
+    let inherits = Attributes::read(root)
+        .map_err(|source| ScanError::Io { path: root.to_owned(), source })?
+        .acls
+        .contains_key(DEFAULT_ACL);
+    let mut scanner = Scanner { layer: Layer::default(), seen: HashMap::new(), acls: !inherits };
     scanner.entry(root, Vec::new())?;
     Ok(scanner.layer)
 }
@@ -48,6 +55,9 @@ struct Scanner {
     layer: Layer,
     /// Inodes with several names: device and number to index in the layer.
     seen: HashMap<(u64, u64), usize>,
+    /// Whether access control lists belong to the tree. They do not if the folder itself has a
+    /// default one: then everything in it inherited them from the building machine.
+    acls: bool,
 }
 
 impl Scanner {
@@ -67,6 +77,9 @@ impl Scanner {
             return Ok(());
         }
         let mut attributes = Attributes::read(real).map_err(fail)?;
+        if self.acls {
+            attributes.kept.append(&mut attributes.acls);
+        }
         let kind = if kind.is_dir() {
             Kind::Directory
         } else if kind.is_file() {
@@ -121,6 +134,8 @@ impl Scanner {
 #[derive(Default)]
 struct Attributes {
     kept: std::collections::BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Access control lists, which systemd-tmpfiles sets by the rules of packages.
+    acls: std::collections::BTreeMap<Vec<u8>, Vec<u8>>,
     opaque: bool,
     origin: Option<Vec<u8>>,
 }
@@ -149,8 +164,11 @@ impl Attributes {
                 b"security.capability" => {
                     attributes.kept.insert(name.to_vec(), capability_v2(value));
                 }
+                ACCESS_ACL | DEFAULT_ACL => {
+                    attributes.acls.insert(name.to_vec(), value);
+                }
                 // What else is there was set by the building machine (SELinux labels, IMA hashes,
-                // inherited ACLs, compression flags) or by overlayfs, not by a package.
+                // compression flags) or by overlayfs, not by a package.
                 _ => {}
             }
         }
@@ -212,6 +230,33 @@ mod tests {
         let flags = rustix::fs::XattrFlags::empty();
         rustix::fs::setxattr(&file, "user.label", b"host", flags).unwrap();
         assert!(scan(dir.path()).unwrap().get("a").unwrap().meta.xattrs.is_empty());
+    }
+
+    /// u::rwx, g::r-x, g:4:r-x, m::r-x, o::r-x, as systemd-tmpfiles sets it on /var/log/journal.
+    const ACL: [u8; 44] = [
+        2, 0, 0, 0, 1, 0, 7, 0, 0xff, 0xff, 0xff, 0xff, 4, 0, 5, 0, 0xff, 0xff, 0xff, 0xff, 8, 0,
+        5, 0, 4, 0, 0, 0, 0x10, 0, 5, 0, 0xff, 0xff, 0xff, 0xff, 0x20, 0, 5, 0, 0xff, 0xff, 0xff,
+        0xff,
+    ];
+
+    #[test]
+    fn access_control_lists_stay_unless_the_building_machine_gave_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("journal");
+        fs::create_dir(&folder).unwrap();
+        let set = |path: &Path, name: &[u8]| {
+            let name = OsStr::from_bytes(name);
+            rustix::fs::setxattr(path, name, &ACL, rustix::fs::XattrFlags::empty())
+        };
+        if set(&folder, ACCESS_ACL).and_then(|()| set(&folder, DEFAULT_ACL)).is_err() {
+            // This file system has none.
+            return;
+        }
+        let lists = || scan(dir.path()).unwrap().get("journal").unwrap().meta.xattrs.clone();
+        assert_eq!(lists().len(), 2);
+        assert_eq!(lists()[ACCESS_ACL], ACL);
+        set(dir.path(), DEFAULT_ACL).unwrap();
+        assert!(lists().is_empty());
     }
 
     #[test]
