@@ -45,11 +45,11 @@ impl Filter {
         }
         // "We need to keep directories (or symlinks to directories) if a glob excludes them, but a
         // more specific include glob brings back files" (filters.c).
-        !(!is_file
-            && self.rules.iter().any(|(include, pattern)| {
+        is_file
+            || !self.rules.iter().any(|(include, pattern)| {
                 let fixed = pattern.split(['*', '?', '[', '\\']).next().unwrap_or_default();
                 *include && path.starts_with(fixed.trim_end_matches('/'))
-            }))
+            })
     }
 }
 

@@ -167,7 +167,7 @@ impl Layer {
             return Err(UnpackError::package(package.name(), reason));
         }
         if conffile {
-            self.tree.put_new(package, entry, &real, stat)?;
+            self.tree.put_new(package, entry, &real, stat, task.usable)?;
         }
         if !conffile || task.usable {
             self.tree.put(package, entry, &real, stat)?;

@@ -1,10 +1,10 @@
-//! Debian packages unpacked by hard links, into the state in which dpkg would have left them.
+//! Debian packages unpacked once for all layers, into the state in which dpkg would have left them.
 //!
 //! `dpkg --unpack` decompresses, copies and hashes every file of every package, one package after
 //! the other, each time. Here every package is taken apart once, into a [`Store`], on all
-//! processors; a layer gets its files as hard links to there, in a directory that is only ever
-//! mounted read-only *below* an overlay, so that no program can change the store. What dpkg would
-//! have written into its database is written too, and `dpkg --configure` goes on from there.
+//! processors; a layer gets its files as copies from there, in a directory that is only ever mounted
+//! read-only *below* an overlay. What dpkg would have written into its database is written too, and
+//! `dpkg --configure` goes on from there.
 //!
 //! Covered is what a *fresh* installation needs: conffiles, diversions, statoverrides,
 //! `path-exclude`, triggers, `Replaces`, links to directories. There are no upgrades in an image

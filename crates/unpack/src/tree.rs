@@ -61,16 +61,24 @@ impl Tree {
         self.place(&source, &target, entry, stat).map_err(UnpackError::io("laying", target))
     }
 
-    /// As [`Tree::put`], but beside the place, for `dpkg --configure`.
+    /// As [`Tree::put`], but beside the place, for `dpkg --configure`. If the place gets the file,
+    /// too, this is one of its own: they would be two names of one file where the store's has more
+    /// names than the package gives it.
     pub(crate) fn put_new(
         &mut self,
         package: &Package,
         entry: &Entry,
         real: &str,
         stat: Override,
+        alone: bool,
     ) -> Result<(), UnpackError> {
         self.new.insert(real.to_owned());
-        self.put(package, entry, &format!("{real}{NEW}"), stat)
+        let others = if alone { std::mem::take(&mut self.copies) } else { HashMap::new() };
+        let result = self.put(package, entry, &format!("{real}{NEW}"), stat);
+        if alone {
+            self.copies = others;
+        }
+        result
     }
 
     /// Whatever is put to `real` does away with what another package wants there (archives.c).
@@ -90,7 +98,11 @@ impl Tree {
         stat: Override,
     ) -> io::Result<()> {
         if self.shares {
-            return link_over(source, target);
+            match link_over(source, target) {
+                // The file system's limit of names for one file.
+                Err(error) if error.kind() == ErrorKind::TooManyLinks => {}
+                result => return result,
+            }
         }
         remove(target)?;
         match &entry.kind {

@@ -225,11 +225,14 @@ fn usable_packages_have_their_conffiles_in_place() {
     let Some(place) = Place::new() else { return };
     let debs =
         [deb("a").control_file("conffiles", 0o644, "/etc/x\n").file("etc/x", 0o644, "content")];
+    // Its files have more names in the store then.
+    lay_plain(&place.folder("tools"), &place.packages(&debs), Filter::default()).unwrap();
     let (upper, files) = (place.folder("upper"), place.folder("files"));
     let mut layer = Layer::new(&upper, &files, &[], Filter::default());
     layer.lay(&place.packages(&debs), true).unwrap();
     for name in ["etc/x", "etc/x.dpkg-new"] {
         assert_eq!(fs::read_to_string(files.join(name)).unwrap(), "content");
+        assert_eq!(fs::metadata(files.join(name)).unwrap().nlink(), 1);
     }
     let status = fs::read_to_string(upper.join("var/lib/dpkg/status")).unwrap();
     assert!(status.contains("\nConffiles:\n /etc/x newconffile\n\n"), "{status}");
@@ -266,25 +269,26 @@ fn plain_packages_lie_over_each_other() {
     assert_eq!(fs::read_dir(root.join("opt")).unwrap().count(), 0);
 }
 
-/// A file system allows so many names for one file; the next layer gets a copy.
+/// A file system allows so many names for one file; the next tree gets a copy.
 #[test]
 fn files_with_too_many_names_are_copied() {
     let Some(place) = Place::new() else { return };
     let debs = [deb("a").file("opt/x", 0o4755, "content").hard_link("opt/y", "opt/x")];
-    place.packages(&debs);
-    let source = place.path("store/a_1_all.deb/data/opt/x");
+    let packages = place.packages(&debs);
+    let store = Store::new(place.path("store"), Filter::default());
+    let source = store.folder(&debs[0].file_name()).join("data/opt/x");
     let links = place.folder("links");
     // ext4 has 65 000; others have no limit, or one nobody reaches.
     if (0..66_000).all(|n| fs::hard_link(&source, links.join(n.to_string())).is_ok()) {
         eprintln!("SKIPPED: the file system knows no limit of names for one file");
         return;
     }
-    place.lay(&debs).unwrap();
-    let stat = |name| fs::metadata(place.path("files/opt").join(name)).unwrap();
-    let (x, y) = (stat("x"), stat("y"));
+    let root = place.folder("root");
+    lay_plain(&root, &packages, Filter::default()).unwrap();
+    let [x, y] = ["opt/x", "opt/y"].map(|name| fs::metadata(root.join(name)).unwrap());
     assert_eq!((x.ino(), x.nlink(), x.mtime()), (y.ino(), 2, 1_700_000_000));
     // As the last entry says.
     assert_eq!(x.mode() & 0o7777, 0o644);
-    assert_eq!(fs::read_to_string(place.path("files/opt/y")).unwrap(), "content");
+    assert_eq!(fs::read_to_string(root.join("opt/y")).unwrap(), "content");
     assert_ne!(x.ino(), fs::metadata(source).unwrap().ino());
 }
