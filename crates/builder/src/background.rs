@@ -7,17 +7,18 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::BuildError;
-use crate::job::Job;
 
-/// depmod(8) reads all kernel modules, which are compressed: four to eight seconds.
-const PROGRAMS: [&str; 1] = ["depmod"];
+/// depmod(8) reads all kernel modules, which are compressed: four to eight seconds. py3compile(1)
+/// compiles the modules of one package, a hundred starts of python for cloud-init and what it needs:
+/// who imports them meanwhile compiles for itself, and is overwritten.
+const PROGRAMS: [&str; 2] = ["usr/sbin/depmod", "usr/bin/py3compile"];
 
-/// Starts the program of its own name. A job is a file in `/run/osb-background`; it is done when
-/// there is one with its name and `.status`. Descriptors are closed: debconf and others wait until
-/// nobody holds the other end.
+/// Starts the program of its own name as the next job. A job holds the lock on its file `.lock`
+/// until it is done and has left its exit code in `.status`. Other descriptors are closed: debconf
+/// and others wait until nobody holds the other end.
 const START: &str = r#"#!/bin/sh
 set -e
 cd /run/osb-background
@@ -26,13 +27,14 @@ name=${0##*/}
 last=$(cat last)
 job=$((last + 1))
 echo $job >last
+exec 9>$job.lock
+flock 9
 {
-    while [ $last -gt 0 ] && [ ! -e $last.status ]; do sleep 0.02; done
+    flock $last.lock true
     code=0
-    (cd / && "$name" "$@") >$job.log 2>&1 || code=$?
-    echo "$code $name" >$job.new
-    mv $job.new $job.status
-} </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
+    (cd / && "$name" "$@") 9>&- >$job.log 2>&1 || code=$?
+    echo "$code $name" >$job.status
+} </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- &
 "#;
 
 /// Runs its arguments, then waits for the jobs that they have started.
@@ -45,14 +47,16 @@ cd /run/osb-background
 job=0
 while [ $job -lt $(cat last) ]; do
     job=$((job + 1))
-    while [ ! -e $job.status ]; do sleep 0.02; done
+    flock $job.lock true
+    code=
     read -r code name <$job.status
-    if [ $code != 0 ]; then
+    if [ "$code" != 0 ]; then
         cat $job.log
         echo "$name, run in the background, failed with exit code $code"
         result=1
     fi
 done
+cd /
 rm -rf /run/osb-background
 exit $result
 "#;
@@ -65,17 +69,19 @@ pub(crate) const RUNNER: &str = "/run/osb/background/run";
 pub(crate) const PATH: &str =
     "/run/osb/background:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Writes the scripts; returns their folder.
-pub(crate) fn folder(job: &Job) -> Result<PathBuf, BuildError> {
-    let folder = job.cache.scratch("background")?;
-    let scripts = PROGRAMS.into_iter().map(|name| (name, START)).chain([("run", RUN)]);
+/// Writes into `folder` the scripts for those programs that one of `roots` has: who asks for
+/// another must not find it.
+pub(crate) fn prepare(folder: &Path, roots: &[PathBuf]) -> Result<(), BuildError> {
+    let has = |path: &&str| roots.iter().any(|root| fs::symlink_metadata(root.join(path)).is_ok());
+    let names = PROGRAMS.iter().filter(|path| has(path)).filter_map(|path| path.rsplit('/').next());
+    let scripts = names.map(|name| (name, START)).chain([("run", RUN)]);
     for (name, text) in scripts {
         let path = folder.join(name);
         fs::write(&path, text)
             .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))
             .map_err(BuildError::io("writing", path))?;
     }
-    Ok(folder)
+    Ok(())
 }
 
 #[cfg(test)]

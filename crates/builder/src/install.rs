@@ -40,8 +40,8 @@ pub(crate) fn install(
     let folder = place.packages();
     fs::create_dir(&folder).map_err(BuildError::io("making", &folder))?;
     let store = packages::store(job);
-    let shown =
-        [(store.root().to_owned(), "packages"), (background::folder(job)?, background::NAME)];
+    let background = job.cache.scratch("background")?;
+    let shown = [(store.root().to_owned(), "packages"), (background.clone(), background::NAME)];
     let setup = Setup { layer: name, below, tools: tools_tree, shown: &shown, epoch: plan.epoch };
     let excludes = job.options.project.recipe.trim.dpkg_excludes();
     let mut roots = chamber::roots(below);
@@ -68,6 +68,8 @@ pub(crate) fn install(
         run_preinsts(session, plan, &wave)?;
         layer.lay(&wave, false)?;
     }
+    roots.extend([folder.clone(), place.root()]);
+    background::prepare(&background, &roots)?;
     let mut chamber = session()?;
     let mut argv = vec![background::RUNNER, "dpkg", "--force-confold", "--force-unsafe-io"];
     argv.extend(["--configure", "--pending"]);

@@ -92,7 +92,7 @@ impl Layer {
         notes::note_status(&mut self.tree, packages, &mut known.owners)?;
         notes::note_triggers(&mut self.tree, packages, &mut known.watched)?;
         self.known = Some(known);
-        Ok(())
+        self.tree.finish()
     }
 
     fn lay_one(
@@ -230,5 +230,5 @@ pub fn lay_plain(root: &Path, packages: &[Package], filter: Filter) -> Result<()
             layer.lay_entry(&rules, &mut known, &task, entry)?;
         }
     }
-    Ok(())
+    layer.tree.finish()
 }

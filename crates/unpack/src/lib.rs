@@ -24,6 +24,7 @@ mod notes;
 mod order;
 mod overrides;
 mod owners;
+mod pending;
 mod store;
 mod tree;
 mod triggers;

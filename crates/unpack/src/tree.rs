@@ -6,10 +6,11 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, futimens, utimensat};
+use rustix::fs::{AtFlags, CWD, futimens, utimensat};
 
 use crate::error::UnpackError;
 use crate::overrides::Override;
+use crate::pending::{self, Copy, Pending, times};
 use crate::store::{Entry, Kind, Package};
 use crate::view::{View, join, parent_of};
 
@@ -26,6 +27,7 @@ pub(crate) struct Tree {
     shares: bool,
     /// Copies of files with several names, by the store's inode.
     copies: HashMap<u64, PathBuf>,
+    pending: Pending,
     /// Conffiles that are to be put into their places by `dpkg --configure`.
     new: HashSet<String>,
 }
@@ -38,6 +40,7 @@ impl Tree {
             files: files.to_owned(),
             shares,
             copies: HashMap::new(),
+            pending: Pending::default(),
             new: HashSet::new(),
         }
     }
@@ -124,27 +127,25 @@ impl Tree {
         entry: &Entry,
         stat: Override,
     ) -> io::Result<()> {
-        let mut from = File::open(source)?;
+        let from = File::open(source)?;
         let status = from.metadata()?;
         let first = (status.nlink() > 1).then(|| self.copies.get(&status.ino())).flatten();
-        let to = match first {
-            Some(first) => {
-                fs::hard_link(first, target)?;
-                File::open(target)?
-            }
-            None => {
-                let mut to = File::create_new(target)?;
-                io::copy(&mut from, &mut to)?;
-                if status.nlink() > 1 {
-                    self.copies.insert(status.ino(), target.to_owned());
-                }
-                to
-            }
-        };
-        // Giving a file away clears setuid: the mode comes after the owner.
-        fchown(&to, Some(stat.uid), Some(stat.gid))?;
-        to.set_permissions(Permissions::from_mode(stat.mode))?;
-        Ok(futimens(&to, &times(entry.mtime))?)
+        if let Some(first) = first {
+            fs::hard_link(first, target)?;
+            // What the first one gets must not come after what this one says.
+            self.pending.make()?;
+            return pending::set(&File::open(target)?, stat, entry.mtime);
+        }
+        let to = File::create_new(target)?;
+        if status.nlink() > 1 {
+            self.copies.insert(status.ino(), target.to_owned());
+        }
+        self.pending.add(Copy { from, to, stat, mtime: entry.mtime })
+    }
+
+    /// Makes the copies that are still to be made.
+    pub(crate) fn finish(&mut self) -> Result<(), UnpackError> {
+        self.pending.make().map_err(UnpackError::io("copying files to", &self.files))
     }
 
     /// Makes a directory that a package brings.
@@ -269,9 +270,4 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
 
 fn set_time(path: &Path, seconds: i64) -> io::Result<()> {
     Ok(utimensat(CWD, path, &times(seconds), AtFlags::SYMLINK_NOFOLLOW)?)
-}
-
-fn times(seconds: i64) -> Timestamps {
-    let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
-    Timestamps { last_access: time, last_modification: time }
 }
