@@ -27,7 +27,7 @@ pub(crate) fn check(job: &Job, lock: &Lock, plan: &Plan) -> Result<(), BuildErro
     // Each missing package lies there twice: as downloaded, and taken apart.
     let mut cache = missing * (1 + UNPACKED);
     let tools = tools::for_layers(job, lock);
-    if !tools.is_empty() && !tools::folder(job, &tools).is_dir() {
+    if !tools.is_empty() && !tools::folder(job, "build", &tools).is_dir() {
         // As downloaded, and unpacked.
         cache += tools.iter().map(|package| package.size).sum::<u64>() * (1 + UNPACKED);
     }

@@ -76,16 +76,16 @@ pub(crate) fn locked<'a>(lock: &'a Lock, set: &str) -> Vec<&'a LockedPackage> {
 
 /// The only file that is needed of a package, if it is not all. qemu-user has emulators for some
 /// forty architectures, which make up two thirds of all tools: the image's own is enough.
-fn part(job: &Job, package: &LockedPackage) -> Option<&'static str> {
+fn part(job: &Job, set: &str, package: &LockedPackage) -> Option<&'static str> {
     let emulator = chamber::guest(job).emulator().trim_start_matches('/');
-    (package.name == "qemu-user").then_some(emulator)
+    (set == "build" && package.name == "qemu-user").then_some(emulator)
 }
 
 /// Where these packages are unpacked, or will be.
-pub(crate) fn folder(job: &Job, packages: &[&LockedPackage]) -> PathBuf {
+pub(crate) fn folder(job: &Job, set: &str, packages: &[&LockedPackage]) -> PathBuf {
     let mut hash = Sha256::new();
     for package in packages {
-        let part = part(job, package).unwrap_or_default();
+        let part = part(job, set, package).unwrap_or_default();
         hash.update(format!("{} {} {part}\n", package.name, package.sha256));
     }
     job.cache.tools(&hex::encode(hash.finalize()))
@@ -116,15 +116,18 @@ pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, Build
             host()
         )));
     }
-    let tree = folder(job, &tools);
+    let tree = folder(job, set, &tools);
     if tree.is_dir() {
         return Ok(tree);
     }
     let wanted: Vec<Wanted> =
         tools.iter().map(|package| packages::wanted(job, package)).collect::<Result<_, _>>()?;
     let files = packages::download(job, "download tools", &wanted)?;
-    let (parts, whole): (Vec<_>, Vec<_>) =
-        tools.iter().copied().zip(files).partition(|(package, _)| part(job, package).is_some());
+    let (parts, whole): (Vec<_>, Vec<_>) = tools
+        .iter()
+        .copied()
+        .zip(files)
+        .partition(|(package, _)| part(job, set, package).is_some());
     let (whole, files): (Vec<&LockedPackage>, Vec<PathBuf>) = whole.into_iter().unzip();
     let store = job.cache.store(Filter::parse(UNNEEDED));
     packages::take_apart(job, "unpack tools", &store, &whole, &files)?;
@@ -140,7 +143,7 @@ pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, Build
     }
     osb_unpack::lay_plain(&root, &packages::open(&store, &whole)?, store.filter().clone())?;
     for (package, file) in parts {
-        let paths = part(job, package).unwrap_or_default();
+        let paths = part(job, set, package).unwrap_or_default();
         deb::extract_files(&file, &root, &[paths]).map_err(|source| BuildError::Package {
             package: format!("{} {}", package.name, package.version),
             source,
