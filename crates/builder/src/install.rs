@@ -52,6 +52,13 @@ pub(crate) fn install(
     let ordered = unpack_order(packages::open(&store, &planned.packages)?)?;
     let mut present = BTreeSet::new();
     let (first, rest) = if below.is_empty() {
+        if !ordered.iter().any(|package| package.name() == "dpkg") {
+            return Err(BuildError::Recipe(format!(
+                "the layer {name} is the lowest and has no dpkg, which configures its packages; \
+                 it needs the Essential packages (add \"dpkg\" and \"base-files\" to its \
+                 packages, or put it on the layer base)"
+            )));
+        }
         let architecture = job.options.project.recipe.image.arch.as_str();
         make_root(&place.root(), architecture, &ordered, &excludes)?;
         present = essential(&ordered)?;

@@ -192,7 +192,7 @@ keys = [{{ fingerprint = "{fingerprint}", file = "archive.asc" }}]
                     assert_eq!(stem, digest, "a valid-looking entry: {path}");
                 }
                 // Named by other digests; temporary names begin with a dot.
-                "plain-v1" | "releases-v1" | "tools-v1" => {
+                "packages-v1" | "releases-v1" | "tools-v1" => {
                     assert!(!name.starts_with('.'), "left in the cache: {path}");
                 }
                 // What the last program printed.
@@ -204,7 +204,7 @@ keys = [{{ fingerprint = "{fingerprint}", file = "archive.asc" }}]
 
     /// Fails unless no package was installed or even unwrapped.
     pub fn assert_nothing_installed(&self) {
-        for folder in ["layers-v1", "plain-v1"] {
+        for folder in ["layers-v1", "packages-v1"] {
             assert_eq!(files(&self.cache().join(folder)), [""; 0], "{folder}");
         }
     }
