@@ -1,10 +1,10 @@
 //! The package half of a layer: packages laid as dpkg would unpack them, configured by dpkg.
 //!
 //! Files are copies of packages that were taken apart (osb-unpack); the preinst scripts run
-//! before their packages are laid, the rest is the image's own `dpkg --configure`: only it knows
-//! which architecture is native, and it keeps the order of dependencies. The first layer must
-//! stand before any script can run, so the Essential packages and what they depend on are laid
-//! first, and usable; their preinst scripts find them there, as with debootstrap.
+//! before their packages are laid, the rest is `dpkg --configure`, which keeps the order of
+//! dependencies. The first layer must stand before any script can run, so the Essential packages
+//! and what they depend on are laid first, and usable; their preinst scripts find them there, as
+//! with debootstrap.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -93,18 +93,16 @@ fn run_preinsts<'a>(
     plan: &Plan,
     packages: &[Package],
 ) -> Result<(), BuildError> {
-    let scripts: Vec<(&Package, PathBuf)> =
-        packages.iter().filter_map(|package| Some((package, package.member("preinst")?))).collect();
-    if scripts.is_empty() {
+    let with_script: Vec<&Package> =
+        packages.iter().filter(|package| package.member("preinst").is_some()).collect();
+    if with_script.is_empty() {
         return Ok(());
     }
     let dpkg = plan.packages.iter().find(|package| package.name == "dpkg");
     let version = dpkg.map_or("", |package| package.version.as_str());
     let mut chamber = session()?;
-    for (package, script) in scripts {
-        // .../SHA256/control/preinst on the host.
-        let digest = script.iter().rev().nth(2).unwrap_or_default().to_string_lossy();
-        let control = format!("/run/osb/packages/{digest}/control");
+    for package in with_script {
+        let control = format!("/run/osb/packages/{}/control", package.folder_name());
         let prepare = format!("rm -rf {CONTROL} && cp -a {control} {CONTROL}");
         let run = format!("{prepare} && exec {CONTROL}/preinst install");
         let variables = [

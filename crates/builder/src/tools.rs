@@ -22,8 +22,8 @@ use crate::packages;
 /// Host architectures that every lock has tools for.
 pub(crate) const HOSTS: [&str; 2] = ["amd64", "arm64"];
 
-const BUILD: &str = "base-files base-passwd bash bsdutils bzip2 coreutils cpio dash debconf debianutils \
-    diffutils dpkg dracut-install e2fsprogs findutils gawk grep gzip hostname init-system-helpers \
+const BUILD: &str = "base-files base-passwd bash bsdutils bzip2 coreutils cpio dash debconf \
+    debianutils diffutils dpkg dracut-install e2fsprogs findutils gawk grep gzip hostname init-system-helpers \
     initramfs-tools-core kmod libc-bin libcap2-bin login mawk mount openssh-client openssl passwd \
     perl perl-base procps python3 python3-minimal python3-yaml qemu-user sed systemd tar udev \
     ucf util-linux xz-utils zstd";

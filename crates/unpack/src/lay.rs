@@ -209,7 +209,8 @@ fn in_order(package: &Package) -> impl Iterator<Item = &Entry> {
 }
 
 /// Links the files of packages alone, without a database, into the directory `root`, which has
-/// nothing but directories, and links to some: for programs that are never configured. Where two have the same path, the later one wins.
+/// nothing but directories, and links to some: for programs that are never configured. Where two
+/// have the same path, the later one wins.
 ///
 /// # Errors
 /// As [`Layer::lay`], without conflicts.

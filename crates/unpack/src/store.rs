@@ -176,6 +176,11 @@ impl Package {
         self.field("Package").unwrap_or_default()
     }
 
+    /// The name of its folder in the store.
+    pub fn folder_name(&self) -> &str {
+        self.folder.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
     /// Its name in dpkg's database: with the architecture if several may be installed at once.
     pub fn database_name(&self) -> String {
         match (self.field("Multi-Arch"), self.field("Architecture")) {

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown, lchown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, futimens, utimensat};
+use rustix::fs::{AtFlags, CWD, utimensat};
 
 use crate::error::UnpackError;
 use crate::overrides::Override;
@@ -255,9 +255,7 @@ pub(crate) fn copy_member(source: &Path, target: &Path) -> io::Result<()> {
     let status = from.metadata()?;
     let mut to = File::create_new(target)?;
     io::copy(&mut from, &mut to)?;
-    fchown(&to, Some(status.uid()), Some(status.gid()))?;
-    to.set_permissions(Permissions::from_mode(status.mode() & 0o7777))?;
-    Ok(futimens(&to, &times(status.mtime()))?)
+    pending::set(&to, override_of(&status), status.mtime())
 }
 
 /// Removes what is not a directory, if it exists.

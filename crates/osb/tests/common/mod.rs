@@ -202,7 +202,7 @@ keys = [{{ fingerprint = "{fingerprint}", file = "archive.asc" }}]
         }
     }
 
-    /// Fails unless no package was installed or even unwrapped.
+    /// Fails unless no package was installed or even taken apart.
     pub fn assert_nothing_installed(&self) {
         for folder in ["layers-v1", "packages-v1"] {
             assert_eq!(files(&self.cache().join(folder)), [""; 0], "{folder}");
