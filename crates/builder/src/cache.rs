@@ -9,6 +9,7 @@
 //!   tools-v1/KEY/            unpacked tool sets of the host's architecture
 //!   layers-v1/KEY/packages/  a finished layer: its packages' files
 //!   layers-v1/KEY/root/      and, over them, what scripts have changed: an overlay's upper
+//!   ids                      shows who owns what here, see ids.rs
 //!   failure.log              what the last program that failed had printed
 //!   work/RUN/                what a run is making; a dead run's is removed by the next
 //! ```
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use osb_unpack::{Filter, Store};
 
 use crate::error::BuildError;
+use crate::ids;
 
 /// Folders whose entries are single files.
 const FILES: [&str; 3] = ["debs-v1", "indices-v1", "releases-v1"];
@@ -48,6 +50,7 @@ impl Cache {
             fs::create_dir_all(&folder).map_err(BuildError::io("making", folder))?;
         }
         let root = root.canonicalize().map_err(BuildError::io("finding", root))?;
+        ids::check(&root)?;
         sweep(&root, &works)?;
         let work = works.join(format!("{}", std::process::id()));
         fs::create_dir_all(&work).map_err(BuildError::io("making", &work))?;

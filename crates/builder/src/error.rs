@@ -41,13 +41,15 @@ pub enum BuildError {
     #[error(transparent)]
     Sandbox(#[from] osb_sandbox::SandboxError),
     /// The host lacks something.
-    #[error("this host cannot build {architecture} images: {missing}")]
-    Host {
-        /// What was to be built.
-        architecture: String,
-        /// What is missing and how to get it.
-        missing: osb_sandbox::Missing,
-    },
+    #[error(transparent)]
+    Host(#[from] osb_sandbox::Missing),
+    /// A cache whose files belong to other users than they seem to.
+    #[error(
+        "the cache {} was made by another user, or with other subordinate ids: who owns the files \
+         in it cannot be told",
+        .0.display()
+    )]
+    OtherIds(PathBuf),
     /// A program in the sandbox failed.
     #[error("layer {layer}: {what} failed with exit code {status}{}", last_lines(.tail))]
     Command {
@@ -146,7 +148,7 @@ impl BuildError {
             BuildError::Package { .. }
             | BuildError::Unexpected(_)
             | BuildError::Rollback { .. } => 4,
-            BuildError::Host { .. } | BuildError::Space { .. } => 5,
+            BuildError::Host(_) | BuildError::OtherIds(_) | BuildError::Space { .. } => 5,
             BuildError::Io { source, .. } if source.kind() == io::ErrorKind::Interrupted => 130,
             _ => 1,
         }
@@ -171,7 +173,12 @@ impl BuildError {
                 "choose a mirror that is up to date; to go back on purpose, remove osb.lock".into()
             }
             BuildError::LockDrift(_) => "run `osb lock` and commit the new osb.lock".into(),
-            BuildError::Host { .. } => "`osb doctor` lists everything osb needs".into(),
+            BuildError::Host(_) => "`osb doctor` lists everything osb needs".into(),
+            BuildError::OtherIds(_) => {
+                "choose another one with --cache-dir or OSB_CACHE_DIR, or remove it as the user who \
+                 made it; `osb doctor` lists everything osb needs"
+                    .into()
+            }
             BuildError::Space { .. } => {
                 "free some space, or choose other folders with --cache-dir and --output".into()
             }

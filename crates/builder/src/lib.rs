@@ -17,6 +17,7 @@ mod emit;
 mod error;
 mod event;
 mod expect;
+mod ids;
 mod install;
 mod job;
 mod locking;
@@ -33,12 +34,14 @@ mod tools;
 use std::path::PathBuf;
 
 use osb_apt::{AptError, Lock};
+use osb_sandbox::{Missing, Verdict};
 
 use crate::emit::Emitted;
 use crate::job::Job;
 
 pub use error::BuildError;
 pub use event::{Artifact, Event, Report, StageTime};
+pub use ids::check_owner;
 pub use locking::LockReport;
 pub use options::{Only, Options};
 pub use osb_sandbox::{Kind, Program};
@@ -142,19 +145,15 @@ fn write_forms(
 
 /// Asks whether this host can run the image's programs, before any work.
 fn can_run(job: &Job) -> Result<(), BuildError> {
-    match osb_sandbox::probe(chamber::guest(job)) {
-        Ok(osb_sandbox::Mode::Registered) => {
-            job.warn(
-                "this kernel has no private binfmt_misc (Linux 6.7): every program of the image \
-                 is emulated, which is some twenty times slower",
-            );
-            Ok(())
-        }
-        Ok(_) => Ok(()),
-        Err(missing) => Err(BuildError::Host {
-            architecture: job.options.project.recipe.image.arch.as_str().to_owned(),
-            missing,
-        }),
+    let scratch = job.cache.scratch("trial")?;
+    let needs =
+        osb_sandbox::examine(chamber::guest(job), &job.cache.root, &scratch, &job.options.launcher);
+    for need in needs.iter().filter(|need| need.verdict == Verdict::Warning) {
+        job.warn(format!("{}: {}", need.text, need.remedy.as_deref().unwrap_or_default()));
+    }
+    match Missing::among(&needs) {
+        Some(missing) => Err(BuildError::Host(missing)),
+        None => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use std::error::Error;
 use osb_boot::BootError;
 use osb_builder::BuildError;
 use osb_recipe::RecipeError;
+use osb_sandbox::Missing;
 
 /// Something failed.
 pub(crate) const FAILED: u8 = 1;
@@ -66,6 +67,12 @@ impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         let failure = Self::from_error(error.exit_code(), &error);
         Self { hint: error.hint(), ..failure }
+    }
+}
+
+impl From<Missing> for Failure {
+    fn from(missing: Missing) -> Self {
+        BuildError::Host(missing).into()
     }
 }
 

@@ -1,25 +1,23 @@
 //! What can go wrong with a sandbox.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What the host lacks to run a guest, each with its remedy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Missing {
-    /// One sentence for each missing thing: what, and what to do.
-    pub reasons: Vec<String>,
-}
+use serde::{Deserialize, Serialize};
 
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("this host cannot run the sandbox: ")?;
-        f.write_str(&self.reasons.join("; "))
-    }
-}
+use crate::Missing;
 
-impl std::error::Error for Missing {}
+/// A part of setting up a sandbox that hosts differ in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// Making namespaces and mapping ids.
+    Namespaces,
+    /// Mounting the stack of layers.
+    Layers,
+    /// Everything after.
+    Other,
+}
 
 /// A sandbox that did not start, or a command that could not be run.
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +37,13 @@ pub enum SandboxError {
         source: io::Error,
     },
     /// A step of setting up the namespaces or mounts failed.
-    #[error("setting up the sandbox: {0}")]
-    Setup(String),
+    #[error("setting up the sandbox: {reason}")]
+    Setup {
+        /// Where.
+        step: Step,
+        /// What was tried, and what the kernel said.
+        reason: String,
+    },
     /// The program of a command could not be started.
     #[error("cannot run {program} in the sandbox: {reason}")]
     NotStarted {

@@ -44,12 +44,16 @@ mod child;
 #[path = "../interpreter/elf.rs"]
 #[allow(unreachable_pub)]
 mod elf;
+mod enter;
 mod error;
 mod exec_config;
+mod host;
+mod ids;
 #[path = "../interpreter/config.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod interpreter_config;
 mod machine;
+mod need;
 mod probe;
 mod protocol;
 mod seccomp;
@@ -59,8 +63,11 @@ mod sys;
 pub mod table;
 
 pub use child::{CHILD_NAME, child_main, dispatch};
-pub use error::{Missing, SandboxError};
+pub use enter::{Identity, enter};
+pub use error::{SandboxError, Step};
+pub use host::{examine, identity};
 pub use machine::Machine;
-pub use probe::{Mode, probe};
+pub use need::{Missing, Need, Verdict};
+pub use probe::Mode;
 pub use session::Session;
 pub use spec::{Bind, Command, Finished, Kind, Program, Spec, Stats, ToolsTree};

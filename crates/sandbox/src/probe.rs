@@ -1,11 +1,11 @@
-//! Can this host run a guest, and how?
+//! How the guest's programs are started, and what the kernel's version says about that.
 
 use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Machine, Missing};
+use crate::{Machine, Need};
 
 /// How the guest's programs are started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,45 +18,16 @@ pub enum Mode {
     Native,
 }
 
-/// What this host will do for a guest, from what it tells about itself. [`crate::Session::start`] is
-/// the proof: a container may forbid what its kernel can.
-pub fn probe(guest: Machine) -> Result<Mode, Missing> {
-    probe_in(guest, Path::new("/proc"))
-}
-
-fn probe_in(guest: Machine, proc: &Path) -> Result<Mode, Missing> {
-    let read = |path: &str| fs::read_to_string(proc.join(path)).unwrap_or_default();
-    let mut reasons = Vec::new();
-    if !proc.join("self/ns/user").exists() {
-        reasons.push("the kernel has no user namespaces; use one with CONFIG_USER_NS".to_owned());
-    } else if read("sys/user/max_user_namespaces").trim() == "0" {
-        reasons.push(
-            "user namespaces are switched off; run `sysctl user.max_user_namespaces=10000`"
-                .to_owned(),
-        );
-    }
-    if !rustix::process::geteuid().is_root() {
-        reasons.push("the sandbox needs root for now; run it with sudo".to_owned());
-    }
-    let mode = if guest == Machine::host() {
-        Mode::Native
-    } else if kernel_version(&read("sys/kernel/osrelease")) >= Some((6, 7)) {
-        Mode::Private
-    } else if registered_in(guest, &proc.join("sys/fs/binfmt_misc")) {
-        Mode::Registered
-    } else {
-        reasons.push(no_handler(guest, "its kernel is older than 6.7"));
-        Mode::Private
-    };
-    if reasons.is_empty() { Ok(mode) } else { Err(Missing { reasons }) }
-}
-
-/// The sentence for a host with neither a private nor a registered handler.
-pub(crate) fn no_handler(guest: Machine, why: &str) -> String {
-    format!(
-        "it cannot start {} programs ({why}, and no handler for them is registered); use Linux 6.7 \
-         or later with CONFIG_BINFMT_MISC, or install qemu-user-static and binfmt-support",
-        guest.kernel_name()
+/// A host with neither a private nor a registered handler.
+pub(crate) fn no_handler(guest: Machine, why: &str) -> Need {
+    Need::missing(
+        "programs",
+        format!(
+            "{} programs cannot be started: {why}, and no handler for them is registered",
+            guest.kernel_name()
+        ),
+        "use Linux 6.7 or later with CONFIG_BINFMT_MISC, or install qemu-user-static and \
+         binfmt-support",
     )
 }
 
@@ -89,7 +60,7 @@ fn handles(guest: Machine, entry: &str) -> bool {
         })
 }
 
-fn kernel_version(release: &str) -> Option<(u32, u32)> {
+pub(crate) fn kernel_version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
@@ -109,29 +80,6 @@ mod tests {
         assert!(!handles(Machine::Aarch64, &ENTRY.replace("enabled", "disabled")));
         assert!(!handles(Machine::Aarch64, &ENTRY.replace("PF", "P")), "needs flag F");
         assert!(!handles(Machine::Aarch64, ""));
-    }
-
-    #[test]
-    fn an_old_kernel_needs_a_registered_handler() {
-        let foreign = match Machine::host() {
-            Machine::Aarch64 => Machine::X86_64,
-            Machine::X86_64 => Machine::Aarch64,
-        };
-        let proc = tempfile::tempdir().unwrap();
-        let put = |path: &str, text: &str| {
-            let path = proc.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        };
-        put("self/ns/user", "");
-        put("sys/user/max_user_namespaces", "0\n");
-        put("sys/kernel/osrelease", "6.1.0-35-amd64\n");
-        let missing = probe_in(foreign, proc.path()).unwrap_err().to_string();
-        assert!(missing.contains("max_user_namespaces=10000"), "{missing}");
-        assert!(missing.contains("older than 6.7"), "{missing}");
-        put("sys/kernel/osrelease", "6.18.0\n");
-        let missing = probe_in(foreign, proc.path()).unwrap_err().to_string();
-        assert!(!missing.contains("older than 6.7"), "{missing}");
     }
 
     #[test]

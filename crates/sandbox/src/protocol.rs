@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bind, Machine, Mode, Stats};
+use crate::{Bind, Machine, Mode, Stats, Step};
 
 /// No frame part may be larger: a damaged length must not allocate without bound.
 pub(crate) const PART_MAX: usize = 64 << 20;
@@ -64,8 +64,8 @@ pub(crate) enum Reply {
     Ready(Mode),
     /// Neither a private nor a registered handler runs the guest's programs; with the reason.
     NoHandler(String),
-    /// Setting up failed.
-    Failed(String),
+    /// Setting up failed, where and how.
+    Failed(Step, String),
     /// A command ended; the raw bytes are the tail of its log.
     Finished { status: i32, log_bytes: u64, user_us: u64, system_us: u64, timed_out: bool },
     /// A command did not start.
@@ -116,12 +116,12 @@ mod tests {
     fn frames_survive_the_wire_one_by_one() {
         let mut wire = Vec::new();
         send(&mut wire, &Request::Mapped, b"").unwrap();
-        send(&mut wire, &Reply::Failed("no".into()), b"tail\0").unwrap();
+        send(&mut wire, &Reply::Failed(Step::Layers, "no".into()), b"tail\0").unwrap();
         let mut input = wire.as_slice();
         let (first, raw): (Request, _) = receive(&mut input).unwrap();
         assert!(matches!(first, Request::Mapped) && raw.is_empty());
         let (second, raw): (Reply, _) = receive(&mut input).unwrap();
-        assert!(matches!(second, Reply::Failed(reason) if reason == "no"));
+        assert!(matches!(second, Reply::Failed(Step::Layers, reason) if reason == "no"));
         assert_eq!(raw, b"tail\0");
         assert!(receive::<Reply>(&mut input).is_err(), "the end of the stream is an error");
     }

@@ -12,7 +12,7 @@ use std::{fs, thread};
 
 use crate::probe::{self, Mode};
 use crate::protocol::{self, PART_MAX, Reply, Request, Run, Setup};
-use crate::{CHILD_NAME, Command, Finished, Machine, Missing, SandboxError, Spec, Stats};
+use crate::{CHILD_NAME, Command, Finished, Machine, SandboxError, Spec, Stats, Step, ids};
 
 /// How often a waiting call looks at the cancel flag.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(200);
@@ -36,11 +36,10 @@ impl Session {
     /// Builds the root and starts its first process.
     ///
     /// # Errors
-    /// [`SandboxError::Missing`] if the host lacks something, [`SandboxError::Invalid`] for a
-    /// specification that cannot work, otherwise the step that failed.
+    /// [`SandboxError::Invalid`] for a specification that cannot work, otherwise the step that
+    /// failed; [`crate::examine`] tells what the host has to do with it.
     pub fn start(spec: &Spec) -> Result<Self, SandboxError> {
         check(spec)?;
-        probe::probe(spec.guest).map(drop)?;
         let setup = setup(spec)?;
         let (socket, theirs) = UnixStream::pair().map_err(|e| launch_error(spec, e))?;
         let child = std::process::Command::new(&spec.launcher)
@@ -61,10 +60,14 @@ impl Session {
             Ok(Reply::Unshared) => {}
             Ok(other) => return Err(failed(other, spec.guest)),
             Err(SandboxError::Lost(_)) => {
-                return Err(SandboxError::Setup(format!(
-                    "{} did not answer; does its main function call osb_sandbox::dispatch() first?",
-                    spec.launcher.display()
-                )));
+                return Err(SandboxError::Setup {
+                    step: Step::Other,
+                    reason: format!(
+                        "{} did not answer; does its main function call osb_sandbox::dispatch() \
+                         first?",
+                        spec.launcher.display()
+                    ),
+                });
             }
             Err(error) => return Err(error),
         }
@@ -139,13 +142,15 @@ impl Session {
         Ok(stats)
     }
 
-    /// Writes the child's id maps: the first 65536 ids, one to one, or as many as this process has.
+    /// Writes the child's id maps: the ids of a Debian system, one to one.
     fn map_ids(&self) -> Result<(), SandboxError> {
-        for map in ["uid_map", "gid_map"] {
-            let own = fs::read_to_string(format!("/proc/self/{map}")).unwrap_or_default();
-            let count = contiguous_ids(&own).min(65536);
-            fs::write(format!("/proc/{}/{map}", self.child.id()), format!("0 0 {count}\n"))
-                .map_err(|e| SandboxError::Setup(format!("writing the child's {map}: {e}")))?;
+        for name in ["uid_map", "gid_map"] {
+            let own = fs::read_to_string(format!("/proc/self/{name}")).unwrap_or_default();
+            let map = ids::hand_on(&ids::parse_map(&own));
+            fs::write(format!("/proc/{}/{name}", self.child.id()), map).map_err(|error| {
+                let reason = format!("writing the child's {name}: {error}");
+                SandboxError::Setup { step: Step::Namespaces, reason }
+            })?;
         }
         Ok(())
     }
@@ -290,37 +295,8 @@ fn launch_error(spec: &Spec, source: io::Error) -> SandboxError {
 /// The error for a reply that is not the one that was hoped for.
 fn failed(reply: Reply, guest: Machine) -> SandboxError {
     match reply {
-        Reply::NoHandler(why) => {
-            SandboxError::Missing(Missing { reasons: vec![probe::no_handler(guest, &why)] })
-        }
-        Reply::Failed(reason) => SandboxError::Setup(reason),
+        Reply::NoHandler(why) => SandboxError::Missing(probe::no_handler(guest, &why).into()),
+        Reply::Failed(step, reason) => SandboxError::Setup { step, reason },
         other => SandboxError::Lost(format!("answered {other:?}")),
-    }
-}
-
-/// How many ids, counted from 0, a process with this id map has (user_namespaces(7)).
-fn contiguous_ids(map: &str) -> u64 {
-    let mut ranges: Vec<(u64, u64)> = map
-        .lines()
-        .filter_map(|line| {
-            let mut numbers = line.split_whitespace().map(str::parse::<u64>);
-            Some((numbers.next()?.ok()?, numbers.nth(1)?.ok()?))
-        })
-        .collect();
-    ranges.sort_unstable();
-    ranges.iter().fold(0, |end, &(first, count)| if first == end { end + count } else { end })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::contiguous_ids;
-
-    #[test]
-    fn id_maps_of_hosts_and_containers() {
-        assert_eq!(contiguous_ids("         0          0 4294967295\n"), 4_294_967_295);
-        assert_eq!(contiguous_ids("0 1000 1\n1 100000 65536\n"), 65537);
-        assert_eq!(contiguous_ids("1 100000 65536\n0 1000 1\n"), 65537);
-        assert_eq!(contiguous_ids("0 1000 1\n"), 1);
-        assert_eq!(contiguous_ids(""), 0);
     }
 }

@@ -24,6 +24,30 @@ pub(crate) fn unshare_everything() -> io::Result<()> {
     Ok(unsafe { rustix::thread::unshare_unsafe(flags) }?)
 }
 
+/// Moves the calling process into a new user namespace, without any ids yet. For one thread only, as
+/// above.
+pub(crate) fn unshare_user() -> io::Result<()> {
+    // SAFETY: as above.
+    Ok(unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER) }?)
+}
+
+/// The login name of a user, by the host's name service; `None` if it has none.
+pub(crate) fn user_name(uid: u32) -> Option<String> {
+    // SAFETY: passwd is plain data, for which zero is a valid value.
+    let mut entry: libc::passwd = unsafe { std::mem::zeroed() };
+    let mut buffer = [0; 16 << 10];
+    let mut found = std::ptr::null_mut();
+    // SAFETY: all pointers are to live values, the length is the buffer's.
+    unsafe {
+        libc::getpwuid_r(uid, &raw mut entry, buffer.as_mut_ptr(), buffer.len(), &raw mut found);
+    }
+    if found.is_null() {
+        return None;
+    }
+    // SAFETY: the call has set it to a string in the buffer, which still lives.
+    unsafe { CStr::from_ptr(entry.pw_name) }.to_str().ok().map(str::to_owned)
+}
+
 /// Gives up the supplementary groups of whoever started osb: they mean nothing inside.
 pub(crate) fn drop_groups() -> io::Result<()> {
     // SAFETY: a length of zero means that the pointer is not read.

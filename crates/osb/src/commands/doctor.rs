@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use osb_apt::Mirrors;
-use osb_sandbox::{Machine, Mode};
+use osb_sandbox::{Identity, Machine, Missing, Need, Verdict};
 use serde_json::json;
 
 use crate::cli::{Doctor, Global};
@@ -17,109 +17,76 @@ const CACHE_ROOM: u64 = 6 << 30;
 /// Room for the artifacts.
 const OUTPUT_ROOM: u64 = 5 << 30;
 
-/// How a check came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Ok,
-    Warning,
-    Missing,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Check {
-    name: &'static str,
-    verdict: Verdict,
-    text: String,
-}
-
-pub(crate) fn run(global: &Global, arguments: &Doctor, output: &Output) -> Result<(), Failure> {
+pub(crate) fn run(
+    global: &Global,
+    arguments: &Doctor,
+    identity: &Result<Identity, Missing>,
+    output: &Output,
+) -> Result<(), Failure> {
     let cache = environment::cache_folder(global.cache_dir.as_deref())?;
+    let mut needs = match identity {
+        Ok(identity) => {
+            let mut needs = vec![osb_sandbox::identity(identity)];
+            needs.extend(owner(&cache));
+            needs.extend(sandbox(&arguments.arch, &cache));
+            needs
+        }
+        Err(missing) => missing.needs.clone(),
+    };
+    needs.push(room("cache", &cache, CACHE_ROOM, "choose another folder with --cache-dir"));
+    needs.push(room("output", &arguments.output, OUTPUT_ROOM, "choose another one with --output"));
     let mirrors = Mirrors::discover(arguments.mirror.as_deref().filter(|url| !url.is_empty()));
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    let mut checks = vec![kernel(&release)];
-    checks.extend(sandbox(&arguments.arch));
-    checks.push(room("cache", &cache, CACHE_ROOM));
-    checks.push(room("output", &arguments.output, OUTPUT_ROOM));
-    checks.push(Check {
-        name: "mirror",
-        verdict: Verdict::Ok,
-        text: format!("{} and {}", mirrors.debian, mirrors.security),
-    });
-    output.answer(&machine(&checks), &people(&checks));
-    match checks.iter().filter(|check| check.verdict == Verdict::Missing).count() {
-        0 => Ok(()),
-        count => Err(Failure::new(
-            HOST,
-            format!(
-                "this machine cannot build {} images: {count} things are missing",
-                arguments.arch
-            ),
-        )),
-    }
-}
-
-/// Linux 6.7 is the first with binfmt_misc in user namespaces.
-fn kernel(release: &str) -> Check {
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
-    let version = (numbers.next().and_then(Result::ok), numbers.next().and_then(Result::ok));
-    let new = matches!(version, (Some(major), minor) if (major, minor.unwrap_or(0)) >= (6, 7));
-    let (verdict, remark) = if new {
-        (Verdict::Ok, "")
-    } else {
-        (Verdict::Warning, ": older than 6.7, foreign programs run slowly or not at all")
+    needs.push(Need::met("mirror", format!("{} and {}", mirrors.debian, mirrors.security)));
+    output.answer(&machine(&needs), &people(&needs));
+    let missing = Missing::among(&needs).map_or(0, |missing| missing.needs.len());
+    let counted = match missing {
+        0 => return Ok(()),
+        1 => "one thing is missing".to_owned(),
+        more => format!("{more} things are missing"),
     };
-    Check { name: "kernel", verdict, text: format!("Linux {release}{remark}") }
+    Err(Failure::new(
+        HOST,
+        format!("this machine cannot build {} images: {counted}", arguments.arch),
+    ))
 }
 
-/// Namespaces, overlay mounts and binfmt, as the sandbox itself sees them.
-fn sandbox(architecture: &str) -> Vec<Check> {
+/// What is wrong with the owner of a cache that is there already.
+fn owner(cache: &Path) -> Option<Need> {
+    let error = osb_builder::check_owner(cache).err()?;
+    Some(Need::missing("cache", error.to_string(), error.hint().unwrap_or_default()))
+}
+
+/// What the sandbox needs, with a trial where the cache is or will be.
+fn sandbox(architecture: &str, cache: &Path) -> Vec<Need> {
     let guest = if architecture == "amd64" { Machine::X86_64 } else { Machine::Aarch64 };
-    let check = |verdict, text| Check { name: "sandbox", verdict, text };
-    match osb_sandbox::probe(guest) {
-        Ok(Mode::Native) => {
-            vec![check(
-                Verdict::Ok,
-                "namespaces; programs of this architecture run as they are".into(),
-            )]
+    let scratch = nearest_existing(cache)
+        .and_then(|folder| tempfile::Builder::new().prefix(".osb-doctor-").tempdir_in(folder).ok());
+    match scratch {
+        Some(scratch) => {
+            osb_sandbox::examine(guest, cache, scratch.path(), Path::new(super::LAUNCHER))
         }
-        Ok(Mode::Private) => vec![check(
-            Verdict::Ok,
-            format!("namespaces and a private handler for {architecture} programs"),
+        None => vec![Need::missing(
+            "cache",
+            format!("{}: nothing can be written there", cache.display()),
+            "choose another folder with --cache-dir or OSB_CACHE_DIR",
         )],
-        Ok(Mode::Registered) => vec![check(
-            Verdict::Warning,
-            format!(
-                "namespaces and the host's handler for {architecture} programs: full emulation, \
-                 slow; Linux 6.7 or later is much faster"
-            ),
-        )],
-        Err(missing) => {
-            missing.reasons.into_iter().map(|reason| check(Verdict::Missing, reason)).collect()
-        }
     }
 }
 
-/// Whether the file system that will hold `folder` has `need` bytes free.
-fn room(name: &'static str, folder: &Path, need: u64) -> Check {
-    let check = |verdict, text| Check { name, verdict, text };
+/// Whether the file system that will hold `folder` has `want` bytes free.
+fn room(name: &'static str, folder: &Path, want: u64, remedy: &str) -> Need {
     let shown = folder.display();
-    let Some(existing) = nearest_existing(folder) else {
-        return check(Verdict::Missing, format!("{shown}: no part of this path exists"));
+    let stat = nearest_existing(folder).and_then(|folder| rustix::fs::statvfs(&folder).ok());
+    let Some(stat) = stat else {
+        return Need::missing(name, format!("{shown}: no part of this path exists"), remedy);
     };
-    match rustix::fs::statvfs(&existing) {
-        Ok(stat) => {
-            let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-            let verdict = if free < need { Verdict::Warning } else { Verdict::Ok };
-            let wish = if free < need {
-                format!("; a first build wants about {}", format::bytes(need))
-            } else {
-                String::new()
-            };
-            check(verdict, format!("{shown}: {} free{wish}", format::bytes(free)))
-        }
-        Err(error) => check(Verdict::Missing, format!("{shown}: {error}")),
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let text = format!("{shown}: {} free", format::bytes(free));
+    if free < want {
+        let text = format!("{text}; a first build wants about {}", format::bytes(want));
+        return Need::warning(name, text, format!("free some space, or {remedy}"));
     }
+    Need::met(name, text)
 }
 
 /// The folder itself or the nearest parent that exists.
@@ -128,30 +95,34 @@ fn nearest_existing(folder: &Path) -> Option<PathBuf> {
     absolute.ancestors().find(|path| path.is_dir()).map(Path::to_owned)
 }
 
-impl Verdict {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warning => "warning",
-            Self::Missing => "missing",
-        }
-    }
+fn people(needs: &[Need]) -> String {
+    let lines = needs.iter().flat_map(|need| {
+        let mark = match need.verdict {
+            Verdict::Met => "\u{2714}",
+            Verdict::Warning => "!",
+            Verdict::Missing => "\u{2718}",
+        };
+        let remedy = need.remedy.iter().map(|remedy| format!("{:13} \u{2192} {remedy}", ""));
+        std::iter::once(format!("{mark} {:12}{}", need.name, need.text)).chain(remedy)
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
-fn people(checks: &[Check]) -> String {
-    let line =
-        |check: &Check| format!("{:8} {:8} {}", check.verdict.word(), check.name, check.text);
-    checks.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-fn machine(checks: &[Check]) -> serde_json::Value {
-    let checks: Vec<_> = checks
-        .iter()
-        .map(|check| {
-            json!({"name": check.name, "verdict": check.verdict.word(), "text": check.text})
+fn machine(needs: &[Need]) -> serde_json::Value {
+    let word = |verdict| match verdict {
+        Verdict::Met => "ok",
+        Verdict::Warning => "warning",
+        Verdict::Missing => "missing",
+    };
+    let need = |need: &Need| {
+        json!({
+            "name": need.name,
+            "verdict": word(need.verdict),
+            "text": need.text,
+            "remedy": need.remedy,
         })
-        .collect();
-    json!({"event": "doctor", "checks": checks})
+    };
+    json!({"event": "doctor", "checks": needs.iter().map(need).collect::<Vec<_>>()})
 }
 
 #[cfg(test)]
@@ -159,27 +130,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kernels_since_6_7_are_good() {
-        for (release, verdict) in [
-            ("6.7.0", Verdict::Ok),
-            ("6.18.44-custom", Verdict::Ok),
-            ("7.2+deb13-amd64", Verdict::Ok),
-            ("7-rc1", Verdict::Ok),
-            ("6.6.99", Verdict::Warning),
-            ("5.15.0", Verdict::Warning),
-            ("unknown", Verdict::Warning),
-        ] {
-            assert_eq!(kernel(release).verdict, verdict, "{release}");
-        }
-    }
-
-    #[test]
     fn room_is_looked_for_where_the_folder_will_be() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("not/yet/there");
-        assert_eq!(room("cache", &folder, 1).verdict, Verdict::Ok);
-        let check = room("cache", &folder, u64::MAX);
-        assert_eq!(check.verdict, Verdict::Warning);
-        assert!(check.text.contains("wants about"), "{}", check.text);
+        assert_eq!(room("cache", &folder, 1, "x").verdict, Verdict::Met);
+        let need = room("cache", &folder, u64::MAX, "choose");
+        assert_eq!(need.verdict, Verdict::Warning);
+        assert!(need.text.contains("wants about"), "{}", need.text);
+        assert_eq!(need.remedy.as_deref(), Some("free some space, or choose"));
+    }
+
+    #[test]
+    fn remedies_stand_below_what_is_missing() {
+        let needs = [Need::met("a", "fine"), Need::missing("b", "absent", "install it")];
+        let text = people(&needs);
+        assert_eq!(text.lines().count(), 3);
+        assert!(text.ends_with("\u{2192} install it"), "{text}");
     }
 }

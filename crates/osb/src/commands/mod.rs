@@ -17,14 +17,21 @@ use crate::environment;
 use crate::exit::{FAILED, Failure};
 use crate::output::Output;
 
-/// Runs the command that was asked for.
+/// What the sandbox starts as its own process: this program.
+const LAUNCHER: &str = "/proc/self/exe";
+
+/// Runs the command that was asked for. Must be called with one thread.
 pub(crate) fn run(cli: &Cli, output: &Output) -> Result<(), Failure> {
-    match &cli.command {
-        Command::Build(arguments) => build::run(&cli.global, arguments, output),
-        Command::Lock(arguments) => lock::run(&cli.global, arguments, output),
-        Command::Boot(arguments) => boot::run(&cli.global, arguments, output),
-        Command::Doctor(arguments) => doctor::run(&cli.global, arguments, output),
-        Command::Tools(arguments) => tools::run(&cli.global, arguments, output),
+    // All of them use the cache, which holds files of many users.
+    let identity = osb_sandbox::enter(Path::new(LAUNCHER));
+    let global = &cli.global;
+    match (&cli.command, identity) {
+        (Command::Doctor(arguments), identity) => doctor::run(global, arguments, &identity, output),
+        (_, Err(missing)) => Err(missing.into()),
+        (Command::Build(arguments), Ok(_)) => build::run(global, arguments, output),
+        (Command::Lock(arguments), Ok(_)) => lock::run(global, arguments, output),
+        (Command::Boot(arguments), Ok(_)) => boot::run(global, arguments, output),
+        (Command::Tools(arguments), Ok(_)) => tools::run(global, arguments, output),
     }
 }
 
@@ -54,7 +61,7 @@ fn options(global: &Global, project: &Project, output: &Output) -> Result<Option
         timings: false,
         now: environment::now(),
         cancel,
-        launcher: "/proc/self/exe".into(),
+        launcher: LAUNCHER.into(),
     })
 }
 

@@ -20,7 +20,7 @@ mod run;
 mod trace;
 
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -30,7 +30,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags};
 
 use crate::protocol::{self, Reply, Request};
-use crate::sys;
+use crate::{Step, enter, sys};
 
 /// `argv[0]` of the session's child process.
 pub const CHILD_NAME: &str = "osb-sandbox";
@@ -47,12 +47,21 @@ pub fn dispatch() {
 
 /// The child process, see [`dispatch`].
 pub fn child_main() -> ! {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|argument| argument == enter::MAPPER) {
+        let mapped = enter::mapper(&arguments[1..]);
+        if let Err(text) = &mapped {
+            // To the process that is being mapped, not to a user.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+        process::exit(if mapped.is_ok() { 0 } else { 1 })
+    }
     let run = || -> Result<(), Failure> {
         // Standard input is the session's socket; a copy, so that it can become a stream.
         let socket: OwnedFd =
             io::stdin().as_fd().try_clone_to_owned().doing("taking the session's socket")?;
         let mut socket = UnixStream::from(socket);
-        let result = if std::env::args_os().nth(1).is_some_and(|a| a == INIT) {
+        let result = if arguments.first().is_some_and(|argument| argument == INIT) {
             init::main(&mut socket)
         } else {
             outer(&mut socket)
@@ -60,7 +69,8 @@ pub fn child_main() -> ! {
         if let Err(failure) = result {
             let reply = match failure {
                 Failure::NoHandler(why) => Reply::NoHandler(why),
-                Failure::Step(text) => Reply::Failed(text),
+                Failure::At(step, text) => Reply::Failed(step, text),
+                Failure::Step(text) => Reply::Failed(Step::Other, text),
             };
             protocol::send(&mut socket, &reply, b"").doing("reporting a failure")?;
         }
@@ -72,9 +82,9 @@ pub fn child_main() -> ! {
 /// The outer child.
 fn outer(socket: &mut UnixStream) -> Result<(), Failure> {
     rustix::process::setsid().doing("starting a new session")?;
-    sys::unshare_everything().doing(
-        "making new namespaces (does a container or security module forbid user namespaces?)",
-    )?;
+    sys::unshare_everything()
+        .doing("making new namespaces")
+        .map_err(|failure| failure.at(Step::Namespaces))?;
     protocol::send(socket, &Reply::Unshared, b"").doing("answering the session")?;
     match protocol::receive(socket).doing("waiting for the id maps")?.0 {
         Request::Mapped => {}
@@ -123,8 +133,19 @@ fn wait_for_either(socket: &UnixStream, inner: &process::Child) -> io::Result<()
 enum Failure {
     /// No way to run the guest's programs.
     NoHandler(String),
+    /// What hosts differ in failed.
+    At(Step, String),
     /// Which step failed, and how.
     Step(String),
+}
+
+impl Failure {
+    fn at(self, step: Step) -> Self {
+        match self {
+            Failure::Step(text) => Failure::At(step, text),
+            other => other,
+        }
+    }
 }
 
 /// Says what was being done when an error came.

@@ -16,7 +16,7 @@ use rustix::mount::{
 use super::{Doing, Failure};
 use crate::exec_config::{ROOT, TOOLS};
 use crate::protocol::Setup;
-use crate::sys;
+use crate::{Step, sys};
 
 /// The kernel takes at most one page of mount options.
 const OPTIONS_MAX: usize = 4095;
@@ -35,7 +35,7 @@ impl Guest {
         mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
             .doing("making mounts private")?;
         let guest = Self { root: setup.upper.clone() };
-        guest.mount_root(setup)?;
+        guest.mount_root(setup).map_err(|failure| failure.at(Step::Layers))?;
         guest.mount_system()?;
         guest.mount_devices()?;
         guest.bind(&setup.tools, TOOLS, false)?;
