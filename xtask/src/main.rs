@@ -15,6 +15,7 @@ mod referee;
 mod steps;
 mod test;
 mod usage;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,6 +51,12 @@ enum Task {
         #[arg(default_value = "out")]
         folder: PathBuf,
     },
+    /// Only the build by an ordinary user, who must get the same bytes
+    User {
+        /// The folder that `osb build` wrote to
+        #[arg(default_value = "out")]
+        folder: PathBuf,
+    },
     /// osb's roots and unmodified mmdebstrap's, compared entry by entry
     Equivalence(equivalence::Arguments),
     /// What osb costs, and what mmdebstrap does
@@ -73,6 +80,7 @@ fn main() -> ExitCode {
         Task::Image { folder } => test::image(&folder),
         Task::Referee => test::referee(),
         Task::Proofs { folder } => test::proofs(&folder),
+        Task::User { folder } => test::user(&folder),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
         Task::Bench(bench) => bench::run(&bench),
         Task::Container(container) => {

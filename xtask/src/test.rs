@@ -9,7 +9,7 @@ use osb_boot::Tools;
 
 use crate::project::Project;
 use crate::steps::{Steps, show};
-use crate::{boot, full, image, kubernetes, referee};
+use crate::{boot, full, image, kubernetes, referee, user};
 
 /// Runs everything; `quick` stops before the real build, `full` adds the long proofs.
 pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
@@ -23,6 +23,7 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
     // Without an image there is nothing to test; the failed step has been counted.
     let Some((recipe, out)) = built else { return Ok(steps) };
     let Some(tools) = artifacts(&mut steps, &project, &recipe, &out) else { return Ok(steps) };
+    user::check(&mut steps, &project, &recipe, &out);
     if full {
         referee::check(&mut steps, &project, &tools);
         full::check(&mut steps, &project, &recipe, &out);
@@ -50,6 +51,17 @@ pub(crate) fn proofs(folder: &Path) -> Result<Steps> {
     release(&mut steps, &project);
     let recipe = project.copy_recipe()?;
     full::check(&mut steps, &project, &recipe, &folder);
+    Ok(steps)
+}
+
+/// Only the ordinary user's build, to compare with the artifacts in `folder`.
+pub(crate) fn user(folder: &Path) -> Result<Steps> {
+    let project = Project::find()?;
+    let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
+    let mut steps = Steps::default();
+    release(&mut steps, &project);
+    let recipe = project.copy_recipe()?;
+    user::check(&mut steps, &project, &recipe, &folder);
     Ok(steps)
 }
 
