@@ -22,7 +22,8 @@ pub fn identity(identity: &Identity) -> Need {
         Identity::Root => "root".to_owned(),
         Identity::User { name, uid, subordinate } => {
             format!(
-                "{name} ({uid}), root of a user namespace with subordinate ids from {subordinate}"
+                "{name} ({uid}), root of a user namespace by newuidmap; subordinate ids from \
+                 {subordinate}"
             )
         }
     };
