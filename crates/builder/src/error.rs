@@ -168,9 +168,9 @@ impl BuildError {
                 format!("{} has more of what it printed", log.display())
             }
             BuildError::Rollback { .. } => {
-                "choose a mirror that is up to date; to go back on purpose, remove osb.lock".into()
+                "choose a mirror that is up to date; to go back on purpose, remove the lock".into()
             }
-            BuildError::LockDrift(_) => "run `osb lock` and commit the new osb.lock".into(),
+            BuildError::LockDrift(_) => "run `osb lock` and commit the new lock".into(),
             BuildError::Host { .. } => "`osb doctor` lists everything osb needs".into(),
             BuildError::Space { .. } => {
                 "free some space, or choose other folders with --cache-dir and --output".into()
