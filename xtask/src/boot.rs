@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -11,22 +10,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use osb_boot::{Tools, Watch};
 
-use crate::project::Project;
+use crate::project::{Image, Project};
 use crate::steps::{Steps, capture, show};
 
 /// Software emulation on a busy machine is slow; a hang still ends.
 const LIMIT: Duration = Duration::from_secs(1200);
 
-/// Boots `out/disk.img` and looks at the running system.
-pub(crate) fn check(
-    steps: &mut Steps,
-    project: &Project,
-    tools: &Tools,
-    recipe: &Path,
-    out: &Path,
-) {
+/// Boots `disk.img` and looks at the running system.
+pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, image: &Image) {
     let guest = steps.run("boot to an ssh login", || {
-        let mut guest = Guest::start(project, tools, recipe, out)?;
+        let mut guest = Guest::start(project, tools, image)?;
         let login = guest.wait_for_login()?;
         let prompt = guest.prompt.try_recv().ok();
         let prompt =
@@ -80,7 +73,8 @@ struct Guest<'a> {
 }
 
 impl<'a> Guest<'a> {
-    fn start(project: &Project, tools: &'a Tools, recipe: &Path, out: &Path) -> Result<Self> {
+    fn start(project: &Project, tools: &'a Tools, image: &Image) -> Result<Self> {
+        let Image { name, recipe, out } = image;
         let folder = tempfile::tempdir()?;
         let key = folder.path().join("key");
         show(
@@ -112,7 +106,7 @@ impl<'a> Guest<'a> {
             .spawn()
             .context("starting osb boot")?;
         let console = child.stdout.take().context("osb boot without output")?;
-        let log = File::create(project.work.join("console.log"))?;
+        let log = File::create(project.work.join(format!("console-{name}.log")))?;
         let prompt = follow(console, log, started)?;
         Ok(Self { child, tools, folder, port, started, prompt })
     }
@@ -123,12 +117,12 @@ impl<'a> Guest<'a> {
             match self.ssh("true") {
                 Ok(_) => return Ok(self.started.elapsed()),
                 Err(error) if self.started.elapsed() > LIMIT => {
-                    return Err(error.context("no login; see console.log"));
+                    return Err(error.context("no login; see the console log"));
                 }
                 Err(_) => {}
             }
             if let Some(status) = self.child.try_wait()? {
-                bail!("osb boot ended with {status}; see console.log");
+                bail!("osb boot ended with {status}; see the console log");
             }
             std::thread::sleep(Duration::from_millis(500));
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process_group};
 
-use crate::project::Project;
+use crate::project::{Image, Project};
 use crate::steps::{Steps, show};
 use crate::test::clear;
 
@@ -18,8 +18,9 @@ use crate::test::clear;
 const INTERRUPTIONS: [Duration; 3] =
     [Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(20)];
 
-/// Runs every long proof; `out` holds a finished build.
-pub(crate) fn check(steps: &mut Steps, project: &Project, recipe: &Path, out: &Path) {
+/// Runs every long proof on an image that is built.
+pub(crate) fn check(steps: &mut Steps, project: &Project, image: &Image) {
+    let Image { recipe, out, .. } = image;
     let second = Project {
         root: project.root.clone(),
         work: project.work.clone(),

@@ -12,15 +12,18 @@ use serde_json::Value;
 use crate::project::Project;
 use crate::steps::{Steps, capture};
 
-/// A place in `rootfs.tar.gz` that every image has.
-const EXPECTED: [&str; 6] = [
-    "./",
-    "./etc/passwd",
-    "./usr/bin/sudo",
-    "./boot/firmware/config.txt",
-    "./boot/firmware/cmdline.txt",
-    "./boot/firmware/EFI/BOOT/BOOTAA64.EFI",
-];
+/// Some of the names that `rootfs.tar.gz` must have, by the image's architecture and board.
+fn expected(arch: &str, board: &str) -> Vec<&'static str> {
+    let mut names = vec!["./", "./etc/passwd", "./usr/bin/sudo"];
+    if board == "rpi5" {
+        names.extend(["./boot/firmware/config.txt", "./boot/firmware/cmdline.txt"]);
+    }
+    names.push(match arch {
+        "arm64" => "./boot/firmware/EFI/BOOT/BOOTAA64.EFI",
+        _ => "./boot/firmware/EFI/BOOT/BOOTX64.EFI",
+    });
+    names
+}
 
 /// Runs every check of files that were written to `out`.
 pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, out: &Path) {
@@ -55,11 +58,17 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, out: &P
     });
     steps.run("tar -t rootfs.tar.gz", || {
         let names = tar_names(tools, &out.join("rootfs.tar.gz"))?;
-        for name in EXPECTED {
+        let told = metadata(out)?;
+        let text = |key: &str| told[key].as_str().unwrap_or_default();
+        for name in expected(text("arch"), text("board")) {
             ensure!(names.iter().any(|have| have == name), "rootfs.tar.gz has no {name}");
         }
         Ok(((), format!("{} entries", names.len())))
     });
+}
+
+fn metadata(out: &Path) -> Result<Value> {
+    Ok(serde_json::from_str(&fs::read_to_string(out.join("metadata.json"))?)?)
 }
 
 /// Start and size in bytes of every partition, as sfdisk reads them, after a comparison with
@@ -67,7 +76,7 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, out: &P
 fn partitions(tools: &Tools, disk: &Path, out: &Path) -> Result<Vec<(u64, u64)>> {
     let seen: Value =
         serde_json::from_str(&capture(tools.command("sfdisk")?.arg("--json").arg(disk))?)?;
-    let told: Value = serde_json::from_str(&fs::read_to_string(out.join("metadata.json"))?)?;
+    let told = metadata(out)?;
     let seen = seen["partitiontable"]["partitions"].as_array().context("sfdisk: no partitions")?;
     let told = told["partition_table"]["partitions"].as_array().context("no partitions told")?;
     ensure!(seen.len() == told.len(), "{} partitions, {} told", seen.len(), told.len());

@@ -42,6 +42,9 @@ enum Task {
         /// The folder that `osb build` wrote to
         #[arg(default_value = "out")]
         folder: PathBuf,
+        /// The recipe that it was built from
+        #[arg(long, default_value = project::DEFAULT)]
+        recipe: String,
     },
     /// Only the comparison of osb's resolver with apt
     Referee,
@@ -77,7 +80,7 @@ fn main() -> ExitCode {
     osb_sandbox::dispatch();
     let result = match Arguments::parse().task {
         Task::Test { quick } => test::run(quick, false),
-        Task::Image { folder } => test::image(&folder),
+        Task::Image { folder, recipe } => test::image(&recipe, &folder),
         Task::Referee => test::referee(),
         Task::Proofs { folder } => test::proofs(&folder),
         Task::User { folder } => test::user(&folder),

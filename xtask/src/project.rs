@@ -9,6 +9,25 @@ use osb_boot::Tools;
 
 use crate::steps::{capture, show};
 
+/// The recipes that osb brings along, as their files are called without the extension, and the
+/// folders of the repository that they and their locks are in.
+pub(crate) const RECIPES: [(&str, &str); 2] =
+    [(DEFAULT, "."), ("amd64-node", "crates/recipe/recipes")];
+
+/// The one that is taken if none is named.
+pub(crate) const DEFAULT: &str = "osb";
+
+/// A recipe under test, and the folder that its artifacts are in or will be.
+#[derive(Debug)]
+pub(crate) struct Image {
+    /// The recipe's name.
+    pub(crate) name: String,
+    /// The recipe, with its lock beside it.
+    pub(crate) recipe: PathBuf,
+    /// The artifacts.
+    pub(crate) out: PathBuf,
+}
+
 /// Where things are.
 #[derive(Debug)]
 pub(crate) struct Project {
@@ -48,21 +67,42 @@ impl Project {
         show(Command::new(cargo).args(arguments).current_dir(&self.root))
     }
 
-    /// A copy of the recipe, its lock and its layers, so that a lock that has aged is renewed
-    /// there and not in the working tree.
-    pub(crate) fn copy_recipe(&self) -> Result<PathBuf> {
+    /// Copies of the recipes, their locks and layers, so that a lock that has aged is renewed there
+    /// and not in the working tree; their artifacts are below `work`.
+    pub(crate) fn images(&self) -> Result<[Image; RECIPES.len()]> {
         let copy = self.work.join("project");
         if copy.exists() {
             fs::remove_dir_all(&copy).with_context(|| format!("clearing {}", copy.display()))?;
         }
         fs::create_dir_all(&copy).with_context(|| format!("making {}", copy.display()))?;
-        for name in ["osb.toml", "osb.lock", "layers"] {
+        let files = RECIPES.iter().flat_map(|(name, folder)| {
+            ["toml", "lock"].map(|extension| format!("{folder}/{name}.{extension}"))
+        });
+        for name in files.chain(["layers".to_owned()]) {
             let from = self.root.join(name);
             if from.exists() {
                 show(Command::new("cp").arg("-a").arg(&from).arg(&copy))?;
             }
         }
-        Ok(copy.join("osb.toml"))
+        Ok(RECIPES.map(|(name, _)| Image {
+            name: name.to_owned(),
+            recipe: copy.join(name).with_extension("toml"),
+            out: self.work.join("out").join(name),
+        }))
+    }
+
+    /// The recipe `name`, with artifacts that are there already.
+    pub(crate) fn image(&self, name: &str, folder: &Path) -> Result<Image> {
+        let out = folder.canonicalize().with_context(|| folder.display().to_string())?;
+        let known = self.images()?.into_iter().find(|image| image.name == name);
+        let image = known.with_context(|| format!("no recipe {name}"))?;
+        Ok(Image { out, ..image })
+    }
+
+    /// The default recipe.
+    pub(crate) fn default_image(&self) -> Result<Image> {
+        let [image, ..] = self.images()?;
+        Ok(image)
     }
 
     /// An osb command with the cache of the tests.

@@ -8,16 +8,24 @@ use anyhow::{Context, Result, bail};
 /// What has been run so far.
 #[derive(Debug, Default)]
 pub(crate) struct Steps {
+    /// What the next steps are about; part of their names.
+    subject: String,
     done: Vec<(String, Duration, Result<String, String>)>,
 }
 
 impl Steps {
+    /// The steps from here on are about `subject`.
+    pub(crate) fn about(&mut self, subject: &str) {
+        self.subject = format!("{subject}: ");
+    }
+
     /// Runs one step; the value it made, if it passed. A step's text says what was seen.
     pub(crate) fn run<T>(
         &mut self,
         name: &str,
         step: impl FnOnce() -> Result<(T, String)>,
     ) -> Option<T> {
+        let name = format!("{}{name}", self.subject);
         eprintln!("==> {name}");
         let started = Instant::now();
         let result = step();
@@ -30,7 +38,7 @@ impl Steps {
             Ok(text) => eprintln!("    ok in {:.1} s  {text}", elapsed.as_secs_f64()),
             Err(text) => eprintln!("    FAILED after {:.1} s: {text}", elapsed.as_secs_f64()),
         }
-        self.done.push((name.to_owned(), elapsed, outcome));
+        self.done.push((name, elapsed, outcome));
         value
     }
 
@@ -42,7 +50,7 @@ impl Steps {
                 Ok(text) => ("ok", text.as_str()),
                 Err(text) => ("FAILED", text.lines().next().unwrap_or_default()),
             };
-            println!("{word:6} {:8.1} s  {name:28} {text}", elapsed.as_secs_f64());
+            println!("{word:6} {:8.1} s  {name:38} {text}", elapsed.as_secs_f64());
         }
         let failed = self.done.iter().filter(|step| step.2.is_err()).count();
         let passed = self.done.len() - failed;

@@ -1,13 +1,13 @@
 //! The list of what is tested, in order.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use osb_boot::Tools;
 
-use crate::project::Project;
+use crate::project::{DEFAULT, Image, Project};
 use crate::steps::{Steps, show};
 use crate::{boot, full, image, kubernetes, referee, user};
 
@@ -19,49 +19,50 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
     if quick {
         return Ok(steps);
     }
-    let built = steps.run("build the default recipe", || build(&project));
-    // Without an image there is nothing to test; the failed step has been counted.
-    let Some((recipe, out)) = built else { return Ok(steps) };
-    let Some(tools) = artifacts(&mut steps, &project, &recipe, &out) else { return Ok(steps) };
-    user::check(&mut steps, &project, &recipe, &out);
-    if full {
-        referee::check(&mut steps, &project, &tools);
-        full::check(&mut steps, &project, &recipe, &out);
-        kubernetes::check(&mut steps, &project, &recipe);
+    for image in project.images()? {
+        steps.about(&image.name);
+        // Without an image there is nothing to test; the failed step has been counted.
+        let Some(()) = steps.run("build", || build(&project, &image)) else { continue };
+        let Some(tools) = artifacts(&mut steps, &project, &image) else { continue };
+        if image.name == DEFAULT {
+            user::check(&mut steps, &project, &image);
+        }
+        if full && image.name == DEFAULT {
+            referee::check(&mut steps, &project, &tools);
+            full::check(&mut steps, &project, &image);
+            kubernetes::check(&mut steps, &project, &image.recipe);
+        }
     }
     Ok(steps)
 }
 
-/// Only what looks at finished artifacts, in `folder`.
-pub(crate) fn image(folder: &Path) -> Result<Steps> {
+/// Only what looks at finished artifacts of the recipe `name`, in `folder`.
+pub(crate) fn image(name: &str, folder: &Path) -> Result<Steps> {
     let project = Project::find()?;
-    let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
+    let image = project.image(name, folder)?;
     let mut steps = Steps::default();
     release(&mut steps, &project);
-    let recipe = project.copy_recipe()?;
-    artifacts(&mut steps, &project, &recipe, &folder);
+    artifacts(&mut steps, &project, &image);
     Ok(steps)
 }
 
 /// Only the second build and the interrupted one, to compare with the artifacts in `folder`.
 pub(crate) fn proofs(folder: &Path) -> Result<Steps> {
     let project = Project::find()?;
-    let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
+    let image = project.image(DEFAULT, folder)?;
     let mut steps = Steps::default();
     release(&mut steps, &project);
-    let recipe = project.copy_recipe()?;
-    full::check(&mut steps, &project, &recipe, &folder);
+    full::check(&mut steps, &project, &image);
     Ok(steps)
 }
 
 /// Only the ordinary user's build, to compare with the artifacts in `folder`.
 pub(crate) fn user(folder: &Path) -> Result<Steps> {
     let project = Project::find()?;
-    let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
+    let image = project.image(DEFAULT, folder)?;
     let mut steps = Steps::default();
     release(&mut steps, &project);
-    let recipe = project.copy_recipe()?;
-    user::check(&mut steps, &project, &recipe, &folder);
+    user::check(&mut steps, &project, &image);
     Ok(steps)
 }
 
@@ -70,7 +71,7 @@ pub(crate) fn referee() -> Result<Steps> {
     let project = Project::find()?;
     let mut steps = Steps::default();
     release(&mut steps, &project);
-    let recipe = project.copy_recipe()?;
+    let recipe = project.default_image()?.recipe;
     if let Some(tools) = test_tools(&mut steps, &project, &recipe) {
         referee::check(&mut steps, &project, &tools);
     }
@@ -78,13 +79,14 @@ pub(crate) fn referee() -> Result<Steps> {
 }
 
 /// The referees, the boot and the sums; the test tools, if they could be had.
-fn artifacts(steps: &mut Steps, project: &Project, recipe: &Path, out: &Path) -> Option<Tools> {
-    let tools = test_tools(steps, project, recipe)?;
-    image::check(steps, project, &tools, out);
-    boot::check(steps, project, &tools, recipe, out);
+fn artifacts(steps: &mut Steps, project: &Project, image: &Image) -> Option<Tools> {
+    let tools = test_tools(steps, project, &image.recipe)?;
+    image::check(steps, project, &tools, &image.out);
+    boot::check(steps, project, &tools, image);
     // After the boot: this proves, too, that booting leaves the image as it was.
     steps.run("sha256sum -c", || {
-        show(Command::new("sha256sum").args(["--quiet", "-c", "SHA256SUMS"]).current_dir(out))?;
+        let mut sums = Command::new("sha256sum");
+        show(sums.args(["--quiet", "-c", "SHA256SUMS"]).current_dir(&image.out))?;
         Ok(((), "every artifact, after the boot".to_owned()))
     });
     Some(tools)
@@ -114,19 +116,18 @@ pub(crate) fn release(steps: &mut Steps, project: &Project) {
     });
 }
 
-/// The real build, from a copy of the repository's recipe.
-fn build(project: &Project) -> Result<((PathBuf, PathBuf), String)> {
-    let recipe = project.copy_recipe()?;
-    let out = project.work.join("out");
-    clear(&out)?;
-    show(project.osb(&["build", "--verbose", "--recipe"]).arg(&recipe).arg("--output").arg(&out))?;
+/// The real build.
+fn build(project: &Project, image: &Image) -> Result<((), String)> {
+    let Image { recipe, out, .. } = image;
+    clear(out)?;
+    show(project.osb(&["build", "--verbose", "--recipe"]).arg(recipe).arg("--output").arg(out))?;
     let size = |name: &str| -> Result<String> {
         let path = out.join(name);
         let length = fs::metadata(&path).with_context(|| path.display().to_string())?.len();
         Ok(format!("{name} {} MiB", length >> 20))
     };
     let sizes = [size("disk.img")?, size("rootfs.tar.gz")?, size("sd.img.zst")?];
-    Ok(((recipe, out), sizes.join(", ")))
+    Ok(((), sizes.join(", ")))
 }
 
 /// Makes sure that nothing is left of an earlier run.

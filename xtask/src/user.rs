@@ -11,7 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::project::Project;
+use crate::project::{Image, Project};
 use crate::steps::{Steps, capture, show};
 use crate::test::clear;
 
@@ -31,8 +31,8 @@ const SCRIPT: &str = "\
     exec setpriv --reuid 12345 --regid 12345 --clear-groups \
         env -u OSB_CACHE_DIR -u XDG_CACHE_HOME HOME=/mnt/home USER=tester \"$@\"";
 
-/// Builds `recipe` once more, as the user, and compares with the sums in `out`.
-pub(crate) fn check(steps: &mut Steps, project: &Project, recipe: &Path, out: &Path) {
+/// Builds the default recipe once more, as the user, and compares with root's sums.
+pub(crate) fn check(steps: &mut Steps, project: &Project, image: &Image) {
     if !rustix::process::geteuid().is_root() {
         steps.run("an ordinary user", || Ok(((), "has made all of this".to_owned())));
         return;
@@ -44,8 +44,8 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, recipe: &Path, out: &P
         });
         return;
     }
-    let Some(place) =
-        steps.run("an ordinary user: home", || Ok((furnish(project, recipe)?, String::new())))
+    let Some(place) = steps
+        .run("an ordinary user: home", || Ok((furnish(project, &image.recipe)?, String::new())))
     else {
         return;
     };
@@ -58,7 +58,7 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, recipe: &Path, out: &P
     steps.run("an ordinary user: the same bytes", || {
         show(&mut as_user(&place, &["build", "--locked", "--quiet"]))?;
         let sums = |folder: &Path| fs::read_to_string(folder.join("SHA256SUMS"));
-        let (own, roots) = (sums(&place.join("home/out"))?, sums(out)?);
+        let (own, roots) = (sums(&place.join("home/out"))?, sums(&image.out)?);
         ensure!(own == roots, "the user's build differs from root's:\n{own}\n{roots}");
         Ok(((), format!("{} files", own.lines().count())))
     });

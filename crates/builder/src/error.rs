@@ -170,9 +170,9 @@ impl BuildError {
                 format!("{} has more of what it printed", log.display())
             }
             BuildError::Rollback { .. } => {
-                "choose a mirror that is up to date; to go back on purpose, remove osb.lock".into()
+                "choose a mirror that is up to date; to go back on purpose, remove the lock".into()
             }
-            BuildError::LockDrift(_) => "run `osb lock` and commit the new osb.lock".into(),
+            BuildError::LockDrift(_) => "run `osb lock` and commit the new lock".into(),
             BuildError::Host(_) => "`osb doctor` lists everything osb needs".into(),
             BuildError::OtherIds(_) => {
                 "choose another one with --cache-dir or OSB_CACHE_DIR, or remove it as the user who \

@@ -33,7 +33,7 @@ pub(crate) fn ensure(job: &Job) -> Result<Lock, BuildError> {
     if job.options.locked {
         return Err(BuildError::LockDrift(match old {
             Some(_) => format!(
-                "{} was made for another recipe, and --locked forbids to change it",
+                "{} was made for another recipe, or by another osb, and --locked forbids to change it",
                 path.display()
             ),
             None => format!("there is no {}, and --locked forbids to make it", path.display()),

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 pub struct Options {
     /// The recipe and its layers.
     pub project: osb_recipe::Project,
-    /// Where `osb.lock` lies or will lie.
+    /// Where the lock lies or will lie.
     pub lock_path: PathBuf,
     /// Folder for the artifacts.
     pub output: PathBuf,

@@ -49,7 +49,7 @@ pub(crate) fn lock_request(
         sources,
         architecture: project.recipe.image.arch.as_str().to_owned(),
         layers,
-        tool_sets: tools::sets(),
+        tool_sets: tools::sets(project.recipe.image.arch),
         hosts: tools::HOSTS.iter().map(|host| (*host).to_owned()).collect(),
     })
 }

@@ -2,8 +2,9 @@
 //!
 //! A set is a list of packages, locked with their dependencies for every host architecture,
 //! unpacked side by side into one tree and never configured. `build` is what the sandbox
-//! substitutes for foreign programs, `boot` is QEMU with its firmware, `peer` is mmdebstrap with all
-//! it needs, `test` are the other referees of the project's own tests.
+//! substitutes for foreign programs, `boot` is QEMU with firmware for machines of the image's
+//! architecture and no other, `peer` is mmdebstrap with all it needs, `test` are the other referees
+//! of the project's own tests.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,6 +12,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use osb_apt::{Lock, LockedPackage, LockedTool, Wanted, deb};
+use osb_recipe::Arch;
 use osb_unpack::Filter;
 use sha2::{Digest, Sha256};
 
@@ -28,7 +30,13 @@ const BUILD: &str = "base-files base-passwd bash bsdutils bzip2 coreutils cpio d
     perl perl-base procps python3 python3-minimal python3-yaml qemu-user sed systemd tar udev \
     ucf util-linux xz-utils zstd";
 
-const BOOT: &str = "qemu-efi-aarch64 qemu-system-arm";
+/// QEMU and UEFI firmware for an emulated machine.
+const fn boot(guest: Arch) -> &'static str {
+    match guest {
+        Arch::Arm64 => "qemu-efi-aarch64 qemu-system-arm",
+        Arch::Amd64 => "ovmf qemu-system-x86",
+    }
+}
 
 /// A complete small root for mmdebstrap, the referee of `cargo xtask equivalence`: what a Debian
 /// system has that is asked to run it, everything Essential included.
@@ -47,19 +55,21 @@ const UNNEEDED: [&str; 3] = [
     "path-exclude=/usr/share/locale/*",
 ];
 
-/// The sets by name, for the lock.
-pub(crate) fn sets() -> Vec<(String, Vec<String>)> {
-    [("build", BUILD), ("boot", BOOT), ("peer", PEER), ("test", TEST)]
+/// The sets by name, for the lock of an image of this architecture.
+pub(crate) fn sets(image: Arch) -> Vec<(String, Vec<String>)> {
+    [("build", BUILD), ("boot", boot(image)), ("peer", PEER), ("test", TEST)]
         .map(|(set, packages)| {
             (set.to_owned(), packages.split_whitespace().map(str::to_owned).collect())
         })
         .to_vec()
 }
 
-/// Every package that a lock asks its sources for besides those of the layers, sorted: an archive
-/// that takes Debian's place must hold them, and what they depend on, for amd64 and arm64.
-pub fn tool_packages() -> Vec<String> {
-    let names: BTreeSet<String> = sets().into_iter().flat_map(|(_, packages)| packages).collect();
+/// Every package that the lock of an image of this architecture asks its sources for besides those
+/// of the layers, sorted: an archive that takes Debian's place must hold them, and what they depend
+/// on, for amd64 and arm64.
+pub fn tool_packages(image: Arch) -> Vec<String> {
+    let names: BTreeSet<String> =
+        sets(image).into_iter().flat_map(|(_, packages)| packages).collect();
     names.into_iter().collect()
 }
 

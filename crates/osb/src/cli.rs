@@ -44,7 +44,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Build the image in every form
     Build(Build),
-    /// Choose exact packages and write them to osb.lock
+    /// Choose exact packages and write them to the lock
     Lock(Lock),
     /// Boot an image in QEMU with UEFI firmware; the image stays untouched
     Boot(Boot),
@@ -58,8 +58,9 @@ pub(crate) enum Command {
 /// Which recipe, with which changes, from where.
 #[derive(Debug, Args)]
 pub(crate) struct Project {
-    /// The recipe [default: ./osb.toml, else the built-in rpi5-node]
-    #[arg(long, value_name = "FILE")]
+    /// The recipe: a file, or a name: ./NAME.toml, else a built-in one (rpi5-node, amd64-node)
+    /// [default: ./osb.toml, else rpi5-node]
+    #[arg(long, value_name = "FILE|NAME")]
     pub(crate) recipe: Option<PathBuf>,
     /// The image's architecture [default: the recipe's]
     #[arg(long, value_name = "ARCH", value_parser = ["arm64", "amd64"])]
@@ -95,9 +96,10 @@ pub(crate) enum Form {
 #[command(after_help = "\
 Examples:
   osb build                                the default recipe into ./out/
+  osb build --recipe amd64-node            the built-in recipe for PCs and virtual machines
   osb build --only disk -o /srv/images     disk.img only, elsewhere
   osb build --set kubernetes.upstream=1.36 with kubeadm and kubelet of that series
-  osb build --locked                       fail if osb.lock would change (for CI)
+  osb build --locked                       fail if the lock would change (for CI)
   osb build --only tree --timings          where the time goes; only what is built anew is measured
   osb build --json | jq .                  one JSON object a line
 

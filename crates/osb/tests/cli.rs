@@ -93,6 +93,21 @@ fn a_missing_image_is_bad_input_with_a_hint() {
 }
 
 #[test]
+fn an_image_of_another_architecture_asks_for_its_recipe() {
+    let dir = temporary();
+    let image = dir.path().join("disk.img");
+    std::fs::write(&image, [0; 512]).unwrap();
+    std::fs::write(dir.path().join("metadata.json"), r#"{"arch": "amd64"}"#).unwrap();
+    let (code, _, err) = run(&mut osb(dir.path(), &["boot", "disk.img"]));
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("amd64, the recipe for arm64") && err.contains("--recipe"), "{err}");
+    assert!(!dir.path().join("cache").exists(), "nothing was downloaded");
+    let offline = ["boot", "disk.img", "--recipe", "amd64-node", "--offline"];
+    let (_, _, err) = run(&mut osb(dir.path(), &offline));
+    assert!(!err.contains("the recipe for"), "{err}");
+}
+
+#[test]
 fn errors_are_json_too() {
     let dir = temporary();
     let (code, out, err) = run(&mut osb(dir.path(), &["--json", "boot", "none.img"]));

@@ -84,6 +84,35 @@ fn locked_forbids_a_lock_of_another_recipe() {
 }
 
 #[test]
+fn a_lock_without_the_tools_that_this_osb_wants_is_made_anew() {
+    let world = World::new();
+    world.succeed(&["lock"]);
+    let whole = world.lock().unwrap();
+    // What an osb with fewer tool sets would have written: other inputs, no tools.
+    let inputs = whole.lines().find(|line| line.starts_with("inputs = ")).unwrap();
+    let old = whole.split("\n[[tool]]").next().unwrap();
+    let old = old.replace(inputs, &format!("inputs = \"{}\"", "0".repeat(64)));
+    world.put("osb.lock", &old);
+    let run = world.osb(&["build", "--locked", "--only", "tree"]);
+    run.assert_error(2, &["another osb", "--locked"]);
+    assert!(run.hint().contains("osb lock"), "{run:?}");
+    world.succeed(&["lock"]);
+    assert_eq!(world.lock().unwrap(), whole);
+}
+
+#[test]
+fn a_lock_is_named_like_its_recipe() {
+    let world = World::new();
+    world.put("server.toml", &world.recipe());
+    for asked in ["server.toml", "./server.toml", "server"] {
+        world.succeed(&["lock", "--recipe", asked]);
+        let lock = world.project().join("server.lock");
+        std::fs::remove_file(&lock).unwrap_or_else(|error| panic!("{asked}: {error}"));
+        assert_eq!(world.lock(), None, "osb.lock belongs to osb.toml");
+    }
+}
+
+#[test]
 fn locked_needs_a_lock() {
     let world = World::new();
     let run = world.osb(&["build", "--locked", "--only", "tree"]);

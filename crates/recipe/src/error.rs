@@ -77,7 +77,7 @@ impl fmt::Display for Problem {
 /// A place in a file, or on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Path of the file as the user would write it, `built-in osb.toml`, or `--set`.
+    /// Path of the file as the user would write it, `built-in recipe rpi5-node`, or `--set`.
     pub file: String,
     /// Line, from 1; for `--set` the number of the option. 0: the file as a whole.
     pub line: usize,

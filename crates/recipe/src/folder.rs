@@ -9,9 +9,6 @@ use crate::error::{Place, Problem, RecipeError};
 /// The repository's `layers/`: (path, bytes), sorted by path.
 const BUILTIN: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
 
-/// The built-in recipe.
-pub(crate) const BUILTIN_RECIPE: &str = include_str!("../../../osb.toml");
-
 /// Everything in one layer's folder.
 #[derive(Debug)]
 pub(crate) struct Folder {

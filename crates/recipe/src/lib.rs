@@ -24,6 +24,7 @@ mod folder;
 mod keys;
 mod layer;
 mod load;
+mod origin;
 mod raw;
 mod raw_layer;
 mod recipe;
@@ -35,15 +36,11 @@ mod trim;
 
 pub use error::{Place, Problem, RecipeError};
 pub use layer::{Artifact, Expect, FileContent, Format, Layer, LayerFile, Script, Units, User};
-pub use load::{LoadOptions, Origin, Project, load};
+pub use load::{LoadOptions, Project, load};
+pub use origin::Origin;
 pub use recipe::{
     Access, Arch, BOARDS, Disk, Image, Key, KeyMaterial, Kubernetes, Location, MirrorKind, Recipe,
     Source,
 };
 pub use schema::{layer_schema, recipe_schema};
 pub use trim::Trim;
-
-/// The text of the built-in recipe, as a start for a project's own.
-pub fn builtin_recipe() -> &'static str {
-    folder::BUILTIN_RECIPE
-}

@@ -1,13 +1,13 @@
 //! Finding the recipe, its layers and their order.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::PathBuf;
 
 use crate::document::{Document, Override};
 use crate::error::{Place, Problem, RecipeError, did_you_mean};
-use crate::folder::{self, Folder, known_layers, show};
+use crate::folder::{Folder, known_layers};
 use crate::layer::{Layer, LayerFile, User};
+use crate::origin::{Found, Origin};
 use crate::raw::RawRecipe;
 use crate::recipe::{Access, Recipe};
 use crate::resolve::Resolver;
@@ -16,7 +16,8 @@ use crate::resolve_layer::{self, Draft};
 /// What to load.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
-    /// The recipe's file; without it `osb.toml` of `directory`, else the built-in recipe.
+    /// The recipe's file, or a bare name: that of `NAME.toml` in `directory`, else of a built-in
+    /// recipe. Without it `osb.toml` of `directory`, else the default of the built-in recipes.
     pub recipe: Option<PathBuf>,
     /// Where `osb.toml` and `layers/` are looked for. A named recipe's own folder comes first.
     pub directory: PathBuf,
@@ -24,15 +25,6 @@ pub struct LoadOptions {
     pub set: Vec<String>,
     /// The architecture, over the recipe's.
     pub arch: Option<String>,
-}
-
-/// Where a recipe comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// A file.
-    File(PathBuf),
-    /// osb itself.
-    BuiltIn,
 }
 
 /// A recipe with its layers.
@@ -58,8 +50,12 @@ impl Project {
 /// # Errors
 /// The first mistake found, with its place; or a file that cannot be read.
 pub fn load(options: &LoadOptions) -> Result<Project, RecipeError> {
-    let (origin, title, text, base) = find_recipe(options)?;
-    let mut document = Document::new(title, &text);
+    let Found { origin, title, text } = Found::find(options.recipe.as_deref(), &options.directory)?;
+    let base = match &origin {
+        Origin::File(path) => path.parent().unwrap_or(&options.directory).to_owned(),
+        Origin::BuiltIn(_) => options.directory.clone(),
+    };
+    let mut document = Document::new(title.clone(), &text);
     let mut overrides: Vec<Override> =
         options.set.iter().map(|text| Override { option: "--set", text: text.clone() }).collect();
     if let Some(arch) = &options.arch {
@@ -82,7 +78,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, RecipeError> {
     let mut drafts = chain.drafts;
     apply_access(&mut drafts, &recipe.access);
     if recipe.kubernetes.upstream.is_some() {
-        let place = upstream_at.unwrap_or(Place { file: show_origin(&origin), line: 0, column: 0 });
+        let place = upstream_at.unwrap_or(Place { file: title, line: 0, column: 0 });
         apply_kubernetes(&mut drafts, &place)?;
     }
     unique_users(&drafts)?;
@@ -91,34 +87,6 @@ pub fn load(options: &LoadOptions) -> Result<Project, RecipeError> {
         .map(|draft| Layer { digest: draft.layer.compute_digest(), ..draft.layer })
         .collect();
     Ok(Project { recipe, layers, origin })
-}
-
-type Found = (Origin, String, String, PathBuf);
-
-/// The recipe's origin, name in messages, text and folder.
-fn find_recipe(options: &LoadOptions) -> Result<Found, RecipeError> {
-    let path = match &options.recipe {
-        Some(path) => path.clone(),
-        None => options.directory.join("osb.toml"),
-    };
-    match fs::read_to_string(&path) {
-        Ok(text) => {
-            let base = path.parent().unwrap_or(&options.directory).to_owned();
-            Ok((Origin::File(path.clone()), show(&path), text, base))
-        }
-        Err(error) if options.recipe.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
-            let text = folder::BUILTIN_RECIPE.to_owned();
-            Ok((Origin::BuiltIn, "built-in osb.toml".to_owned(), text, options.directory.clone()))
-        }
-        Err(source) => Err(RecipeError::Io { doing: "reading the recipe", path, source }),
-    }
-}
-
-fn show_origin(origin: &Origin) -> String {
-    match origin {
-        Origin::File(path) => show(path),
-        Origin::BuiltIn => "built-in osb.toml".to_owned(),
-    }
 }
 
 /// The layers found so far, in build order.

@@ -48,6 +48,14 @@ impl Folder {
         })
     }
 
+    fn named(&self, recipe: Option<&str>) -> Result<Project, RecipeError> {
+        load(&LoadOptions {
+            recipe: recipe.map(Into::into),
+            directory: self.0.path().to_owned(),
+            ..LoadOptions::default()
+        })
+    }
+
     /// The error, with the folder's own path taken out, and its hint.
     fn mistake(&self, set: &[&str]) -> (String, String) {
         let error = self.load(set).unwrap_err();
@@ -65,21 +73,57 @@ fn builtin(set: &[&str]) -> Result<Project, RecipeError> {
 }
 
 #[test]
-fn the_builtin_recipe_is_a_node_of_debian_alone() {
-    let project = builtin(&[]).unwrap();
-    assert_eq!(project.origin, Origin::BuiltIn);
-    assert_eq!(project.recipe.image.arch, Arch::Arm64);
-    let names: Vec<&str> = project.layers.iter().map(|layer| layer.name.as_str()).collect();
-    assert_eq!(names, ["base", "bootstrap", "k8s-prereq"]);
-    assert!(project.recipe.kubernetes.upstream.is_none());
-    for source in &project.recipe.sources {
-        assert!(matches!(source.location, Location::Mirror(_)), "{}", source.name);
-        assert!(matches!(source.keys[0].material, KeyMaterial::Builtin(_)));
+fn the_builtin_recipes_are_nodes_of_debian_alone() {
+    let folder = Folder::new(&[]);
+    for (name, lock, arch, board, kernel) in [
+        (None, "osb.lock", Arch::Arm64, "rpi5", "linux-image-arm64"),
+        (Some("rpi5-node"), "rpi5-node.lock", Arch::Arm64, "rpi5", "linux-image-arm64"),
+        (Some("amd64-node"), "amd64-node.lock", Arch::Amd64, "uefi", "linux-image-amd64"),
+    ] {
+        let project = folder.named(name).unwrap();
+        assert!(matches!(project.origin, Origin::BuiltIn(_)), "{:?}", project.origin);
+        assert_eq!(project.origin.lock(), folder.0.path().join(lock));
+        let image = &project.recipe.image;
+        assert_eq!((image.arch, image.board.as_str()), (arch, board));
+        assert!(name.is_none_or(|name| name == image.name), "a recipe has its image's name");
+        let names: Vec<&str> = project.layers.iter().map(|layer| layer.name.as_str()).collect();
+        assert_eq!(names, ["base", "bootstrap", "k8s-prereq"]);
+        assert!(project.recipe.kubernetes.upstream.is_none());
+        for source in &project.recipe.sources {
+            assert!(matches!(source.location, Location::Mirror(_)), "{}", source.name);
+            assert!(matches!(source.keys[0].material, KeyMaterial::Builtin(_)));
+        }
+        let base = &project.layers[0];
+        let kernels: Vec<&String> =
+            base.packages.iter().filter(|name| name.starts_with("linux-image")).collect();
+        assert_eq!(kernels, [kernel]);
+        assert_eq!(base.users[0].name, "node");
     }
-    let base = &project.layers[0];
-    assert!(base.packages.contains(&"linux-image-arm64".to_owned()));
-    assert!(!base.packages.contains(&"linux-image-amd64".to_owned()));
-    assert_eq!(base.users[0].name, "node");
+}
+
+#[test]
+fn a_name_is_a_file_of_that_name_before_it_is_a_builtin_recipe() {
+    let folder = one("description = \"\"\n");
+    folder.write("amd64-node.toml", RECIPE);
+    folder.write("other.toml", RECIPE);
+    for name in ["amd64-node", "other"] {
+        let project = folder.named(Some(name)).unwrap();
+        let file = folder.0.path().join(format!("{name}.toml"));
+        assert_eq!(project.origin.lock(), file.with_extension("lock"));
+        assert_eq!(project.origin, Origin::File(file));
+        assert_eq!(project.recipe.image.name, "test");
+    }
+}
+
+#[test]
+fn an_unknown_name_is_told_with_the_known_ones() {
+    let folder = Folder::new(&[]);
+    let error = folder.named(Some("server")).unwrap_err();
+    assert!(error.to_string().starts_with("--recipe: no recipe `server`"), "{error}");
+    assert!(error.hint().unwrap().contains("server.toml"));
+    assert!(error.hint().unwrap().contains("rpi5-node, amd64-node"));
+    let error = folder.named(Some("amd64_node")).unwrap_err();
+    assert_eq!(error.hint().unwrap(), "did you mean `amd64-node`?");
 }
 
 #[test]

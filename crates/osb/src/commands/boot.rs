@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Boot, Global};
 use crate::environment;
-use crate::exit::{FAILED, Failure};
+use crate::exit::{BAD_INPUT, FAILED, Failure};
 use crate::format;
 use crate::output::Output;
 
@@ -23,16 +23,20 @@ pub(crate) fn run(global: &Global, arguments: &Boot, output: &Output) -> Result<
         Failure::from(osb_boot::BootError::Image { path: arguments.image.clone(), source })
     })?;
     let builder = super::options(global, &arguments.project, output)?;
-    let tools = match &arguments.tools {
-        Some(folder) => folder.clone(),
-        None => osb_builder::tools(&builder, "boot", &|event| output.event(&event))?,
-    };
+    let recipe = builder.project.recipe.image.arch.as_str();
     let architecture = arguments
         .project
         .arch
         .clone()
         .or_else(|| architecture_beside(&arguments.image))
-        .unwrap_or_else(|| builder.project.recipe.image.arch.as_str().to_owned());
+        .unwrap_or_else(|| recipe.to_owned());
+    let tools = match &arguments.tools {
+        Some(folder) => folder.clone(),
+        None => {
+            same_architecture(&architecture, recipe)?;
+            osb_builder::tools(&builder, "boot", &|event| output.event(&event))?
+        }
+    };
     let mut options = Options::new(arguments.image.clone(), &architecture, tools);
     options.memory_mib = arguments.memory;
     options.cpus = arguments
@@ -52,6 +56,16 @@ pub(crate) fn run(global: &Global, arguments: &Boot, output: &Output) -> Result<
     }
     let outcome = osb_boot::run(&options, &mut |bytes| output.console(bytes))?;
     finish(outcome, arguments, output)
+}
+
+/// A lock has an emulator for its own recipe's images only.
+fn same_architecture(image: &str, recipe: &str) -> Result<(), Failure> {
+    if image == recipe {
+        return Ok(());
+    }
+    let message = format!("the image is for {image}, the recipe for {recipe}");
+    Err(Failure::new(BAD_INPUT, message)
+        .with_hint("name the recipe that the image was built from, such as --recipe amd64-node"))
 }
 
 /// What the outcome means for the caller.

@@ -7,10 +7,10 @@ mod lock;
 mod timings;
 mod tools;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use osb_builder::Options;
-use osb_recipe::{LoadOptions, Origin};
+use osb_recipe::LoadOptions;
 
 use crate::cli::{Cli, Command, Global, Project};
 use crate::environment;
@@ -48,7 +48,8 @@ fn options(global: &Global, project: &Project, output: &Output) -> Result<Option
     let interrupted = output.clone();
     let cancel = environment::cancel_flag(move || interrupted.failure(&Failure::interrupted()))?;
     Ok(Options {
-        lock_path: lock_path(&loaded.origin, &directory),
+        // Absolute, and without the `./` of the load above.
+        lock_path: directory.join(bare(&loaded.origin.lock())),
         project: loaded,
         output: directory.join("out"),
         cache: environment::cache_folder(global.cache_dir.as_deref())?,
@@ -65,13 +66,7 @@ fn options(global: &Global, project: &Project, output: &Output) -> Result<Option
     })
 }
 
-/// The lock lies beside its recipe; the built-in recipe's lies in the current folder.
-fn lock_path(origin: &Origin, directory: &Path) -> PathBuf {
-    match origin {
-        Origin::File(recipe) => {
-            let recipe = recipe.strip_prefix(".").unwrap_or(recipe);
-            directory.join(recipe).with_file_name("osb.lock")
-        }
-        Origin::BuiltIn => directory.join("osb.lock"),
-    }
+/// A path without a leading `./`.
+fn bare(path: &Path) -> &Path {
+    path.strip_prefix(".").unwrap_or(path)
 }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use osb_recipe::Arch;
 use osb_testrepo::{Compression, Deb, Hash, Key, Server, Signer, Suite, TestRepo, serve};
 
 /// The time of the archive, in seconds since 1970: 2020-09-13. osb reads the real clock, and no
@@ -30,6 +31,11 @@ pub fn key(seed: u64) -> Key {
 /// A signature of the archive's time.
 pub fn signer(key: &Key) -> Signer {
     Signer { key: key.clone(), created: THEN, expires_after: None, hash: Hash::Sha256 }
+}
+
+/// The architecture of this machine, and of the project's image.
+pub fn arch() -> Arch {
+    if cfg!(target_arch = "aarch64") { Arch::Arm64 } else { Arch::Amd64 }
 }
 
 /// The one package of the project.
@@ -82,7 +88,7 @@ impl World {
     /// The recipe's text: an image for this machine's architecture, which needs no emulation.
     pub fn recipe(&self) -> String {
         let (url, fingerprint) = (self.server.url(), self.key.fingerprint());
-        let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+        let arch = arch().as_str();
         format!(
             r#"[image]
 name = "tiny"
@@ -104,7 +110,7 @@ keys = [{{ fingerprint = "{fingerprint}", file = "archive.asc" }}]
     pub fn unsigned_suite(&self, packages: impl IntoIterator<Item = Deb>) -> Suite {
         let packages: Vec<Deb> = packages.into_iter().collect();
         let given: Vec<&str> = packages.iter().map(|deb| deb.get("Package")).collect();
-        let tools: Vec<Deb> = osb_builder::tool_packages()
+        let tools: Vec<Deb> = osb_builder::tool_packages(arch())
             .iter()
             .filter(|name| !given.contains(&name.as_str()))
             .map(|name| Deb::new(name, "1", "all").compressed(Compression::None))
