@@ -164,6 +164,15 @@ impl BuildError {
             {
                 format!("did you mean {}?", nearest.join(", "))
             }
+            BuildError::Apt(error) if error.kind() == Kind::Network => {
+                "check the network, or choose another mirror with --mirror; what is downloaded is \
+                 kept, the next run goes on"
+                    .into()
+            }
+            BuildError::Apt(AptError::Digest { .. } | AptError::Size { .. }) => {
+                "the mirror is being updated, or is broken: try later, or another with --mirror"
+                    .into()
+            }
             BuildError::Command { log, .. } => {
                 format!("{} has more of what it printed", log.display())
             }
