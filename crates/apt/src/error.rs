@@ -48,9 +48,7 @@ pub enum AptError {
     },
     /// The Release is older than one that was seen at the same URL: its signature is good, but
     /// somebody may be hiding security updates.
-    #[error(
-        "source {name:?}: {url} is dated {offered}, but here it has been seen of {seen} (choose a mirror that is up to date; to go back on purpose, remove osb.lock and {})", kept.display()
-    )]
+    #[error("source {name:?}: {url} is dated {offered}, but it has been seen of {seen}")]
     Older {
         /// The source's name.
         name: String,
@@ -60,8 +58,6 @@ pub enum AptError {
         offered: String,
         /// `Date` of what it has offered before.
         seen: String,
-        /// The file that holds what was seen.
-        kept: PathBuf,
     },
     /// The server answered with another suite than the one asked for.
     #[error(

@@ -262,8 +262,7 @@ impl Fetcher {
         std::fs::read(self.remembered(key)).ok()
     }
 
-    /// Where [`Fetcher::remember`] keeps a file.
-    pub(crate) fn remembered(&self, key: &str) -> PathBuf {
+    fn remembered(&self, key: &str) -> PathBuf {
         let name = osb_checksum::to_hex(&osb_checksum::sha256(key.as_bytes()));
         self.cache.join("releases-v1").join(name)
     }

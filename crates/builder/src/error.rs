@@ -176,8 +176,10 @@ impl BuildError {
             BuildError::Command { log, .. } => {
                 format!("{} has more of what it printed", log.display())
             }
-            BuildError::Rollback { .. } => {
-                "choose a mirror that is up to date; to go back on purpose, remove osb.lock".into()
+            BuildError::Rollback { .. } | BuildError::Apt(AptError::Older { .. }) => {
+                "choose a mirror that is up to date; to go back on purpose, remove osb.lock and \
+                 the folder releases-v1 of the cache"
+                    .into()
             }
             BuildError::LockDrift(_) => "run `osb lock` and commit the new osb.lock".into(),
             BuildError::Host { .. } => "`osb doctor` lists everything osb needs".into(),

@@ -1,7 +1,5 @@
 //! The signed Release: fetched, its signature checked, compared with the one that was seen last.
 
-use std::path::PathBuf;
-
 use crate::error::AptError;
 use crate::fetch::Fetcher;
 use crate::mirror::SourceSpec;
@@ -101,7 +99,7 @@ impl Signed {
         if self.url.starts_with("file:") || fetcher.is_offline() {
             return Ok(());
         }
-        if let Some((seen, kept)) = seen(source, fetcher, now)
+        if let Some(seen) = seen(source, fetcher, now)
             && release.date < seen.date
         {
             return Err(AptError::Older {
@@ -109,25 +107,20 @@ impl Signed {
                 url: self.url.clone(),
                 offered: release.date_text.clone(),
                 seen: seen.date_text,
-                kept,
             });
         }
         self.files.iter().try_for_each(|(url, bytes)| fetcher.remember(url, bytes))
     }
 }
 
-/// The Release that was kept, and its file, if its signature is good still: a damaged or outdated
-/// file says nothing.
-fn seen(source: &SourceSpec, fetcher: &Fetcher, now: i64) -> Option<(Release, PathBuf)> {
+/// The Release that was kept, if its signature is good still: a damaged or outdated file says
+/// nothing.
+fn seen(source: &SourceSpec, fetcher: &Fetcher, now: i64) -> Option<Release> {
     let (keyring, urls) = (Keyring::new(&source.keys).ok()?, Urls::new(source));
-    let read = |signed: Signed| {
-        let release = Release::parse(&signed.verified.text, &signed.url).ok()?;
-        Some((release, fetcher.remembered(&signed.url)))
-    };
+    let read = |signed: Signed| Release::parse(&signed.verified.text, &signed.url).ok();
     let message = fetcher.recall(&urls.inline);
-    let old = message.and_then(|m| inline(&keyring, urls.inline.clone(), m, now).ok());
-    let newest = old.and_then(read);
+    let one = message.and_then(|m| inline(&keyring, urls.inline.clone(), m, now).ok());
     let (message, signature) = (fetcher.recall(&urls.text), fetcher.recall(&urls.detached));
-    let old = message.zip(signature).and_then(|(m, s)| detached(&keyring, urls, m, s, now).ok());
-    [newest, old.and_then(read)].into_iter().flatten().max_by_key(|(release, _)| release.date)
+    let two = message.zip(signature).and_then(|(m, s)| detached(&keyring, urls, m, s, now).ok());
+    [one, two].into_iter().flatten().filter_map(read).max_by_key(|release| release.date)
 }
