@@ -109,6 +109,9 @@ pub enum BuildError {
         /// What the system said.
         source: io::Error,
     },
+    /// Others have what this run needs alone, and it is not to wait.
+    #[error("{0}")]
+    Busy(String),
     /// The caller asked to stop.
     #[error("interrupted")]
     Cancelled,
@@ -182,6 +185,7 @@ impl BuildError {
                     .into()
             }
             BuildError::LockDrift(_) => "run `osb lock` and commit the new osb.lock".into(),
+            BuildError::Busy(_) => "try again when they have ended, or without --no-wait".into(),
             BuildError::Host { .. } => "`osb doctor` lists everything osb needs".into(),
             BuildError::Space { .. } => {
                 "free some space, or choose other folders with --cache-dir and --output".into()

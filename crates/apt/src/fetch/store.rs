@@ -43,7 +43,8 @@ impl Entry {
         to_hex(&self.sha256)
     }
 
-    /// Whether `path` holds exactly this file; one that does not is removed.
+    /// Whether `path` holds exactly this file; if so, it is marked as used now. One that does not
+    /// stays until it is replaced: another run may be about to do so.
     pub(super) fn is_good(&self, path: &Path, fetcher: &Fetcher) -> Result<bool, AptError> {
         let Ok(mut file) = File::open(path) else { return Ok(false) };
         let mut hash = Sha256::new();
@@ -62,8 +63,11 @@ impl Entry {
             hash.update(&block[..n]);
         }
         let good = length == self.size && <[u8; 32]>::from(hash.finalize()) == self.sha256;
-        if !good {
-            fs::remove_file(path).map_err(io("removing the damaged", path))?;
+        if good {
+            let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
+            let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
+            // A cache that cannot be written serves all the same; its entries only seem older.
+            let _ = rustix::fs::futimens(&file, &times);
         }
         Ok(good)
     }

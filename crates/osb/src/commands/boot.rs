@@ -23,9 +23,13 @@ pub(crate) fn run(global: &Global, arguments: &Boot, output: &Output) -> Result<
         Failure::from(osb_boot::BootError::Image { path: arguments.image.clone(), source })
     })?;
     let builder = super::options(global, &arguments.project, output)?;
-    let tools = match &arguments.tools {
-        Some(folder) => folder.clone(),
-        None => osb_builder::tools(&builder, "boot", &|event| output.event(&event))?,
+    // The lease keeps the tree in the cache while QEMU runs from it.
+    let (tools, _lease) = match &arguments.tools {
+        Some(folder) => (folder.clone(), None),
+        None => {
+            let tools = osb_builder::tools(&builder, "boot", &|event| output.event(&event))?;
+            (tools.root, Some(tools.lease))
+        }
     };
     let architecture = arguments
         .project

@@ -2,6 +2,7 @@
 
 mod boot;
 mod build;
+mod cache;
 mod doctor;
 mod lock;
 mod timings;
@@ -24,6 +25,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<(), Failure> {
         Command::Lock(arguments) => lock::run(&cli.global, arguments, output),
         Command::Boot(arguments) => boot::run(&cli.global, arguments, output),
         Command::Doctor(arguments) => doctor::run(&cli.global, arguments, output),
+        Command::Cache(arguments) => cache::run(&cli.global, arguments, output),
         Command::Tools(arguments) => tools::run(&cli.global, arguments, output),
     }
 }
