@@ -5,10 +5,13 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod bench;
+mod beside;
 mod boot;
 mod equivalence;
 mod full;
+mod host;
 mod image;
+mod kills;
 mod kubernetes;
 mod project;
 mod referee;
@@ -44,11 +47,13 @@ enum Task {
     },
     /// Only the comparison of osb's resolver with apt
     Referee,
-    /// Only the long proofs: a second build like the one that is there, and an interrupted one
+    /// Only the long proofs: a second build like the one that is there, killed ones, two at once
     Proofs {
         /// The folder that `osb build` wrote to
         #[arg(default_value = "out")]
         folder: PathBuf,
+        #[command(flatten)]
+        series: kills::Series,
     },
     /// osb's roots and unmodified mmdebstrap's, compared entry by entry
     Equivalence(equivalence::Arguments),
@@ -60,7 +65,7 @@ enum Task {
     Container(equivalence::container::Container),
     /// The same as test, and with --full the long proofs too
     Ci {
-        /// Compare with apt, build twice, interrupt a build
+        /// Compare with apt, build twice, kill builds, build beside each other
         #[arg(long)]
         full: bool,
     },
@@ -72,7 +77,7 @@ fn main() -> ExitCode {
         Task::Test { quick } => test::run(quick, false),
         Task::Image { folder } => test::image(&folder),
         Task::Referee => test::referee(),
-        Task::Proofs { folder } => test::proofs(&folder),
+        Task::Proofs { folder, series } => test::proofs(&folder, &series),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
         Task::Bench(bench) => bench::run(&bench),
         Task::Container(container) => {

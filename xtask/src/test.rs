@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use osb_boot::Tools;
 
+use crate::kills::Series;
 use crate::project::Project;
 use crate::steps::{Steps, show};
 use crate::{boot, full, image, kubernetes, referee};
@@ -25,7 +26,7 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
     let Some(tools) = artifacts(&mut steps, &project, &recipe, &out) else { return Ok(steps) };
     if full {
         referee::check(&mut steps, &project, &tools);
-        full::check(&mut steps, &project, &recipe, &out);
+        full::check(&mut steps, &project, &recipe, &out, &Series::default());
         kubernetes::check(&mut steps, &project, &recipe);
     }
     Ok(steps)
@@ -42,14 +43,14 @@ pub(crate) fn image(folder: &Path) -> Result<Steps> {
     Ok(steps)
 }
 
-/// Only the second build and the interrupted one, to compare with the artifacts in `folder`.
-pub(crate) fn proofs(folder: &Path) -> Result<Steps> {
+/// Only the long proofs, with the artifacts in `folder` to compare with.
+pub(crate) fn proofs(folder: &Path, series: &Series) -> Result<Steps> {
     let project = Project::find()?;
     let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
     let mut steps = Steps::default();
     release(&mut steps, &project);
     let recipe = project.copy_recipe()?;
-    full::check(&mut steps, &project, &recipe, &folder);
+    full::check(&mut steps, &project, &recipe, &folder, series);
     Ok(steps)
 }
 

@@ -186,6 +186,9 @@ mod tests {
             let opened = fs::File::options().append(true).open(&path).unwrap();
             opened.set_modified(then).unwrap();
         }
+        let now = std::time::UNIX_EPOCH + std::time::Duration::from_secs(NOW as u64);
+        let layer = fs::File::open(dir.path().join("layers-v1/key")).unwrap();
+        layer.set_modified(now).unwrap();
         dir
     }
 
@@ -232,7 +235,6 @@ mod tests {
         let left = there(&dir);
         assert!(!left.contains(&"debs-v1/old.deb"), "{left:?}");
         assert!(left.contains(&"debs-v1/new.deb") && left.contains(&"releases-v1/old"));
-        // The folder is newer than the clock here: as new as can be.
         assert!(left.contains(&"layers-v1/key/root/etc"));
         prune(&request(dir.path(), Keep::UsedWithin(0)), &|_| {}).unwrap();
         assert_eq!(there(&dir), ["releases-v1/old", "photos-v1/mine", "failure.log"]);
