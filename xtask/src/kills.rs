@@ -110,19 +110,24 @@ impl Site<'_> {
         command
     }
 
-    /// Removes what builds make from downloads. First out of the way, so that a cache without
-    /// half-removed entries is there whatever happens.
-    pub(crate) fn make_cold(&self) -> Result<()> {
-        let trash = self.project.work.join("trash");
-        clear(&trash)?;
-        fs::create_dir_all(&trash)?;
+    /// Takes what builds make from downloads out of the cache, and returns where it is.
+    pub(crate) fn put_aside(&self) -> Result<PathBuf> {
+        let aside = self.project.work.join("aside");
+        clear(&aside)?;
+        fs::create_dir_all(&aside)?;
         for name in DERIVED.map(Path::new) {
-            match fs::rename(self.project.cache.join(name), trash.join(name)) {
+            match fs::rename(self.project.cache.join(name), aside.join(name)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error)?,
                 _ => {}
             }
         }
-        clear(&trash)
+        Ok(aside)
+    }
+
+    /// Removes what builds make from downloads. First out of the way, so that there is a cache
+    /// without half-removed entries whatever happens.
+    fn make_cold(&self) -> Result<()> {
+        clear(&self.put_aside()?)
     }
 
     /// Fails unless a finished build in `out` has the first build's sums.
