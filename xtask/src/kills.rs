@@ -42,7 +42,7 @@ impl Default for Series {
 
 /// A process that was killed may take so long to vanish with all that it has started, on a machine
 /// that is busy; the statistics tell what it took.
-const DEATH: Duration = Duration::from_secs(5);
+const DEATH: Duration = Duration::from_secs(20);
 /// osb promises to end within three seconds of Ctrl-C, on a machine that is not busy.
 const END: Duration = Duration::from_secs(15);
 /// What osb promises.
@@ -244,7 +244,9 @@ fn kill(
         let asked = Instant::now();
         let status = wait(&mut child, END)?;
         let ending = asked.elapsed();
-        let dying = family.gone(DEATH)?;
+        let name = if signal == Signal::KILL { "SIGKILL" } else { "SIGINT" };
+        let dying =
+            family.gone(DEATH).with_context(|| format!("{name}, osb ended with {status}"))?;
         before.check()?;
         let temporary = names(&site.temporary);
         ensure!(temporary.is_empty(), "temporary files are left: {temporary:?}");
@@ -259,7 +261,7 @@ fn kill(
                 site.nothing_left()?;
             }
         }
-        statistics.add(signal, point, &stage(&log)?, ending + dying);
+        statistics.add(name, point, &stage(&log)?, ending + dying);
         return Ok(());
     }
     bail!("ten builds in a row were done before they were killed")
@@ -308,8 +310,7 @@ struct Statistics {
 }
 
 impl Statistics {
-    fn add(&mut self, signal: Signal, point: Duration, stage: &str, time: Duration) {
-        let name = if signal == Signal::KILL { "SIGKILL" } else { "SIGINT" };
+    fn add(&mut self, name: &'static str, point: Duration, stage: &str, time: Duration) {
         let (at, took) = (point.as_secs_f64(), time.as_millis());
         eprintln!("    {name:7} at {at:5.1} s, {stage}: gone after {took} ms");
         *self.stages.entry(name).or_default().entry(stage.to_owned()).or_default() += 1;
