@@ -5,10 +5,13 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod bench;
+mod beside;
 mod boot;
 mod equivalence;
 mod full;
+mod host;
 mod image;
+mod kills;
 mod kubernetes;
 mod project;
 mod referee;
@@ -48,11 +51,13 @@ enum Task {
     },
     /// Only the comparison of osb's resolver with apt
     Referee,
-    /// Only the long proofs: a second build like the one that is there, and an interrupted one
+    /// Only the long proofs: a second build like the one that is there, killed ones, two at once
     Proofs {
         /// The folder that `osb build` wrote to
         #[arg(default_value = "out")]
         folder: PathBuf,
+        #[command(flatten)]
+        series: kills::Series,
     },
     /// Only the build by an ordinary user, who must get the same bytes
     User {
@@ -70,7 +75,7 @@ enum Task {
     Container(equivalence::container::Container),
     /// The same as test, and with --full the long proofs too
     Ci {
-        /// Compare with apt, build twice, interrupt a build
+        /// Compare with apt, build twice, kill builds, build beside each other
         #[arg(long)]
         full: bool,
     },
@@ -82,7 +87,7 @@ fn main() -> ExitCode {
         Task::Test { quick } => test::run(quick, false),
         Task::Image { folder, recipe } => test::image(&recipe, &folder),
         Task::Referee => test::referee(),
-        Task::Proofs { folder } => test::proofs(&folder),
+        Task::Proofs { folder, series } => test::proofs(&folder, &series),
         Task::User { folder } => test::user(&folder),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
         Task::Bench(bench) => bench::run(&bench),

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use osb_boot::Tools;
 
+use crate::kills::Series;
 use crate::project::{DEFAULT, Image, Project};
 use crate::steps::{Steps, show};
 use crate::{boot, full, image, kubernetes, referee, user};
@@ -29,7 +30,7 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
         }
         if full && image.name == DEFAULT {
             referee::check(&mut steps, &project, &tools);
-            full::check(&mut steps, &project, &image);
+            full::check(&mut steps, &project, &image, &Series::default());
             kubernetes::check(&mut steps, &project, &image.recipe);
         }
     }
@@ -46,13 +47,13 @@ pub(crate) fn image(name: &str, folder: &Path) -> Result<Steps> {
     Ok(steps)
 }
 
-/// Only the second build and the interrupted one, to compare with the artifacts in `folder`.
-pub(crate) fn proofs(folder: &Path) -> Result<Steps> {
+/// Only the long proofs, with the artifacts in `folder` to compare with.
+pub(crate) fn proofs(folder: &Path, series: &Series) -> Result<Steps> {
     let project = Project::find()?;
     let image = project.image(DEFAULT, folder)?;
     let mut steps = Steps::default();
     release(&mut steps, &project);
-    full::check(&mut steps, &project, &image);
+    full::check(&mut steps, &project, &image, series);
     Ok(steps)
 }
 

@@ -46,6 +46,19 @@ pub enum AptError {
         /// The field as written.
         date: String,
     },
+    /// The Release is older than one that was seen at the same URL: its signature is good, but
+    /// somebody may be hiding security updates.
+    #[error("source {name:?}: {url} is dated {offered}, but it has been seen of {seen}")]
+    Older {
+        /// The source's name.
+        name: String,
+        /// What was checked.
+        url: String,
+        /// `Date` of what the server offers.
+        offered: String,
+        /// `Date` of what it has offered before.
+        seen: String,
+    },
     /// The server answered with another suite than the one asked for.
     #[error(
         "source {name:?}: asked for the suite {asked:?}, but {url} describes suite {suite:?}, codename {codename:?}"
@@ -123,7 +136,7 @@ pub enum AptError {
         url: String,
     },
     /// The transfer failed, after all retries.
-    #[error("fetching {url} failed {attempts} times, last: {reason}")]
+    #[error("fetching {url} failed after {attempts} {}: {reason}", if *attempts == 1 { "attempt" } else { "attempts" })]
     Network {
         /// The URL.
         url: String,
@@ -131,6 +144,14 @@ pub enum AptError {
         attempts: u32,
         /// The last failure.
         reason: String,
+    },
+    /// A page for people came in place of the file.
+    #[error(
+        "{url} gives a web page in place of the file: the error page of a proxy, or the login page of this network"
+    )]
+    WebPage {
+        /// The URL.
+        url: String,
     },
     /// A URL that this crate cannot fetch.
     #[error("{url:?} is not a URL that osb can fetch: {reason}")]
@@ -222,11 +243,12 @@ impl AptError {
             AptError::Signature { .. }
             | AptError::Expired { .. }
             | AptError::FromTheFuture { .. }
+            | AptError::Older { .. }
             | AptError::WrongSuite { .. }
             | AptError::Digest { .. }
             | AptError::Size { .. } => Kind::Verification,
             AptError::NotOffered { .. } | AptError::NotFound { .. } => Kind::NotFound,
-            AptError::Network { .. } => Kind::Network,
+            AptError::Network { .. } | AptError::WebPage { .. } => Kind::Network,
             AptError::BadUrl { .. }
             | AptError::Syntax { .. }
             | AptError::Field { .. }

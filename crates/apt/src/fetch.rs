@@ -10,6 +10,8 @@
 //! and is hashed again whenever it is used: a damaged entry is fetched anew. An interrupted run
 //! leaves at most `.part*` files behind.
 
+mod limits;
+mod redirect;
 mod store;
 mod transfer;
 
@@ -22,6 +24,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::AptError;
+pub use limits::Limits;
+use limits::Pace;
 use transfer::{Failure, Transport};
 
 /// A file to fetch into the package cache.
@@ -67,8 +71,7 @@ pub struct Fetcher {
     cache: PathBuf,
     cancel: Arc<AtomicBool>,
     offline: bool,
-    attempts: u32,
-    pause: Duration,
+    limits: Limits,
 }
 
 impl Fetcher {
@@ -77,16 +80,16 @@ impl Fetcher {
     /// Setting `cancel` ends every transfer with [`AptError::Cancelled`] at its next block. With
     /// `offline` only the cache is used (`file:` URLs are local and stay allowed).
     pub fn new(cache: &Path, cancel: Arc<AtomicBool>, offline: bool) -> Fetcher {
-        let transport = Transport::new();
-        let pause = Duration::from_millis(400);
-        Fetcher { transport, cache: cache.to_owned(), cancel, offline, attempts: 4, pause }
+        let limits = Limits::default();
+        let transport = Transport::new(&limits);
+        Fetcher { transport, cache: cache.to_owned(), cancel, offline, limits }
     }
 
-    /// Tries each transfer `attempts` times (at least once), with `pause` before the second and
-    /// twice the last pause before each further attempt.
+    /// The same with other bounds for its transfers.
     #[must_use]
-    pub fn with_retries(mut self, attempts: u32, pause: Duration) -> Fetcher {
-        (self.attempts, self.pause) = (attempts.max(1), pause);
+    pub fn with_limits(mut self, limits: Limits) -> Fetcher {
+        self.transport = Transport::new(&limits);
+        self.limits = limits;
         self
     }
 
@@ -109,19 +112,30 @@ impl Fetcher {
     ///
     /// # Errors
     /// [`AptError::NotFound`], [`AptError::Network`] after all attempts, [`AptError::Size`] when
-    /// there is more than `limit`, [`AptError::Offline`], [`AptError::Cancelled`].
+    /// there is more than `limit`, [`AptError::WebPage`], [`AptError::Offline`],
+    /// [`AptError::Cancelled`].
     pub fn get_small(&self, url: &str, limit: u64) -> Result<Vec<u8>, AptError> {
         self.forbid_network("this file", url)?;
         self.retry(url, |_| {
             let mut body = self.transport.open(url, None)?;
             let mut bytes = Vec::new();
             let mut block = vec![0; 16 << 10];
+            let begun = Instant::now();
+            let mut pace = Pace::new(&self.limits);
             loop {
                 self.check_cancelled()?;
                 let n = body.read(&mut block)?;
                 bytes.extend_from_slice(&block[..n]);
+                if n == 0 && transfer::is_web_page(&bytes) {
+                    return Err(AptError::WebPage { url: url.to_owned() }.into());
+                }
                 if n == 0 {
                     return Ok(bytes);
+                }
+                pace.count(n).map_err(Failure::Transient)?;
+                if begun.elapsed() > self.limits.small {
+                    let seconds = self.limits.small.as_secs_f64();
+                    return Err(Failure::Transient(format!("it took more than {seconds:.1} s")));
                 }
                 if bytes.len() as u64 > limit {
                     return Err(Failure::Final(AptError::Size {
@@ -270,7 +284,7 @@ impl Fetcher {
         url: &str,
         mut attempt: impl FnMut(u32) -> Result<T, Failure>,
     ) -> Result<T, AptError> {
-        let mut pause = self.pause;
+        let mut pause = self.limits.pause;
         let mut number = 0;
         loop {
             self.check_cancelled()?;
@@ -279,7 +293,7 @@ impl Fetcher {
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Transient(reason)) => {
                     number += 1;
-                    if number >= self.attempts {
+                    if number >= self.limits.attempts {
                         let url = url.to_owned();
                         return Err(AptError::Network { url, attempts: number, reason });
                     }

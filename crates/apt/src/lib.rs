@@ -30,7 +30,7 @@ mod universe;
 
 pub use deb822::{Deb822Error, Field, Stanza, Stanzas};
 pub use error::{AptError, Kind};
-pub use fetch::{FetchEvent, Fetcher, Wanted};
+pub use fetch::{FetchEvent, Fetcher, Limits, Wanted};
 pub use index::{MultiArch, Priority, Record, parse_packages};
 pub use lock::{Change, LOCK_VERSION, Lock, LockError, LockedPackage, LockedSource, LockedTool};
 pub use locking::{LockEvent, LockRequest, lock};

@@ -5,6 +5,7 @@
 //! or beside (`Release` with `Release.gpg`).
 
 mod read;
+mod signed;
 
 use std::collections::HashSet;
 
@@ -14,12 +15,8 @@ use crate::error::AptError;
 use crate::fetch::Fetcher;
 use crate::index::Record;
 use crate::mirror::{Pin, SourceSpec};
-use crate::openpgp::{Keyring, Verified};
 use crate::release::Release;
-
-/// A Release file is not larger than this, in bytes: Debian's, with all its architectures, has
-/// 200 kB.
-const MAX_RELEASE: u64 = 16 << 20;
+use signed::Signed;
 
 /// A repository whose signature was checked, with its packages.
 #[derive(Clone, Debug)]
@@ -78,9 +75,11 @@ pub fn open(
     fetcher: &Fetcher,
     now: i64,
 ) -> Result<Repository, AptError> {
-    let (verified, url) = signed_release(source, fetcher, now)?;
-    let release = Release::parse(&verified.text, &url)?;
-    release.check(&source.name, &url, &source.suite, now)?;
+    let signed = signed::fetch(source, fetcher, now)?;
+    let Signed { verified, url, .. } = &signed;
+    let release = Release::parse(&verified.text, url)?;
+    release.check(&source.name, url, &source.suite, now)?;
+    signed.keep(source, &release, fetcher, now)?;
 
     let indices = read::indices(source, &release, architectures)?;
     let parts: Vec<Result<Vec<Record>, AptError>> = std::thread::scope(|scope| {
@@ -104,7 +103,7 @@ pub fn open(
         pins: source.pins.clone(),
         release_sha256: to_hex(&sha256(verified.text.as_bytes())),
         date: release.date,
-        signed_by: verified.certificate,
+        signed_by: verified.certificate.clone(),
         records,
     })
 }
@@ -125,49 +124,6 @@ fn sort_and_unite(records: &mut Vec<Record>) {
             &b.sha256,
         ))
     });
-}
-
-/// Fetches `InRelease`, else `Release` and `Release.gpg`, and checks the signature.
-///
-/// What was verified is kept, as it came, for `--offline`.
-fn signed_release(
-    source: &SourceSpec,
-    fetcher: &Fetcher,
-    now: i64,
-) -> Result<(Verified, String), AptError> {
-    let folder = source.release_url();
-    let (inline, text, detached) =
-        (format!("{folder}InRelease"), format!("{folder}Release"), format!("{folder}Release.gpg"));
-    let refuse = |url: &str| {
-        let (name, url) = (source.name.clone(), url.to_owned());
-        move |error| AptError::Signature { name, url, error }
-    };
-    let keyring = Keyring::new(&source.keys).map_err(refuse(&inline))?;
-    let local = folder.starts_with("file:");
-    let get = |url: &str| match fetcher.get_small(url, MAX_RELEASE) {
-        Err(AptError::Offline { what, url }) => fetcher
-            .recall(&url)
-            .ok_or(AptError::Offline { what: format!("{what} of source {:?}", source.name), url }),
-        other => other,
-    };
-    let keep = |url: &str, bytes: &[u8]| {
-        if local || fetcher.is_offline() { Ok(()) } else { fetcher.remember(url, bytes) }
-    };
-    match get(&inline) {
-        Ok(message) => {
-            let verified = keyring.verify_cleartext(&message, now).map_err(refuse(&inline))?;
-            keep(&inline, &message)?;
-            return Ok((verified, inline));
-        }
-        Err(AptError::NotFound { .. } | AptError::Offline { .. }) => {}
-        Err(error) => return Err(error),
-    }
-    let message = get(&text)?;
-    let signature = get(&detached)?;
-    let verified = keyring.verify_detached(&message, &signature, now).map_err(refuse(&text))?;
-    keep(&text, &message)?;
-    keep(&detached, &signature)?;
-    Ok((verified, text))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::fetcher;
-use osb_apt::{AptError, FetchEvent, Fetcher, Kind, Wanted};
+use osb_apt::{AptError, FetchEvent, Fetcher, Kind, Limits, Wanted};
 use osb_testrepo::{Fault, Server, TestRepo, serve};
 
 /// Bytes that differ from place to place, so that a misplaced part is noticed.
@@ -137,8 +137,17 @@ fn a_server_that_ignores_the_range_gives_a_whole_file() {
 }
 
 #[test]
-fn a_wrong_content_range_is_not_believed() {
-    let case = case(&[Fault::CutAfter(100_000), Fault::WrongContentRange]);
+fn a_range_of_something_else_is_not_believed() {
+    for wrong in [Fault::WrongContentRange, Fault::WrongTotal, Fault::WrongTag] {
+        let case = case(&[Fault::CutAfter(100_000), wrong]);
+        case.must_succeed();
+        assert_eq!(case.server.requests(), ["/a.deb", "/a.deb (range)", "/a.deb"]);
+    }
+}
+
+#[test]
+fn a_refused_range_gives_a_whole_file() {
+    let case = case(&[Fault::CutAfter(100_000), Fault::Status(416)]);
     case.must_succeed();
     assert_eq!(case.server.requests(), ["/a.deb", "/a.deb (range)", "/a.deb"]);
 }
@@ -185,7 +194,18 @@ fn a_changed_byte_is_found() {
 /// The file changes between the two halves: If-Range gives the whole new one.
 #[test]
 fn a_file_that_changes_in_between_is_not_stitched_together() {
-    let case = case(&[Fault::CutAfter(100_000)]);
+    changes_in_between(&[Fault::CutAfter(100_000)]);
+}
+
+/// The server gives the second half of the new file, as if nothing had happened.
+#[test]
+fn halves_of_two_files_are_found_by_the_digest() {
+    let server = changes_in_between(&[Fault::CutAfter(100_000), Fault::IgnoreIfRange]);
+    assert_eq!(server.requests(), ["/a.deb", "/a.deb (range)", "/a.deb"]);
+}
+
+fn changes_in_between(faults: &[Fault]) -> Server {
+    let case = case(faults);
     let old = content(9, 300_000);
     case.repo.put("a.deb", &old);
     let changed = AtomicBool::new(false);
@@ -198,6 +218,7 @@ fn a_file_that_changes_in_between_is_not_stitched_together() {
         .fetch_all(std::slice::from_ref(&case.wanted), 1, &progress)
         .unwrap();
     assert_eq!(std::fs::read(&paths[0]).unwrap(), case.bytes);
+    case.server
 }
 
 #[test]
@@ -226,7 +247,7 @@ fn cancelling_stops_soon_and_leaves_nothing() {
     let case = case(&[Fault::Status(503); 1]);
     let cancel = Arc::new(AtomicBool::new(false));
     let fetcher = Fetcher::new(case.cache.path(), Arc::clone(&cancel), false)
-        .with_retries(5, Duration::from_secs(60));
+        .with_limits(Limits { pause: Duration::from_secs(60), ..Limits::default() });
     let start = Instant::now();
     let error = std::thread::scope(|scope| {
         scope.spawn(|| {

@@ -293,6 +293,32 @@ fn offline_uses_verified_copies_and_verifies_them_again() {
     }
 }
 
+/// With a good signature, and valid still: a mirror that has been turned back.
+#[test]
+fn an_older_release_is_refused() {
+    let key = Key::new(1);
+    let dated = |date| debs(Suite::new("trixie")).signed_by(&key).dated(date);
+    for signing in [Signing::Inline, Signing::Detached] {
+        let (repo, server) = served(dated(NOW - 100).signing(signing));
+        let cache = tempfile::tempdir().unwrap();
+        let source = source(&server.url(), "trixie", &key);
+        let open = || osb_apt::open(&source, &["arm64"], &fetcher(cache.path()), NOW);
+        assert_eq!(open().unwrap().date, NOW - 100);
+        repo.write(&dated(NOW - 200).signing(signing));
+        let error = open().unwrap_err();
+        assert!(matches!(error, AptError::Older { .. }), "{error:?}");
+        assert_eq!(error.kind(), Kind::Verification);
+        // What is kept must be signed to count.
+        for entry in std::fs::read_dir(cache.path().join("releases-v1")).unwrap() {
+            std::fs::write(entry.unwrap().path(), "garbage").unwrap();
+        }
+        assert_eq!(open().unwrap().date, NOW - 200);
+        repo.write(&dated(NOW - 50).signing(signing));
+        assert_eq!(open().unwrap().date, NOW - 50);
+        assert!(open().is_ok(), "the same again");
+    }
+}
+
 #[test]
 fn file_urls_work_too() {
     let key = Key::new(1);

@@ -191,7 +191,7 @@ impl<'a> Chamber<'a> {
 
     /// The error for a failed program, after its output was kept.
     fn failed(&self, what: &str, status: i32, tail: &[u8]) -> Result<BuildError, BuildError> {
-        let log = self.job.cache.root.join("failure.log");
+        let log = self.job.cache.failure_log();
         fs::write(&log, tail).map_err(BuildError::io("writing", &log))?;
         Ok(BuildError::Command {
             layer: self.layer.clone(),

@@ -10,11 +10,11 @@ use osb_metadata::{
     SourceInfo,
 };
 
-use crate::emit::{ARTIFACTS, Disk, Emitted};
+use crate::emit::{self, Disk, Emitted};
 use crate::error::BuildError;
 use crate::event::Artifact;
 use crate::job::Job;
-use crate::locking;
+use crate::partial;
 use crate::plan::Plan;
 
 /// Version of the kubelet in the image: what makes it a Kubernetes node.
@@ -142,14 +142,14 @@ pub(crate) fn publish(
         artifacts.push(Artifact { path, size: file.size, sha256: Some(to_hex(&file.sha256)) });
     }
     let path = output.join("metadata.json");
-    locking::write(&path, &text)?;
+    partial::write(&path, &text)?;
     let digest = osb_checksum::sha256(text.as_bytes());
     add(output, &mut sums, "metadata.json", digest)?;
     let sha256 = Some(to_hex(&digest));
     artifacts.push(Artifact { path, size: text.len() as u64, sha256 });
     let text = sums.to_string();
     let path = output.join("SHA256SUMS");
-    locking::write(&path, &text)?;
+    partial::write(&path, &text)?;
     artifacts.push(Artifact { path, size: text.len() as u64, sha256: None });
     fs::File::open(output)
         .and_then(|folder| folder.sync_all())
@@ -159,10 +159,7 @@ pub(crate) fn publish(
 
 /// Removes what an earlier build wrote into the folder.
 fn retract(output: &Path) -> Result<(), BuildError> {
-    let described = ARTIFACTS.into_iter().chain(["metadata.json"]);
-    let mut names = vec!["SHA256SUMS".to_owned()];
-    names.extend(described.flat_map(|name| [format!("{name}.sha256"), name.to_owned()]));
-    for path in names.into_iter().map(|name| output.join(name)) {
+    for path in emit::written().into_iter().map(|name| output.join(name)) {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(BuildError::io("removing", path)(error));
@@ -179,5 +176,5 @@ fn add(output: &Path, sums: &mut Sums, name: &str, digest: Digest) -> Result<(),
     for sums in [&mut own, sums] {
         sums.insert(name, digest).map_err(|error| BuildError::Recipe(error.to_string()))?;
     }
-    locking::write(&output.join(format!("{name}.sha256")), &own.to_string())
+    partial::write(&output.join(format!("{name}.sha256")), &own.to_string())
 }

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use osb_board::Boot;
 use osb_checksum::Sha256Writer;
@@ -14,44 +14,21 @@ use osb_recipe::{Arch, Recipe};
 use osb_sink::{HashSink, Sink, SparseFile, Tee, ZstdSink};
 use osb_tree::Tree;
 
+use crate::cache::Lease;
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::options::Only;
+use crate::partial::Partial;
 use crate::plan::Plan;
 
 /// Every artifact that a build can write.
-pub(crate) const ARTIFACTS: [&str; 3] = ["disk.img", "rootfs.tar.gz", "sd.img.zst"];
+const ARTIFACTS: [&str; 3] = ["disk.img", "rootfs.tar.gz", "sd.img.zst"];
 
 /// Compression of `sd.img.zst`: 3 is the level that saturates a card writer; 19 is 100 times
 /// slower for 10 % less.
 const ZSTD_LEVEL: i32 = 3;
 /// Compression of `rootfs.tar.gz`, gzip's own default.
 const GZIP_LEVEL: u32 = 6;
-
-/// A file under its temporary name, which goes with it unless it was renamed.
-pub(crate) struct Partial(PathBuf);
-
-impl Partial {
-    /// Gives the file its final name.
-    pub(crate) fn rename(self, to: &Path) -> io::Result<()> {
-        fs::rename(&self.0, to)
-    }
-}
-
-impl std::ops::Deref for Partial {
-    type Target = Path;
-
-    fn deref(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        // After a rename there is nothing to remove.
-        let _ = fs::remove_file(&self.0);
-    }
-}
 
 /// A written file, still under its temporary name.
 pub(crate) struct Emitted {
@@ -241,7 +218,7 @@ pub(crate) fn write_rootfs(job: &Job, tree: &Tree, boot: &Boot) -> Result<Emitte
 
 /// The temporary name of an artifact, in the folder where it will lie.
 fn partial(job: &Job, name: &str) -> Partial {
-    Partial(job.options.output.join(format!(".{name}.partial")))
+    Partial::of(&job.options.output.join(name))
 }
 
 fn sync(writer: BufWriter<File>, path: &Path) -> Result<(), BuildError> {
@@ -252,19 +229,25 @@ fn sync(writer: BufWriter<File>, path: &Path) -> Result<(), BuildError> {
         .map_err(BuildError::io("writing out", path))
 }
 
-/// Removes what an earlier run left under temporary names, and makes the folder.
-pub(crate) fn prepare_output(job: &Job) -> Result<(), BuildError> {
+/// Makes the folder, takes it for this run alone, and removes what a run that was killed left there
+/// under temporary names.
+pub(crate) fn prepare_output(job: &Job) -> Result<Lease, BuildError> {
     let output = &job.options.output;
     fs::create_dir_all(output).map_err(BuildError::io("making", output))?;
-    remove_partials(job)
+    let busy = format!("another run of osb is writing to {}", output.display());
+    let lease = job.claim(output, &busy)?;
+    for name in written() {
+        drop(partial(job, &name));
+    }
+    Ok(lease)
 }
 
-/// Removes everything that has a temporary name.
-pub(crate) fn remove_partials(job: &Job) -> Result<(), BuildError> {
-    for name in ARTIFACTS {
-        drop(partial(job, name));
-    }
-    Ok(())
+/// Everything that a build may write into its folder, the sums first.
+pub(crate) fn written() -> Vec<String> {
+    let mut names = vec!["SHA256SUMS".to_owned()];
+    let described = ARTIFACTS.into_iter().chain(["metadata.json"]);
+    names.extend(described.flat_map(|name| [format!("{name}.sha256"), name.to_owned()]));
+    names
 }
 
 fn mib(bytes: u64) -> String {

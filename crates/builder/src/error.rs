@@ -111,6 +111,9 @@ pub enum BuildError {
         /// What the system said.
         source: io::Error,
     },
+    /// Others have what this run needs alone, and it is not to wait.
+    #[error("{0}")]
+    Busy(String),
     /// The caller asked to stop.
     #[error("interrupted")]
     Cancelled,
@@ -166,13 +169,25 @@ impl BuildError {
             {
                 format!("did you mean {}?", nearest.join(", "))
             }
+            BuildError::Apt(error) if error.kind() == Kind::Network => {
+                "check the network, or choose another mirror with --mirror; what is downloaded is \
+                 kept, the next run goes on"
+                    .into()
+            }
+            BuildError::Apt(AptError::Digest { .. } | AptError::Size { .. }) => {
+                "the mirror is being updated, or is broken: try later, or another with --mirror"
+                    .into()
+            }
             BuildError::Command { log, .. } => {
                 format!("{} has more of what it printed", log.display())
             }
-            BuildError::Rollback { .. } => {
-                "choose a mirror that is up to date; to go back on purpose, remove the lock".into()
+            BuildError::Rollback { .. } | BuildError::Apt(AptError::Older { .. }) => {
+                "choose a mirror that is up to date; to go back on purpose, remove the lock and the \
+                 folder releases-v1 of the cache"
+                    .into()
             }
             BuildError::LockDrift(_) => "run `osb lock` and commit the new lock".into(),
+            BuildError::Busy(_) => "try again when they have ended, or without --no-wait".into(),
             BuildError::Host(_) => "`osb doctor` lists everything osb needs".into(),
             BuildError::OtherIds(_) => {
                 "choose another one with --cache-dir or OSB_CACHE_DIR, or remove it as the user who \

@@ -19,15 +19,9 @@ const FILE: &str = "ids";
 /// ones (65534).
 const OWNER: u32 = 65533;
 
-/// Checks the file, or makes it in a cache that has none.
-pub(crate) fn check(cache: &Path) -> Result<(), BuildError> {
-    let path = cache.join(FILE);
-    let owner = match fs::symlink_metadata(&path) {
-        Ok(stat) => (stat.uid(), stat.gid()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return make(cache, &path),
-        Err(error) => return Err(BuildError::io("looking at", path)(error)),
-    };
-    if owner == (OWNER, OWNER) { Ok(()) } else { Err(BuildError::OtherIds(cache.to_owned())) }
+/// Checks the file, or makes it, in the folder `work` first, in a cache that has none.
+pub(crate) fn check(cache: &Path, work: &Path) -> Result<(), BuildError> {
+    if owner_shows(cache)? { Ok(()) } else { make(cache, work) }
 }
 
 /// Whether the files of a cache that may be there belong to whom they seem to.
@@ -35,7 +29,18 @@ pub(crate) fn check(cache: &Path) -> Result<(), BuildError> {
 /// # Errors
 /// [`BuildError::OtherIds`] if not.
 pub fn check_owner(cache: &Path) -> Result<(), BuildError> {
-    if cache.join(FILE).exists() { check(cache) } else { Ok(()) }
+    owner_shows(cache).map(drop)
+}
+
+/// Whether the file is there; it is an error if its owner is not the one that it was given.
+fn owner_shows(cache: &Path) -> Result<bool, BuildError> {
+    let path = cache.join(FILE);
+    match fs::symlink_metadata(&path) {
+        Ok(stat) if (stat.uid(), stat.gid()) == (OWNER, OWNER) => Ok(true),
+        Ok(_) => Err(BuildError::OtherIds(cache.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(BuildError::io("looking at", path)(error)),
+    }
 }
 
 fn no_owners(cache: &Path, error: &io::Error) -> Need {
@@ -47,14 +52,15 @@ fn no_owners(cache: &Path, error: &io::Error) -> Need {
     )
 }
 
-fn make(cache: &Path, path: &Path) -> Result<(), BuildError> {
+fn make(cache: &Path, work: &Path) -> Result<(), BuildError> {
     let temporary = tempfile::Builder::new()
-        .prefix(".ids-")
-        .make_in(cache, |path| File::create_new(path))
-        .map_err(BuildError::io("making a file in", cache))?;
+        .prefix("ids-")
+        .make_in(work, |path| File::create_new(path))
+        .map_err(BuildError::io("making a file in", work))?;
     chown(temporary.path(), Some(OWNER), Some(OWNER))
         .map_err(|error| Missing::from(no_owners(cache, &error)))?;
-    temporary.persist(path).map(drop).map_err(|error| BuildError::io("making", path)(error.error))
+    let path = cache.join(FILE);
+    temporary.persist(&path).map(drop).map_err(|error| BuildError::io("making", path)(error.error))
 }
 
 #[cfg(test)]
@@ -68,10 +74,11 @@ mod tests {
             return;
         }
         let cache = tempfile::tempdir().unwrap();
-        check(cache.path()).unwrap();
-        check(cache.path()).unwrap();
+        let check = || check(cache.path(), cache.path());
+        check().unwrap();
+        check().unwrap();
         chown(cache.path().join(FILE), Some(65534), Some(65534)).unwrap();
-        let error = check(cache.path()).unwrap_err();
+        let error = check().unwrap_err();
         assert!(matches!(error, BuildError::OtherIds(_)), "{error}");
         assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 1);
     }

@@ -1,5 +1,6 @@
 //! One run: its options, its stages and their times.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -7,6 +8,7 @@ use std::time::Instant;
 use osb_sandbox::{Program, Stats};
 
 use crate::cache::Cache;
+use crate::cache::lease::{Claim, Lease, Patience};
 use crate::error::BuildError;
 use crate::event::{Event, StageTime};
 use crate::options::Options;
@@ -26,7 +28,9 @@ impl<'a> Job<'a> {
         options: &'a Options,
         events: &'a (dyn Fn(Event) + Sync),
     ) -> Result<Self, BuildError> {
-        let cache = Cache::open(&options.cache)?;
+        let tell = |text| events(Event::Note(text));
+        let patience = Patience { cancel: &options.cancel, tell: &tell, wait: true };
+        let cache = Cache::open(&options.cache, &patience)?;
         Ok(Job { options, cache, events, stages: Mutex::default(), programs: Mutex::default() })
     }
 
@@ -56,6 +60,13 @@ impl<'a> Job<'a> {
             return Err(BuildError::Cancelled);
         }
         Ok(())
+    }
+
+    /// Takes a lock on a folder for this run alone; `busy` says who else may have it.
+    pub(crate) fn claim(&self, folder: &Path, busy: &str) -> Result<Lease, BuildError> {
+        let tell = |text| self.note(text);
+        let patience = Patience { cancel: &self.options.cancel, tell: &tell, wait: true };
+        Lease::take(folder, Claim::Alone, busy, &patience)
     }
 
     /// Keeps what ran in a sandbox for the report of the current stage.

@@ -23,6 +23,7 @@ mod job;
 mod locking;
 mod options;
 mod packages;
+mod partial;
 mod plan;
 mod seal;
 mod settings;
@@ -39,6 +40,7 @@ use osb_sandbox::{Missing, Verdict};
 use crate::emit::Emitted;
 use crate::job::Job;
 
+pub use cache::{Bucket, Keep, Lease, Pruning, contents, prune};
 pub use error::BuildError;
 pub use event::{Artifact, Event, Report, StageTime};
 pub use ids::check_owner;
@@ -112,13 +114,9 @@ fn write(
     plan: &plan::Plan,
     tree: &osb_tree::Tree,
 ) -> Result<Vec<Artifact>, BuildError> {
-    emit::prepare_output(job)?;
-    let written = write_forms(job, lock, plan, tree);
-    if written.is_err() {
-        // If that fails, too, the first failure is the one to tell; the next run tries again.
-        let _ = emit::remove_partials(job);
-    }
-    written
+    // Two runs may write to one folder, one after the other.
+    let _lease = emit::prepare_output(job)?;
+    write_forms(job, lock, plan, tree)
 }
 
 fn write_forms(
@@ -165,7 +163,16 @@ pub fn lock(options: &Options, events: &(dyn Fn(Event) + Sync)) -> Result<LockRe
     locking::renew(&Job::new(options, events)?)
 }
 
-/// Downloads and unpacks the locked tool set `set`, and returns its tree.
+/// A tool set, unpacked.
+#[derive(Debug)]
+pub struct Tools {
+    /// The folder that is the root of its tree.
+    pub root: PathBuf,
+    /// While this lives, the tree stays: nobody prunes it.
+    pub lease: Lease,
+}
+
+/// Downloads and unpacks the locked tool set `set`.
 ///
 /// # Errors
 /// See [`BuildError`].
@@ -173,7 +180,8 @@ pub fn tools(
     options: &Options,
     set: &str,
     events: &(dyn Fn(Event) + Sync),
-) -> Result<PathBuf, BuildError> {
+) -> Result<Tools, BuildError> {
     let job = Job::new(options, events)?;
-    with_lock(&job, |lock| tools::unpack(&job, lock, set))
+    let root = with_lock(&job, |lock| tools::unpack(&job, lock, set))?;
+    Ok(Tools { root, lease: job.cache.into_lease() })
 }

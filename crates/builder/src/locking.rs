@@ -1,14 +1,12 @@
 //! The lock: read, checked against the recipe, made anew where it must be.
 
-use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use osb_apt::{Change, Kind, Lock, LockEvent, LockRequest};
 
 use crate::error::BuildError;
 use crate::job::Job;
-use crate::sources;
+use crate::{partial, sources};
 
 /// What `osb lock` did.
 #[derive(Debug)]
@@ -75,7 +73,10 @@ pub(crate) fn renew(job: &Job) -> Result<LockReport, BuildError> {
     }
     let written = old.as_ref() != Some(&lock);
     if written {
-        write(path, &lock.to_toml())?;
+        let folder = partial::folder(path);
+        let busy = format!("another run of osb is writing to {}", folder.display());
+        let _lease = job.claim(folder, &busy)?;
+        partial::write(path, &lock.to_toml())?;
     }
     Ok(LockReport { lock, changes, written })
 }
@@ -99,24 +100,9 @@ fn no_older(old: &Lock, new: &Lock) -> Result<(), BuildError> {
 }
 
 fn read(path: &Path) -> Result<Option<Lock>, BuildError> {
+    partial::clear(path)?;
     if !path.exists() {
         return Ok(None);
     }
     Ok(Some(Lock::read(path)?))
-}
-
-/// Writes a small file whole: temporary name, fsync, rename.
-pub(crate) fn write(path: &Path, text: &str) -> Result<(), BuildError> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let fail = |error| BuildError::io("writing", path)(error);
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
-    file.write_all(text.as_bytes()).map_err(fail)?;
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    fs::set_permissions(file.path(), mode).map_err(fail)?;
-    file.as_file().sync_all().map_err(fail)?;
-    file.persist(path).map_err(|error| fail(error.error))?;
-    Ok(())
 }

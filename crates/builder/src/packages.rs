@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use osb_apt::{FetchEvent, LockedPackage, Wanted, join_url};
 use osb_unpack::{Filter, Package, Store, UnpackError};
 
+use crate::cache;
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::sources;
@@ -103,6 +104,7 @@ pub(crate) fn take_apart(
 /// Opens packages that were taken apart, in the same order.
 pub(crate) fn open(store: &Store, packages: &[&LockedPackage]) -> Result<Vec<Package>, BuildError> {
     let open = |package: &&LockedPackage| {
+        cache::has(&store.folder(&package.sha256));
         store.open(&package.sha256).map_err(|source| unpack_error(package, source))
     };
     packages.iter().map(open).collect()

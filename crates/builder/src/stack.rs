@@ -9,7 +9,7 @@ use osb_tree::{Stack, Tree, scan_layer};
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::plan::Plan;
-use crate::{chamber, dressing, install, packages, seal};
+use crate::{cache, chamber, dressing, install, packages, seal};
 
 /// Downloads and takes apart the packages of the layers that must be built, and the artifacts of
 /// all. Returns the folder of artifacts, named by their digests.
@@ -96,7 +96,7 @@ fn half(
     make: impl FnOnce(&[PathBuf]) -> Result<String, BuildError>,
 ) -> Result<(), BuildError> {
     let Some((folder, below)) = folders.split_last() else { return Ok(()) };
-    if folder.is_dir() {
+    if cache::has(folder) {
         job.note(format!("{stage} {name}: unchanged"));
         return Ok(());
     }

@@ -16,10 +16,10 @@ use osb_recipe::Arch;
 use osb_unpack::Filter;
 use sha2::{Digest, Sha256};
 
-use crate::chamber;
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::packages;
+use crate::{cache, chamber};
 
 /// Host architectures that every lock has tools for.
 pub(crate) const HOSTS: [&str; 2] = ["amd64", "arm64"];
@@ -127,7 +127,7 @@ pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, Build
         )));
     }
     let tree = folder(job, set, &tools);
-    if tree.is_dir() {
+    if cache::has(&tree) {
         return Ok(tree);
     }
     let wanted: Vec<Wanted> =

@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Boot(Boot),
     /// Tell whether this machine can build, and what is missing
     Doctor(Doctor),
+    /// List what the cache holds, or remove what is not needed
+    Cache(Cache),
     /// Unpack a locked tool set and print its folder
     #[command(hide = true)]
     Tools(Tools),
@@ -187,12 +189,64 @@ pub(crate) struct Doctor {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb cache                              what there is, and how much room it takes
+  osb cache prune                        remove what this version of osb cannot use
+  osb cache prune --older-than 30d       and what no run has used for 30 days
+  osb cache prune --all --dry-run        tell what would go")]
+pub(crate) struct Cache {
+    #[command(subcommand)]
+    pub(crate) action: Option<CacheAction>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheAction {
+    /// List what the cache holds (the default)
+    List,
+    /// Remove what no run needs: folders of former versions, what killed runs left, and more
+    Prune(Prune),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb cache prune --older-than 30d       what no run has made or used for 30 days, too
+  osb cache prune --all                  everything; the next build downloads it again
+  osb cache prune --all --dry-run        tell what would go
+
+Everything in the cache can be made again. Runs that use the cache lose nothing: prune waits until
+they have ended, and runs that begin wait while it takes entries away, which is a moment.")]
+pub(crate) struct Prune {
+    /// Remove entries that no run has made or used for so many days, too
+    #[arg(long, value_name = "DAYS", value_parser = days, conflicts_with = "all")]
+    pub(crate) older_than: Option<u32>,
+    /// Remove every entry
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Tell what would be removed, and remove nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Fail, and do not wait, if other runs use the cache
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Tools {
     /// The set: build, boot, peer or test
     #[arg(value_name = "SET")]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) project: Project,
+}
+
+/// `30` or `30d`.
+fn days(text: &str) -> Result<u32, String> {
+    text.strip_suffix('d')
+        .unwrap_or(text)
+        .parse()
+        .map_err(|_| "expected a number of days, such as 30 or 30d".to_owned())
 }
 
 /// `NAME=VALUE`.
@@ -237,6 +291,14 @@ mod tests {
         assert_eq!(pair("a=b=c"), Ok(("a".into(), "b=c".into())));
         assert!(pair("a").is_err());
         assert!(pair("=b").is_err());
+    }
+
+    #[test]
+    fn days_are_numbers() {
+        assert_eq!((days("30"), days("0d")), (Ok(30), Ok(0)));
+        for bad in ["", "d", "-1", "1h", "1.5", "30dd"] {
+            assert!(days(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -17,7 +17,12 @@ const SOON: Duration = Duration::from_secs(10);
 
 /// Interrupts a run as soon as it waits for `path`, which is not answered.
 fn interrupt_at(world: &World, path: &str, arguments: &[&str]) -> common::Run {
-    world.server.inject(path, &[Fault::Delay(NEVER)]);
+    interrupt_during(world, path, Fault::Delay(NEVER), arguments)
+}
+
+/// Interrupts a run as soon as it has asked for `path`, with which this goes wrong.
+fn interrupt_during(world: &World, path: &str, fault: Fault, arguments: &[&str]) -> common::Run {
+    world.server.inject(path, &[fault]);
     let mut running = Running::start(world, arguments);
     running.wait_until("the request", || world.server.count(path) > 0);
     running.interrupt();
@@ -53,6 +58,17 @@ fn while_a_package_is_awaited() {
     let run = world.succeed(&["tools", "test"]);
     assert!(std::path::Path::new(run.out.trim()).is_dir(), "{run:?}");
     assert_eq!(world.server.count("/tar_1"), 1, "what was missing");
+    world.assert_nothing_half_written();
+}
+
+#[test]
+fn while_a_package_has_stalled() {
+    let world = World::new();
+    world.succeed(&["lock"]);
+    let path = format!("/{}", world.repo.find("tar_1")[0]);
+    let run = interrupt_during(&world, &path, Fault::StallAfter(100), &["tools", "test"]);
+    run.assert_error(130, &["interrupted"]);
+    world.succeed(&["tools", "test"]);
     world.assert_nothing_half_written();
 }
 

@@ -1,5 +1,7 @@
 //! A minimal HTTP/1.1 server of a folder, on a local socket.
 
+mod fault;
+
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
@@ -12,24 +14,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-/// Something that goes wrong with one answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Answer with this status and no body.
-    Status(u16),
-    /// Announce the whole body, send so many bytes of it, then close the connection.
-    CutAfter(usize),
-    /// Announce and send only so many bytes.
-    Shorten(usize),
-    /// Announce no length, send the body followed by these bytes, then close the connection.
-    Append(Vec<u8>),
-    /// Ignore a Range and send the whole file with status 200.
-    IgnoreRange,
-    /// Answer a Range with 206 and a Content-Range of the whole file, but send the rest only.
-    WrongContentRange,
-    /// Wait before answering.
-    Delay(Duration),
-}
+pub use fault::Fault;
 
 #[derive(Debug)]
 struct State {
@@ -139,12 +124,10 @@ impl State {
             let mut faults = self.faults.lock().unwrap();
             faults.get_mut(&request.path).filter(|f| !f.is_empty()).map(|f| f.remove(0))
         };
-        if let Some(Fault::Delay(time)) = fault {
-            std::thread::sleep(time);
-        }
-        if let Some(Fault::Status(status)) = fault {
-            write!(out, "HTTP/1.1 {status} Injected\r\nContent-Length: 0\r\n\r\n")?;
-            return Ok(true);
+        if let Some(fault) = &fault
+            && let Some(again) = fault.answer(out)?
+        {
+            return Ok(again);
         }
         let path = self.folder.join(request.path.trim_start_matches('/'));
         let safe = !request.path.contains("..");
@@ -153,49 +136,37 @@ impl State {
             return Ok(true);
         };
         let tag = format!("\"{}\"", &hex::encode(Sha256::digest(&body))[..16]);
+        let is = |kind: Fault| fault.as_ref() == Some(&kind);
         let fresh = request.if_range.as_ref().is_none_or(|t| *t == tag);
         let start = request
             .range
-            .filter(|s| fresh && *s < body.len() && fault != Some(Fault::IgnoreRange))
+            .filter(|start| *start < body.len() && !is(Fault::IgnoreRange))
+            .filter(|_| fresh || is(Fault::IgnoreIfRange))
             .unwrap_or(0);
-        let total = body.len();
         let rest = &body[start..];
-        match (start, &fault) {
-            (0, _) => write!(out, "HTTP/1.1 200 OK\r\n")?,
-            (_, Some(Fault::WrongContentRange)) => write!(
+        if start == 0 {
+            write!(out, "HTTP/1.1 200 OK\r\nETag: {tag}\r\n")?;
+        } else {
+            let first = if is(Fault::WrongContentRange) { 0 } else { start };
+            let total = body.len() + usize::from(is(Fault::WrongTotal));
+            let last = total - 1;
+            write!(
                 out,
-                "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-{}/{total}\r\n",
-                total - 1
-            )?,
-            (start, _) => write!(
-                out,
-                "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {start}-{}/{total}\r\n",
-                total - 1
-            )?,
-        }
-        write!(out, "ETag: {tag}\r\n")?;
-        match fault {
-            Some(Fault::CutAfter(n)) => {
-                write!(out, "Content-Length: {}\r\n\r\n", rest.len())?;
-                out.write_all(&rest[..n.min(rest.len())])?;
-                Ok(false)
-            }
-            Some(Fault::Append(more)) => {
-                write!(out, "Connection: close\r\n\r\n")?;
-                out.write_all(rest)?;
-                out.write_all(&more)?;
-                Ok(false)
-            }
-            Some(Fault::Shorten(n)) => {
-                let rest = &rest[..n.min(rest.len())];
-                write!(out, "Content-Length: {}\r\n\r\n", rest.len())?;
-                out.write_all(rest).map(|()| true)
-            }
-            _ => {
-                write!(out, "Content-Length: {}\r\n\r\n", rest.len())?;
-                out.write_all(rest).map(|()| true)
+                "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {first}-{last}/{total}\r\n"
+            )?;
+            if is(Fault::WrongTag) {
+                write!(out, "ETag: \"another\"\r\n")?;
+            } else if !is(Fault::IgnoreIfRange) {
+                write!(out, "ETag: {tag}\r\n")?;
             }
         }
+        if let Some(fault) = &fault
+            && let Some(again) = fault.body(rest, out)?
+        {
+            return Ok(again);
+        }
+        write!(out, "Content-Length: {}\r\n\r\n", rest.len())?;
+        out.write_all(rest).map(|()| true)
     }
 }
 

@@ -8,8 +8,8 @@ use osb_checksum::{Digest, parse_hex, to_hex};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use super::transfer::{Failure, Resume};
-use super::{FetchEvent, Fetcher};
+use super::transfer::{self, Body, Failure, Resume};
+use super::{FetchEvent, Fetcher, Pace};
 use crate::error::{AptError, io};
 
 /// Bytes that are read at once; the cancel flag is looked at in between.
@@ -43,7 +43,8 @@ impl Entry {
         to_hex(&self.sha256)
     }
 
-    /// Whether `path` holds exactly this file; one that does not is removed.
+    /// Whether `path` holds exactly this file; if so, it is marked as used now. One that does not
+    /// stays until it is replaced: another run may be about to do so.
     pub(super) fn is_good(&self, path: &Path, fetcher: &Fetcher) -> Result<bool, AptError> {
         let Ok(mut file) = File::open(path) else { return Ok(false) };
         let mut hash = Sha256::new();
@@ -62,15 +63,31 @@ impl Entry {
             hash.update(&block[..n]);
         }
         let good = length == self.size && <[u8; 32]>::from(hash.finalize()) == self.sha256;
-        if !good {
-            fs::remove_file(path).map_err(io("removing the damaged", path))?;
+        if good {
+            let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
+            let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
+            // A cache that cannot be written serves all the same; its entries only seem older.
+            let _ = rustix::fs::futimens(&file, &times);
         }
         Ok(good)
     }
 
-    fn size_error(&self, actual: String) -> AptError {
+    fn size_error(&self, actual: String) -> Failure {
         let (what, url) = (self.what.clone(), self.url.clone());
-        AptError::Size { what, url, expected: self.size, actual }
+        AptError::Size { what, url, expected: self.size, actual }.into()
+    }
+
+    fn web_page(&self) -> Failure {
+        AptError::WebPage { url: self.url.clone() }.into()
+    }
+
+    /// The failure of a body that is announced with another length than this file's.
+    fn wrong_length(&self, body: &mut Body, length: u64) -> Failure {
+        let mut start = [0; 64];
+        match body.read(&mut start) {
+            Ok(n) if transfer::is_web_page(&start[..n]) => self.web_page(),
+            _ => self.size_error(format!("{length} bytes")),
+        }
     }
 }
 
@@ -143,23 +160,33 @@ impl Fetcher {
         if let Some(length) = body.length
             && length != entry.size - partial.length
         {
-            return Err(entry.size_error(format!("{} bytes", partial.length + length)).into());
+            return Err(entry.wrong_length(&mut body, partial.length + length));
         }
         let resumed = partial.length > 0;
         let mut block = vec![0; BLOCK];
+        let mut pace = Pace::new(&self.limits);
+        let mut web_page = false;
         loop {
             self.check_cancelled()?;
             let n = body.read(&mut block)?;
             if n == 0 {
                 break;
             }
+            web_page |= partial.length == 0 && transfer::is_web_page(&block[..n]);
             if n as u64 > entry.size - partial.length {
-                return Err(entry.size_error("more".to_owned()).into());
+                return Err(match web_page {
+                    true => entry.web_page(),
+                    false => entry.size_error("more".to_owned()),
+                });
             }
             partial.hash.update(&block[..n]);
             partial.file.write_all(&block[..n]).map_err(io("writing", path))?;
             partial.length += n as u64;
             progress(FetchEvent::Bytes(n as u64));
+            pace.count(n).map_err(Failure::Transient)?;
+        }
+        if partial.length < entry.size && web_page {
+            return Err(entry.web_page());
         }
         if partial.length < entry.size {
             return Err(Failure::Transient(format!(
@@ -175,6 +202,9 @@ impl Fetcher {
         partial.validator = None;
         if resumed {
             return Err(Failure::Transient("the resumed file has a wrong digest".to_owned()));
+        }
+        if web_page {
+            return Err(entry.web_page());
         }
         Err(Failure::Final(AptError::Digest {
             what: entry.what.clone(),

@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::time::Duration;
 
-use ureq::http::{StatusCode, header};
+use ureq::http::{Response, StatusCode, header};
 
+use super::limits::Limits;
+use super::redirect;
 use crate::error::AptError;
 
 /// How a transfer failed.
@@ -63,24 +64,30 @@ impl Read for Body {
 #[derive(Debug)]
 pub(super) struct Transport {
     agent: ureq::Agent,
+    redirects: u32,
 }
 
 impl Transport {
-    pub(super) fn new() -> Transport {
+    pub(super) fn new(limits: &Limits) -> Transport {
         let tls =
             ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::PlatformVerifier);
         let config = ureq::Agent::config_builder()
             .tls_config(tls.build())
             .http_status_as_error(false)
-            .timeout_connect(Some(Duration::from_secs(20)))
-            .timeout_recv_response(Some(Duration::from_secs(60)))
-            .timeout_per_read(Some(Duration::from_secs(30)))
+            .timeout_resolve(Some(limits.connect))
+            .timeout_connect(Some(limits.connect))
+            .timeout_send_request(Some(limits.answer))
+            .timeout_recv_response(Some(limits.answer))
+            .timeout_recv_body(Some(limits.whole))
+            .timeout_per_read(Some(limits.silence))
+            // ureq reads the bodies of redirects to their ends, which may be none.
+            .max_redirects(0)
             .max_idle_connections_per_host(16)
             .user_agent(concat!("osb/", env!("CARGO_PKG_VERSION")))
             // Digests are over the files as they lie on the server.
             .accept_encoding("identity")
             .build();
-        Transport { agent: config.new_agent() }
+        Transport { agent: config.new_agent(), redirects: limits.redirects }
     }
 
     /// Opens `url`, at `resume` if the server still has the same file and can do so.
@@ -92,14 +99,30 @@ impl Transport {
         }
     }
 
-    fn open_http(&self, url: &str, resume: Option<&Resume>) -> Result<Body, Failure> {
-        let mut request = self.agent.get(url);
-        if let Some(resume) = resume {
-            request = request
-                .header(header::RANGE, format!("bytes={}-", resume.offset))
-                .header(header::IF_RANGE, &resume.validator);
+    /// Asks for `url` and follows redirects.
+    fn follow(&self, url: &str, resume: Option<&Resume>) -> Result<Response<ureq::Body>, Failure> {
+        let mut at = url.to_owned();
+        for _ in 0..=self.redirects {
+            let mut request = self.agent.get(&at);
+            if let Some(resume) = resume {
+                request = request
+                    .header(header::RANGE, format!("bytes={}-", resume.offset))
+                    .header(header::IF_RANGE, &resume.validator);
+            }
+            let response = request.call().map_err(|error| http_failure(&at, error))?;
+            let location = response.headers().get(header::LOCATION).and_then(|l| l.to_str().ok());
+            match (response.status().as_u16(), location) {
+                (301 | 302 | 303 | 307 | 308, Some(location)) => {
+                    at = redirect::target(&at, location).map_err(|reason| refuse(url, reason))?;
+                }
+                _ => return Ok(response),
+            }
         }
-        let response = request.call().map_err(|error| http_failure(url, error))?;
+        Err(refuse(url, format!("more than {} redirects, the last to {at}", self.redirects)))
+    }
+
+    fn open_http(&self, url: &str, resume: Option<&Resume>) -> Result<Body, Failure> {
+        let response = self.follow(url, resume)?;
         let status = response.status();
         let field = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
         let offset = match (status, resume) {
@@ -107,7 +130,8 @@ impl Transport {
             // Some servers and proxies answer a range with the wrong part, or with the right
             // part of another file: believe only exactly what was asked for.
             (StatusCode::PARTIAL_CONTENT, Some(resume))
-                if is_rest(field(header::CONTENT_RANGE), resume) =>
+                if is_rest(field(header::CONTENT_RANGE), resume)
+                    && names_no_other(field(header::ETAG), resume) =>
             {
                 resume.offset
             }
@@ -117,11 +141,7 @@ impl Transport {
             (status, _) if is_transient(status, resume.is_some()) => {
                 return Err(Failure::Transient(format!("the server answers {status}")));
             }
-            (status, _) => {
-                let reason = format!("the server answers {status}");
-                let url = url.to_owned();
-                return Err(Failure::Final(AptError::Network { url, attempts: 1, reason }));
-            }
+            (status, _) => return Err(refuse(url, format!("the server answers {status}"))),
         };
         let strong = |tag: &&str| !tag.starts_with("W/");
         let validator = field(header::ETAG)
@@ -134,6 +154,13 @@ impl Transport {
         let reader = body.into_with_config().limit(u64::MAX).reader();
         Ok(Body { reader: Box::new(reader), offset, length, validator })
     }
+}
+
+/// Whether an answer's ETag, if it has one, is that of the part that is there. (The validator may
+/// be a date, of an answer without an ETag.)
+fn names_no_other(tag: Option<&str>, resume: &Resume) -> bool {
+    let is_tag = |text: &str| text.ends_with('"');
+    tag.is_none_or(|tag| !is_tag(&resume.validator) || tag == resume.validator)
 }
 
 /// Whether `Content-Range` is `bytes OFFSET-(SIZE-1)/SIZE`.
@@ -160,12 +187,21 @@ fn http_failure(url: &str, error: ureq::Error) -> Failure {
         | ureq::Error::ConnectionFailed
         | ureq::Error::Protocol(_) => Failure::Transient(error.to_string()),
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => bad_url(url, &error.to_string()),
-        other => Failure::Final(AptError::Network {
-            url: url.to_owned(),
-            attempts: 1,
-            reason: other.to_string(),
-        }),
+        other => refuse(url, other.to_string()),
     }
+}
+
+/// A failure of the network that another attempt would meet again.
+fn refuse(url: &str, reason: String) -> Failure {
+    Failure::Final(AptError::Network { url: url.to_owned(), attempts: 1, reason })
+}
+
+/// Whether a file begins like a page for people. No file of a repository does.
+pub(super) fn is_web_page(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    [b"<!doctype html".as_slice(), b"<html"]
+        .iter()
+        .any(|tag| text.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag)))
 }
 
 fn bad_url(url: &str, reason: &str) -> Failure {
@@ -226,6 +262,24 @@ mod tests {
     }
 
     #[test]
+    fn another_tag_is_another_file() {
+        let resume = |validator: &str| Resume { offset: 1, size: 2, validator: validator.into() };
+        assert!(names_no_other(Some("\"a\""), &resume("\"a\"")));
+        assert!(!names_no_other(Some("\"b\""), &resume("\"a\"")));
+        assert!(names_no_other(None, &resume("\"a\"")));
+        assert!(names_no_other(Some("W/\"b\""), &resume("Thu, 01 Jan 2026 00:00:00 GMT")));
+    }
+
+    #[test]
+    fn web_pages() {
+        assert!(is_web_page(b"\r\n <!DOCTYPE html><html>"));
+        assert!(is_web_page(b"<HTML lang=en>"));
+        for file in [b"!<arch>\ndebian-binary".as_slice(), b"-----BEGIN PGP", b"", b"<htm"] {
+            assert!(!is_web_page(file));
+        }
+    }
+
+    #[test]
     fn what_passes_by_itself() {
         assert!(is_transient(StatusCode::BAD_GATEWAY, false));
         assert!(is_transient(StatusCode::RANGE_NOT_SATISFIABLE, true));
@@ -238,7 +292,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a b");
         std::fs::write(&path, "x").unwrap();
-        let open = |url: String| Transport::new().open(&url, None);
+        let open = |url: String| Transport::new(&Limits::default()).open(&url, None);
         let url = format!("file://{}", path.display());
         assert_eq!(open(url.replace(' ', "%20")).ok().unwrap().length, Some(1));
         assert!(matches!(open(format!("{url}c")), Err(Failure::Final(AptError::NotFound { .. }))));

@@ -7,12 +7,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use osb_apt::{AptError, Fetcher, KeySpec, Repository, SourceSpec};
+use osb_apt::{AptError, Fetcher, KeySpec, Limits, Repository, SourceSpec};
 use osb_testrepo::{Key, NOW};
+
+/// The bounds of tests: three attempts, short pauses, and as much patience as a busy machine
+/// needs.
+pub(crate) fn limits() -> Limits {
+    Limits { attempts: 3, pause: Duration::from_millis(1), ..Limits::default() }
+}
 
 /// A fetcher with short pauses.
 pub(crate) fn fetcher(cache: &Path) -> Fetcher {
-    Fetcher::new(cache, Arc::default(), false).with_retries(3, Duration::from_millis(1))
+    Fetcher::new(cache, Arc::default(), false).with_limits(limits())
 }
 
 /// A source named "test" that trusts one key.

@@ -30,11 +30,13 @@ pub(crate) fn run(global: &Global, arguments: &Boot, output: &Output) -> Result<
         .clone()
         .or_else(|| architecture_beside(&arguments.image))
         .unwrap_or_else(|| recipe.to_owned());
-    let tools = match &arguments.tools {
-        Some(folder) => folder.clone(),
+    // The lease keeps the tree in the cache while QEMU runs from it.
+    let (tools, _lease) = match &arguments.tools {
+        Some(folder) => (folder.clone(), None),
         None => {
             same_architecture(&architecture, recipe)?;
-            osb_builder::tools(&builder, "boot", &|event| output.event(&event))?
+            let tools = osb_builder::tools(&builder, "boot", &|event| output.event(&event))?;
+            (tools.root, Some(tools.lease))
         }
     };
     let mut options = Options::new(arguments.image.clone(), &architecture, tools);

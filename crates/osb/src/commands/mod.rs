@@ -2,6 +2,7 @@
 
 mod boot;
 mod build;
+mod cache;
 mod doctor;
 mod lock;
 mod timings;
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<(), Failure> {
         (Command::Lock(arguments), Ok(_)) => lock::run(global, arguments, output),
         (Command::Boot(arguments), Ok(_)) => boot::run(global, arguments, output),
         (Command::Tools(arguments), Ok(_)) => tools::run(global, arguments, output),
+        (Command::Cache(arguments), Ok(_)) => cache::run(global, arguments, output),
     }
 }
 

@@ -8,7 +8,8 @@ use crate::output::Output;
 
 pub(crate) fn run(global: &Global, arguments: &Tools, output: &Output) -> Result<(), Failure> {
     let options = super::options(global, &arguments.project, output)?;
-    let folder = osb_builder::tools(&options, &arguments.name, &|event| output.event(&event))?;
+    let tools = osb_builder::tools(&options, &arguments.name, &|event| output.event(&event))?;
+    let folder = &tools.root;
     let value = json!({"event": "tools", "set": arguments.name, "path": folder});
     output.answer(&value, &folder.display().to_string());
     Ok(())

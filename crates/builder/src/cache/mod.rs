@@ -1,0 +1,366 @@
+//! The cache folder: everything in it can be made again.
+//!
+//! ```text
+//! <cache>/
+//!   debs-v1/SHA256.deb       packages as the archive has them        (osb-apt)
+//!   indices-v1/SHA256        indices, by their signed digest         (osb-apt)
+//!   releases-v1/SHA256       verified Releases, by their URL         (osb-apt)
+//!   packages-v1/SHA256-RULES/  the same packages, checked and taken apart  (osb-unpack)
+//!   tools-v1/KEY/            unpacked tool sets of the host's architecture
+//!   layers-v1/KEY/packages/  a finished layer: its packages' files
+//!   layers-v1/KEY/root/      and, over them, what scripts have changed: an overlay's upper
+//!   ids                      shows who owns what here, see ids.rs
+//!   failure.log              what the last program that failed had printed
+//!   work/RUN/                what a run is making; a dead run's is removed by the next
+//! ```
+//! Entries appear by rename, whole, and disappear by rename, whole: what is between is below
+//! `work`. They are never changed; only the time of an entry itself is that of its last use.
+//!
+//! Three locks keep runs apart ([`lease`]):
+//!
+//! | lock on | held | by |
+//! |---|---|---|
+//! | the cache folder | shared, for its life | every run: no entry that it has seen vanishes |
+//! | | alone, while it renames entries away | [`prune`] |
+//! | `work` | alone, for a moment | who begins: nobody sees a folder that is not locked yet |
+//! | `work/RUN` | alone, for its life | the run: a folder whose lock can be had is a dead one's |
+
+mod contents;
+pub(crate) mod lease;
+mod prune;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use osb_unpack::{Filter, Store};
+
+pub use contents::{Bucket, contents};
+pub use lease::Lease;
+pub use prune::{Keep, Pruning, prune};
+
+use crate::error::BuildError;
+use crate::ids;
+use lease::{Claim, Patience};
+
+/// Folders whose entries are single files.
+const FILES: [&str; 3] = ["debs-v1", "indices-v1", "releases-v1"];
+/// Folders whose entries are folders.
+const FOLDERS: [&str; 3] = ["packages-v1", "tools-v1", "layers-v1"];
+/// Where runs make what becomes an entry.
+const WORK: &str = "work";
+/// What the last program that failed had printed.
+const FAILURE_LOG: &str = "failure.log";
+
+/// The folders of the cache, and this run's work folder.
+pub(crate) struct Cache {
+    pub(crate) root: PathBuf,
+    work: Work,
+    /// Tells others that entries are in use, or are being removed.
+    in_use: Lease,
+}
+
+/// A work folder, which goes with its run.
+struct Work {
+    path: PathBuf,
+    /// Tells others that the folder has an owner.
+    _lease: Lease,
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next run's sweep.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+impl Cache {
+    /// Opens (and makes) the cache, removes what dead runs left, and takes a work folder.
+    pub(crate) fn open(root: &Path, patience: &Patience) -> Result<Self, BuildError> {
+        // Layers hold shadow files and setuid programs of versions that age: for their owner only.
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(root)
+            .map_err(BuildError::io("making", root))?;
+        for folder in FILES.into_iter().chain(FOLDERS).chain([WORK]) {
+            let folder = root.join(folder);
+            fs::create_dir_all(&folder).map_err(BuildError::io("making", folder))?;
+        }
+        Cache::begin(root, Claim::Shared, "`osb cache prune` is removing entries", patience)
+    }
+
+    /// Opens the cache when no run uses it; none can begin while the result lives.
+    pub(crate) fn open_alone(root: &Path, patience: &Patience) -> Result<Self, BuildError> {
+        let work = root.join(WORK);
+        fs::create_dir_all(&work).map_err(BuildError::io("making", work))?;
+        Cache::begin(root, Claim::Alone, "other runs of osb are using the cache", patience)
+    }
+
+    fn begin(
+        root: &Path,
+        claim: Claim,
+        busy: &str,
+        patience: &Patience,
+    ) -> Result<Self, BuildError> {
+        let root = root.canonicalize().map_err(BuildError::io("finding", root))?;
+        let in_use = Lease::take(&root, claim, busy, patience)?;
+        let works = root.join(WORK);
+        let gate = Lease::take(&works, Claim::Alone, "another run is beginning", patience)?;
+        ids::check(&root, &works)?;
+        let left = Left::find(&root)?;
+        let work = tempfile::Builder::new()
+            .prefix("run-")
+            .tempdir_in(&works)
+            .map_err(BuildError::io("making a folder in", &works))?
+            .keep();
+        let lease = Lease::take(&work, Claim::Alone, "nobody knows it yet", patience)?;
+        let work = Work { path: work, _lease: lease };
+        drop(gate);
+        left.remove()?;
+        Ok(Cache { root, work, in_use })
+    }
+
+    /// Gives up the work folder; the entries stay as they are while the result lives.
+    pub(crate) fn into_lease(self) -> Lease {
+        self.in_use
+    }
+
+    /// Lets other runs begin; what is below the work folder stays this run's while the result
+    /// lives.
+    fn open_to_others(self) -> Work {
+        self.work
+    }
+
+    /// The packages that were taken apart, without what `filter` skips.
+    pub(crate) fn store(&self, filter: Filter) -> Store {
+        Store::new(self.root.join("packages-v1"), filter)
+    }
+
+    pub(crate) fn tools(&self, key: &str) -> PathBuf {
+        self.root.join("tools-v1").join(key)
+    }
+
+    pub(crate) fn layer(&self, key: &str) -> PathBuf {
+        self.root.join("layers-v1").join(key)
+    }
+
+    pub(crate) fn failure_log(&self) -> PathBuf {
+        self.root.join(FAILURE_LOG)
+    }
+
+    /// A new folder below this run's work folder.
+    pub(crate) fn scratch(&self, name: &str) -> Result<PathBuf, BuildError> {
+        let path = self.work.path.join(name);
+        if path.exists() {
+            fs::remove_dir_all(&path).map_err(BuildError::io("clearing", &path))?;
+        }
+        fs::create_dir_all(&path).map_err(BuildError::io("making", &path))?;
+        Ok(path)
+    }
+
+    /// Makes the finished folder `from` the cache entry `to`. The data is on disk before the
+    /// name is, so that a crash cannot leave a broken entry under a valid name.
+    pub(crate) fn publish(&self, from: &Path, to: &Path) -> Result<(), BuildError> {
+        self.publish_all([(from.to_owned(), to.to_owned())])
+    }
+
+    /// As [`Cache::publish`], for many at once.
+    pub(crate) fn publish_all(
+        &self,
+        entries: impl IntoIterator<Item = (PathBuf, PathBuf)>,
+    ) -> Result<(), BuildError> {
+        let work = &self.work.path;
+        let folder = fs::File::open(work).map_err(BuildError::io("opening", work))?;
+        rustix::fs::syncfs(&folder)
+            .map_err(|error| BuildError::io("writing out", work)(error.into()))?;
+        for (from, to) in entries {
+            match fs::rename(from, &to) {
+                // Another run made the same entry first.
+                Err(_) if to.is_dir() => {}
+                result => result.map_err(BuildError::io("publishing", &to))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the folder entry `path` is there; if so, it is marked as used now.
+pub(crate) fn has(path: &Path) -> bool {
+    if !path.is_dir() {
+        return false;
+    }
+    // A cache that cannot be written serves all the same; its entries only seem older.
+    let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
+    let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
+    let _ = rustix::fs::utimensat(rustix::fs::CWD, path, &times, rustix::fs::AtFlags::empty());
+    true
+}
+
+/// What dead runs have left: found while nobody can begin, removed afterwards.
+struct Left {
+    /// Work folders whose lock could be had, each with that lock: nobody else removes them.
+    folders: Vec<(PathBuf, Lease)>,
+    /// Temporary files among the entries; only if no run lives, else they may be its.
+    files: Vec<PathBuf>,
+}
+
+impl Left {
+    fn find(root: &Path) -> Result<Left, BuildError> {
+        let works = root.join(WORK);
+        let (mut folders, mut alone) = (Vec::new(), true);
+        for entry in contents::read(&works)? {
+            match Lease::try_take(&entry.path(), Claim::Alone) {
+                Ok(Some(lease)) => folders.push((entry.path(), lease)),
+                Ok(None) => alone = false,
+                // Its run, or who swept it, has just removed it.
+                Err(_) if !entry.path().exists() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let files = if alone { temporary(root)? } else { Vec::new() };
+        Ok(Left { folders, files })
+    }
+
+    /// All of it.
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.folders.iter().map(|(path, _)| path).chain(&self.files).map(PathBuf::as_path)
+    }
+
+    fn remove(self) -> Result<(), BuildError> {
+        for (folder, _lease) in &self.folders {
+            discard(folder)?;
+        }
+        for path in &self.files {
+            // One that is gone has been removed by another run that began at the same time.
+            let _ = fs::remove_file(path);
+        }
+        Ok(())
+    }
+}
+
+/// Removes what nobody owns any more. The processes of a run that was killed may take a moment to
+/// die, and write into its folder until then.
+fn discard(path: &Path) -> Result<(), BuildError> {
+    let remove = || match fs::symlink_metadata(path) {
+        Ok(stat) if stat.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    let mut tries = 40;
+    loop {
+        match remove() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && tries > 0 => {}
+            result => return result.map_err(BuildError::io("removing", path)),
+        }
+        tries -= 1;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Files that are to become entries when they are whole: their names begin with a dot.
+fn temporary(root: &Path) -> Result<Vec<PathBuf>, BuildError> {
+    let mut found = Vec::new();
+    for folder in FILES.map(|name| root.join(name)) {
+        found.extend(contents::read(&folder)?.iter().filter(|e| is_hidden(e)).map(|e| e.path()));
+    }
+    Ok(found)
+}
+
+fn is_hidden(entry: &fs::DirEntry) -> bool {
+    entry.file_name().as_encoded_bytes().starts_with(b".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    pub(super) fn open(root: &Path) -> Cache {
+        let patience = Patience { cancel: &AtomicBool::new(false), tell: &|_| {}, wait: false };
+        Cache::open(root, &patience).unwrap()
+    }
+
+    #[test]
+    fn temporary_files_are_removed_when_no_run_lives() {
+        let dir = tempfile::tempdir().unwrap();
+        let debs = dir.path().join("debs-v1");
+        let (part, whole) = (debs.join(".partXYZ"), debs.join("abc.deb"));
+        let first = open(dir.path());
+        fs::write(&part, "").unwrap();
+        fs::write(&whole, "").unwrap();
+        drop(open(dir.path()));
+        assert!(part.exists(), "it may be the living run's");
+        drop(first);
+        open(dir.path());
+        assert!(!part.exists() && whole.exists());
+    }
+
+    #[test]
+    fn what_a_dead_run_left_is_removed_and_a_living_ones_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let left = dir.path().join("work/run-dead/layer/root");
+        fs::create_dir_all(&left).unwrap();
+        let first = open(dir.path());
+        assert!(!dir.path().join("work/run-dead").exists());
+        let layer = first.scratch("layer").unwrap();
+        let second = open(dir.path());
+        assert_ne!(first.work.path, second.work.path);
+        assert!(layer.exists());
+        drop((first, second));
+        assert_eq!(fs::read_dir(dir.path().join("work")).unwrap().count(), 0);
+    }
+
+    /// Many runs begin and end at once; none loses its folder to another's sweep.
+    #[test]
+    fn runs_that_begin_together_keep_their_folders() {
+        let dir = tempfile::tempdir().unwrap();
+        let cancel = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let patience = Patience { cancel: &cancel, tell: &|_| {}, wait: true };
+                        let cache = Cache::open(dir.path(), &patience).unwrap();
+                        let path = cache.scratch("layer").unwrap();
+                        fs::write(path.join("file"), "x").unwrap();
+                    }
+                });
+            }
+        });
+    }
+
+    /// A run that was killed while it made a layer, or before it gave it its name: what it had is
+    /// no entry, goes, and is in nobody's way.
+    #[test]
+    fn half_a_layer_is_never_an_entry() {
+        let dir = tempfile::tempdir().unwrap();
+        let half = dir.path().join("work/run-dead/layer");
+        fs::create_dir_all(&half).unwrap();
+        fs::write(half.join("half"), "half").unwrap();
+        let next = open(dir.path());
+        let layer = next.layer("key");
+        assert!(!half.exists() && !has(&layer));
+        let whole = next.scratch("layer").unwrap();
+        fs::write(whole.join("whole"), "whole").unwrap();
+        assert!(!has(&layer));
+        next.publish(&whole, &layer).unwrap();
+        assert!(has(&layer) && layer.join("whole").exists());
+    }
+
+    #[test]
+    fn the_second_of_two_equal_entries_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, second) = (open(dir.path()), open(dir.path()));
+        for (cache, text) in [(&first, "first"), (&second, "second")] {
+            let folder = cache.scratch("layer").unwrap();
+            fs::write(folder.join("by"), text).unwrap();
+            cache.publish(&folder, &cache.layer("key")).unwrap();
+        }
+        let by = fs::read_to_string(first.layer("key").join("by")).unwrap();
+        assert_eq!(by, "first");
+    }
+}

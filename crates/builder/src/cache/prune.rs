@@ -1,0 +1,278 @@
+//! Removing entries, beside runs that use the cache.
+//!
+//! An entry is renamed into the work folder of this run, while no other run lives, and removed
+//! there, while others go on: who is killed in between leaves whole entries or none.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::contents::{Usage, is_outdated, names, read, what};
+use super::lease::Patience;
+use super::{Bucket, Cache, FAILURE_LOG, Left, WORK, discard, is_hidden};
+use crate::error::BuildError;
+
+/// The memory of what mirrors have shown: a few hundred kilobytes, and never too old.
+const RELEASES: &str = "releases-v1";
+
+/// Which entries stay, of those that this version of osb can use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// All.
+    All,
+    /// Those that a run has made or used within so many seconds, and all Releases.
+    UsedWithin(u64),
+    /// None.
+    Nothing,
+}
+
+/// What to remove, and how.
+#[derive(Debug)]
+pub struct Pruning<'a> {
+    /// The cache folder.
+    pub cache: &'a Path,
+    /// Which entries stay.
+    pub keep: Keep,
+    /// Only tell what would be removed.
+    pub dry_run: bool,
+    /// Wait until no other run uses the cache; else that is an error.
+    pub wait: bool,
+    /// The time now, seconds since 1970.
+    pub now: i64,
+    /// Set by the caller to stop.
+    pub cancel: &'a AtomicBool,
+}
+
+/// Removes what no run can use: folders of former versions, what runs that were killed left; and
+/// what `keep` does not keep. Returns what was removed, by folder.
+///
+/// # Errors
+/// [`BuildError::Busy`] if other runs use the cache and `wait` is not set,
+/// [`BuildError::Cancelled`], or the file system refused something.
+pub fn prune(request: &Pruning, tell: &dyn Fn(String)) -> Result<Vec<Bucket>, BuildError> {
+    if !request.cache.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut removed = Tally::default();
+    // What dead runs left goes whenever a run begins, this one too: it is counted before.
+    for path in Left::find(request.cache)?.paths() {
+        let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
+        removed.add(&folder.to_string_lossy(), path)?;
+    }
+    if request.dry_run {
+        for (bucket, path) in doomed(request, request.cache)? {
+            removed.add(&bucket, &path)?;
+        }
+        return Ok(removed.buckets);
+    }
+    let patience = Patience { cancel: request.cancel, tell, wait: request.wait };
+    let cache = Cache::open_alone(request.cache, &patience)?;
+    let trash = cache.scratch("pruned")?;
+    let mut moved = Vec::new();
+    for (number, (bucket, path)) in doomed(request, &cache.root)?.into_iter().enumerate() {
+        let to = trash.join(number.to_string());
+        fs::rename(&path, &to).map_err(BuildError::io("removing", path))?;
+        moved.push((bucket, to));
+    }
+    // From here on other runs may begin: what they cannot see any more is removed beside them.
+    let _work = cache.open_to_others();
+    for (bucket, path) in moved {
+        if request.cancel.load(Ordering::Relaxed) {
+            return Err(BuildError::Cancelled);
+        }
+        removed.add(&bucket, &path)?;
+        discard(&path)?;
+    }
+    Ok(removed.buckets)
+}
+
+/// Everything that goes: the bucket it lies in, and its path.
+fn doomed(request: &Pruning, root: &Path) -> Result<Vec<(String, PathBuf)>, BuildError> {
+    let mut doomed = Vec::new();
+    for name in names(root)? {
+        let folder = root.join(&name);
+        if name == WORK {
+            // Its folders are their runs'.
+            continue;
+        }
+        // What is not whole yet goes with the dead run that left it.
+        for entry in read(&folder)?.into_iter().filter(|entry| !is_hidden(entry)) {
+            let goes = match request.keep {
+                _ if is_outdated(&name) => continue,
+                Keep::All => false,
+                Keep::Nothing => true,
+                Keep::UsedWithin(_) if name == RELEASES => false,
+                Keep::UsedWithin(seconds) => age(&entry, request.now) >= seconds,
+            };
+            if goes {
+                doomed.push((name.clone(), entry.path()));
+            }
+        }
+        if is_outdated(&name) {
+            doomed.push((name, folder));
+        }
+    }
+    let log = root.join(FAILURE_LOG);
+    if request.keep == Keep::Nothing && log.exists() {
+        doomed.push((FAILURE_LOG.to_owned(), log));
+    }
+    Ok(doomed)
+}
+
+/// Seconds since an entry was used.
+fn age(entry: &fs::DirEntry, now: i64) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    // One that is gone is old enough.
+    entry.metadata().map_or(u64::MAX, |stat| u64::try_from(now - stat.mtime()).unwrap_or(0))
+}
+
+/// Entries that go, by the bucket they lie in.
+#[derive(Default)]
+struct Tally {
+    usage: Usage,
+    buckets: Vec<Bucket>,
+}
+
+impl Tally {
+    fn add(&mut self, bucket: &str, path: &Path) -> Result<(), BuildError> {
+        let bytes = self.usage.of(path)?;
+        match self.buckets.iter_mut().find(|known| known.name == bucket) {
+            Some(known) => {
+                known.entries += 1;
+                known.bytes += bytes;
+            }
+            None => {
+                let (name, what) = (bucket.to_owned(), what(bucket));
+                self.buckets.push(Bucket { name, what, entries: 1, bytes });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::tests::open;
+
+    const NOW: i64 = 2_000_000_000;
+
+    fn request(cache: &Path, keep: Keep) -> Pruning<'_> {
+        static GO_ON: AtomicBool = AtomicBool::new(false);
+        Pruning { cache, keep, dry_run: false, wait: false, now: NOW, cancel: &GO_ON }
+    }
+
+    /// A cache with an entry in most buckets, one of a former version, one half-written, and what
+    /// a dead run left; `debs-v1/old.deb` was used long ago.
+    fn filled() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path()));
+        for file in [
+            "debs-v1/new.deb",
+            "debs-v1/old.deb",
+            "debs-v1/.partX",
+            "releases-v1/old",
+            "layers-v1/key/root/etc",
+            "layers-v0/key/root/etc",
+            "work/run-dead/layer/file",
+            "photos-v1/mine",
+            "failure.log",
+        ] {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "x").unwrap();
+            let age = if file.contains("old") { 40 * 86_400 } else { 86_400 };
+            let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(NOW as u64 - age);
+            let opened = fs::File::options().append(true).open(&path).unwrap();
+            opened.set_modified(then).unwrap();
+        }
+        let now = std::time::UNIX_EPOCH + std::time::Duration::from_secs(NOW as u64);
+        let layer = fs::File::open(dir.path().join("layers-v1/key")).unwrap();
+        layer.set_modified(now).unwrap();
+        dir
+    }
+
+    fn there(dir: &tempfile::TempDir) -> Vec<&'static str> {
+        let all = [
+            "debs-v1/new.deb",
+            "debs-v1/old.deb",
+            "debs-v1/.partX",
+            "releases-v1/old",
+            "layers-v1/key/root/etc",
+            "layers-v0",
+            "work/run-dead",
+            "photos-v1/mine",
+            "failure.log",
+        ];
+        all.into_iter().filter(|path| dir.path().join(path).exists()).collect()
+    }
+
+    #[test]
+    fn what_no_run_can_use_goes() {
+        let dir = filled();
+        let removed = prune(&request(dir.path(), Keep::All), &|_| {}).unwrap();
+        let names: Vec<_> = removed.iter().map(|bucket| bucket.name.as_str()).collect();
+        assert_eq!(names, ["work", "debs-v1", "layers-v0"]);
+        assert_eq!(
+            there(&dir),
+            [
+                "debs-v1/new.deb",
+                "debs-v1/old.deb",
+                "releases-v1/old",
+                "layers-v1/key/root/etc",
+                "photos-v1/mine",
+                "failure.log"
+            ]
+        );
+        assert_eq!(fs::read_dir(dir.path().join("work")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_was_not_used_goes_if_asked() {
+        let dir = filled();
+        let keep = Keep::UsedWithin(30 * 86_400);
+        prune(&request(dir.path(), keep), &|_| {}).unwrap();
+        let left = there(&dir);
+        assert!(!left.contains(&"debs-v1/old.deb"), "{left:?}");
+        assert!(left.contains(&"debs-v1/new.deb") && left.contains(&"releases-v1/old"));
+        assert!(left.contains(&"layers-v1/key/root/etc"));
+        prune(&request(dir.path(), Keep::UsedWithin(0)), &|_| {}).unwrap();
+        assert_eq!(there(&dir), ["releases-v1/old", "photos-v1/mine", "failure.log"]);
+        prune(&request(dir.path(), Keep::Nothing), &|_| {}).unwrap();
+        assert_eq!(there(&dir), ["photos-v1/mine"]);
+    }
+
+    #[test]
+    fn a_dry_run_tells_the_same_and_removes_nothing() {
+        let dir = filled();
+        let before = there(&dir);
+        let dry = Pruning { dry_run: true, ..request(dir.path(), Keep::Nothing) };
+        let told = prune(&dry, &|_| {}).unwrap();
+        assert_eq!(there(&dir), before);
+        let done = prune(&request(dir.path(), Keep::Nothing), &|_| {}).unwrap();
+        let counts = |buckets: &[Bucket]| -> Vec<_> {
+            buckets.iter().map(|bucket| (bucket.name.clone(), bucket.entries)).collect()
+        };
+        assert_eq!(counts(&told), counts(&done));
+        let expected =
+            [("work", 1), ("debs-v1", 3), ("releases-v1", 1), ("layers-v1", 1), ("layers-v0", 1)];
+        let expected = expected.into_iter().chain([("failure.log", 1)]);
+        assert!(counts(&told).iter().map(|(name, count)| (name.as_str(), *count)).eq(expected));
+    }
+
+    #[test]
+    fn nothing_is_removed_while_a_run_lives() {
+        let dir = filled();
+        let run = open(dir.path());
+        let before = there(&dir);
+        let all = request(dir.path(), Keep::Nothing);
+        assert!(matches!(prune(&all, &|_| {}), Err(BuildError::Busy(_))));
+        assert_eq!(there(&dir), before);
+        // One that only holds the tools it runs counts, too.
+        let lease = run.into_lease();
+        assert!(matches!(prune(&all, &|_| {}), Err(BuildError::Busy(_))));
+        drop(lease);
+        prune(&all, &|_| {}).unwrap();
+        assert_eq!(there(&dir), ["photos-v1/mine"]);
+    }
+}

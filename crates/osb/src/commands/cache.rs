@@ -1,0 +1,85 @@
+//! `osb cache`: what it holds, and removing what is not needed.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use osb_builder::{Bucket, Event, Keep, Pruning};
+use serde_json::{Value, json};
+
+use crate::cli::{Cache, CacheAction, Global, Prune};
+use crate::environment;
+use crate::exit::Failure;
+use crate::format;
+use crate::output::Output;
+
+const DAY: u64 = 24 * 3600;
+
+pub(crate) fn run(global: &Global, arguments: &Cache, output: &Output) -> Result<(), Failure> {
+    let folder = environment::cache_folder(global.cache_dir.as_deref())?;
+    match &arguments.action {
+        None | Some(CacheAction::List) => list(&folder, output),
+        Some(CacheAction::Prune(arguments)) => prune(&folder, arguments, output),
+    }
+}
+
+fn list(folder: &Path, output: &Output) -> Result<(), Failure> {
+    let buckets = osb_builder::contents(folder)?;
+    let text = match buckets.is_empty() {
+        true => format!("there is nothing in {}", folder.display()),
+        false => format!("{}\n{}", folder.display(), table(&buckets)),
+    };
+    output.answer(&machine("cache", folder, &buckets), &text);
+    Ok(())
+}
+
+fn prune(folder: &Path, arguments: &Prune, output: &Output) -> Result<(), Failure> {
+    let interrupted = output.clone();
+    let cancel = environment::cancel_flag(move || interrupted.failure(&Failure::interrupted()))?;
+    let request = Pruning {
+        cache: folder,
+        keep: match arguments.older_than {
+            _ if arguments.all => Keep::Nothing,
+            Some(days) => Keep::UsedWithin(u64::from(days) * DAY),
+            None => Keep::All,
+        },
+        dry_run: arguments.dry_run,
+        wait: !arguments.no_wait,
+        now: environment::now(),
+        cancel: &cancel,
+    };
+    let removed = osb_builder::prune(&request, &|text| output.event(&Event::Note(text)))?;
+    let text = match (removed.is_empty(), arguments.dry_run) {
+        (true, _) => format!("nothing to remove from {}", folder.display()),
+        (false, true) => format!("would remove from {}\n{}", folder.display(), table(&removed)),
+        (false, false) => format!("removed from {}\n{}", folder.display(), table(&removed)),
+    };
+    let mut value = machine("prune", folder, &removed);
+    value["dry_run"] = arguments.dry_run.into();
+    output.result(&value, &text);
+    Ok(())
+}
+
+/// One line a bucket, and their sum.
+fn table(buckets: &[Bucket]) -> String {
+    let mut text = String::new();
+    for Bucket { name, what, entries, bytes } in buckets {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {name:12} {entries:>7} {:>11}  {what}", format::bytes(*bytes));
+    }
+    let _ = write!(text, "  {:12} {:>7} {:>11}", "", "", format::bytes(sum(buckets)));
+    text
+}
+
+fn machine(event: &str, folder: &Path, buckets: &[Bucket]) -> Value {
+    let listed: Vec<_> = buckets
+        .iter()
+        .map(|Bucket { name, entries, bytes, .. }| {
+            json!({"name": name, "entries": entries, "bytes": bytes})
+        })
+        .collect();
+    json!({"event": event, "path": folder, "buckets": listed, "bytes": sum(buckets)})
+}
+
+fn sum(buckets: &[Bucket]) -> u64 {
+    buckets.iter().map(|bucket| bucket.bytes).sum()
+}

@@ -1,0 +1,100 @@
+//! `osb cache`: what is listed, what prune removes, and that it takes nothing from a run.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Running, World, files};
+use osb_testrepo::Fault;
+use serde_json::Value;
+
+/// Longer than any test: the server does not answer.
+const NEVER: Duration = Duration::from_secs(3600);
+
+/// A run that hangs in the middle of its work, with tools in the cache.
+fn hanging(world: &World) -> Running {
+    world.succeed(&["tools", "boot"]);
+    let path = format!("/{}", world.repo.find("tar_1")[0]);
+    world.server.inject(&path, &[Fault::Delay(NEVER)]);
+    let mut run = Running::start(world, &["tools", "test"]);
+    run.wait_until("the request", || world.server.count(&path) > 0);
+    run
+}
+
+#[test]
+fn there_may_be_no_cache() {
+    let world = World::new();
+    for action in [&["cache"][..], &["cache", "list"], &["cache", "prune", "--all"]] {
+        let run = world.succeed(action);
+        assert!(run.out.contains("nothing"), "{run:?}");
+        assert!(!world.cache().exists());
+    }
+}
+
+#[test]
+fn what_there_is_is_listed_and_removed() {
+    let world = World::new();
+    world.succeed(&["tools", "test"]);
+    let list =
+        || -> Value { serde_json::from_str(&world.succeed(&["cache", "--json"]).out).unwrap() };
+    let entries = |name: &str| {
+        let buckets = list()["buckets"].as_array().unwrap().clone();
+        buckets.iter().find(|bucket| bucket["name"] == name).unwrap()["entries"].clone()
+    };
+    assert_eq!((entries("tools-v1"), entries("layers-v1")), (Value::from(1), Value::from(0)));
+    assert!(list()["bytes"].as_u64().unwrap() > 10_000);
+    let people = world.succeed(&["cache"]).out;
+    assert!(people.contains("tools-v1") && people.contains("tools trees"), "{people}");
+
+    let before = files(&world.cache());
+    world.succeed(&["cache", "prune", "--all", "--dry-run"]);
+    world.succeed(&["cache", "prune"]);
+    world.succeed(&["cache", "prune", "--older-than", "1d"]);
+    assert_eq!(files(&world.cache()), before, "all of it is new, and of this version");
+
+    let run = world.succeed(&["cache", "prune", "--older-than", "0", "--json"]);
+    let pruned: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(
+        (&pruned["event"], &pruned["dry_run"]),
+        (&Value::from("prune"), &Value::from(false))
+    );
+    assert_eq!((entries("tools-v1"), entries("debs-v1")), (Value::from(0), Value::from(0)));
+    assert_eq!(entries("releases-v1"), Value::from(1), "what mirrors have shown is remembered");
+    world.succeed(&["cache", "prune", "--all"]);
+    assert_eq!(files(&world.cache()), [""; 0]);
+    world.succeed(&["tools", "test"]);
+    world.assert_nothing_half_written();
+}
+
+#[test]
+fn prune_waits_for_runs_and_can_be_stopped() {
+    let world = World::new();
+    let mut run = hanging(&world);
+    let entries = || -> Vec<String> {
+        files(&world.cache()).into_iter().filter(|path| !path.contains("/.part")).collect()
+    };
+    let before = entries();
+    let refused = world.osb(&["cache", "prune", "--all", "--no-wait"]);
+    refused.assert_error(1, &["other runs of osb are using the cache"]);
+    assert!(refused.hint().contains("--no-wait"), "{refused:?}");
+
+    let mut waiting = Running::start(&world, &["cache", "prune", "--all"]);
+    std::thread::sleep(Duration::from_millis(500));
+    waiting.interrupt();
+    let since = Instant::now();
+    let stopped = waiting.end();
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    assert_eq!(stopped.code, Some(130), "{stopped:?}");
+    assert!(stopped.err.contains("waiting: other runs of osb"), "{stopped:?}");
+    // The run may have made more meanwhile.
+    let after = entries();
+    assert!(before.iter().all(|path| after.contains(path)), "{before:?} {after:?}");
+
+    let mut waiting = Running::start(&world, &["cache", "prune", "--all"]);
+    std::thread::sleep(Duration::from_millis(200));
+    run.interrupt();
+    assert_eq!(run.end().code, Some(130));
+    assert_eq!(waiting.end().code, Some(0));
+    assert_eq!(files(&world.cache()), [""; 0]);
+}

@@ -1,0 +1,395 @@
+//! Builds that are killed at random points: what they leave behind, and what becomes of the next.
+//!
+//! One cache sees all of it: after each kill the next run goes on there. A run that is done before
+//! its kill must have written the same bytes as the first build; then everything but the downloads
+//! is cleared, so that the next runs begin anew.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::host::{Family, Host, names};
+use crate::project::Project;
+use crate::steps::{Steps, show};
+use crate::test::clear;
+
+/// How a run may be asked to end, and how often that is tried.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Series {
+    /// Kills with each of SIGKILL and SIGINT
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    kills: u32,
+    /// Where the random points come from [default: the clock]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Kill within so many seconds of a run's start [default: what a cold build takes]
+    #[arg(long, value_name = "SECONDS")]
+    within: Option<u64>,
+}
+
+impl Default for Series {
+    fn default() -> Self {
+        Self { kills: 20, seed: None, within: None }
+    }
+}
+
+/// A process that was killed may take so long to vanish with all that it has started, on a machine
+/// that is busy; the statistics tell what it took.
+const DEATH: Duration = Duration::from_secs(20);
+/// osb promises to end within three seconds of Ctrl-C, on a machine that is not busy.
+const END: Duration = Duration::from_secs(15);
+/// What osb promises.
+const GRACE: Duration = Duration::from_secs(3);
+/// No build takes longer.
+const PATIENCE: Duration = Duration::from_secs(1800);
+/// Folders of the cache that a build makes from its downloads.
+const DERIVED: [&str; 3] = ["packages-v1", "tools-v1", "layers-v1"];
+
+/// Where the builds of this proof run.
+pub(crate) struct Site<'a> {
+    /// With a cache of its own.
+    pub(crate) project: Project,
+    recipe: &'a Path,
+    /// Where builds write.
+    out: PathBuf,
+    /// Their folder for temporary files.
+    temporary: PathBuf,
+    /// The sums that every build must have.
+    sums: String,
+}
+
+/// Prepares a cache with the downloads only.
+pub(crate) fn site<'a>(
+    steps: &mut Steps,
+    project: &Project,
+    recipe: &'a Path,
+    first: &Path,
+) -> Option<Site<'a>> {
+    let site = Site {
+        project: Project {
+            root: project.root.clone(),
+            work: project.work.clone(),
+            osb: project.osb.clone(),
+            cache: project.work.join("cache-2"),
+        },
+        recipe,
+        out: project.work.join("out-2"),
+        temporary: project.work.join("tmp-2"),
+        sums: fs::read_to_string(first.join("SHA256SUMS")).unwrap_or_default(),
+    };
+    steps.run("a second, cold cache", || {
+        ensure!(!site.sums.is_empty(), "there is no build in {}", first.display());
+        for folder in [&site.project.cache, &site.out, &site.temporary] {
+            clear(folder)?;
+            fs::create_dir_all(folder)?;
+        }
+        for bucket in ["debs-v1", "indices-v1", "releases-v1"] {
+            let from = project.cache.join(bucket);
+            if from.exists() {
+                show(Command::new("cp").arg("-a").arg(from).arg(&site.project.cache))?;
+            }
+        }
+        Ok(((), String::new()))
+    })?;
+    Some(site)
+}
+
+impl Site<'_> {
+    /// A build into `out`.
+    pub(crate) fn build(&self, out: &Path) -> Command {
+        let mut command = self.project.osb(&["build", "--locked", "--json", "--quiet"]);
+        command.arg("--recipe").arg(self.recipe).arg("--output").arg(out);
+        command.env("TMPDIR", &self.temporary).stdin(Stdio::null());
+        command
+    }
+
+    /// Takes what builds make from downloads out of the cache, and returns where it is.
+    pub(crate) fn put_aside(&self) -> Result<PathBuf> {
+        let aside = self.project.work.join("aside");
+        clear(&aside)?;
+        fs::create_dir_all(&aside)?;
+        for name in DERIVED.map(Path::new) {
+            match fs::rename(self.project.cache.join(name), aside.join(name)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error)?,
+                _ => {}
+            }
+        }
+        Ok(aside)
+    }
+
+    /// Removes what builds make from downloads. First out of the way, so that there is a cache
+    /// without half-removed entries whatever happens.
+    fn make_cold(&self) -> Result<()> {
+        clear(&self.put_aside()?)
+    }
+
+    /// Fails unless a finished build in `out` has the first build's sums.
+    pub(crate) fn same_bytes(&self, out: &Path) -> Result<()> {
+        let sums = fs::read_to_string(out.join("SHA256SUMS")).context("reading the sums")?;
+        ensure!(sums == self.sums, "two builds differ:\n{}\n{sums}", self.sums);
+        Ok(())
+    }
+
+    /// Fails if temporary files are left anywhere.
+    pub(crate) fn nothing_left(&self) -> Result<()> {
+        let cache = &self.project.cache;
+        let mut left = names(&cache.join("work"));
+        left.extend(names(&self.temporary));
+        let project = self.recipe.parent().context("a recipe without folder")?;
+        for folder in [&self.out, project, &cache.join("debs-v1"), &cache.join("indices-v1")] {
+            left.extend(names(folder).into_iter().filter(|path| is_hidden(path)));
+        }
+        ensure!(left.is_empty(), "files are left: {left:?}");
+        Ok(())
+    }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// The whole series; returns whether the last build was good.
+pub(crate) fn check(steps: &mut Steps, site: &Site, series: &Series) -> Option<()> {
+    let before = steps.run("the host before", || Ok((Host::now()?, String::new())))?;
+    let cold = || {
+        let begun = Instant::now();
+        let status = wait(&mut run(site, &log(site))?, PATIENCE)?;
+        ensure!(status.success(), "the build ended with {status}");
+        site.same_bytes(&site.out)?;
+        site.nothing_left()?;
+        Ok((begun.elapsed(), String::new()))
+    };
+    let span = match series.within {
+        Some(seconds) => Duration::from_secs(seconds),
+        None => steps.run("a second cold build, the same bytes", cold)?,
+    };
+    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let seed = series.seed.unwrap_or_else(|| clock.unwrap_or_default().as_secs());
+    let mut random = Random(seed);
+    let mut signals = vec![Signal::KILL; series.kills as usize];
+    signals.extend(vec![Signal::INT; series.kills as usize]);
+    random.shuffle(&mut signals);
+    steps.run(&format!("killed at random points, --seed {seed}"), || {
+        let mut statistics = Statistics::default();
+        site.make_cold()?;
+        for (number, signal) in signals.iter().enumerate() {
+            kill(site, *signal, span, &mut random, &before, &mut statistics)
+                .with_context(|| format!("kill {} of {}", number + 1, signals.len()))?;
+        }
+        let text = statistics.text();
+        eprintln!("{text}");
+        Ok(((), text.lines().next().unwrap_or_default().to_owned()))
+    })?;
+    steps.run("the next build goes on, the same bytes", || {
+        let status = wait(&mut run(site, &log(site))?, PATIENCE)?;
+        ensure!(status.success(), "the build ended with {status}");
+        site.same_bytes(&site.out)?;
+        show(
+            Command::new("sha256sum").args(["--quiet", "-c", "SHA256SUMS"]).current_dir(&site.out),
+        )?;
+        site.nothing_left()?;
+        before.check()?;
+        Ok(((), "nothing is left".to_owned()))
+    })
+}
+
+/// Where a run tells what it is doing.
+fn log(site: &Site) -> PathBuf {
+    site.project.work.join("killed.log")
+}
+
+fn run(site: &Site, log: &Path) -> Result<Child> {
+    let events = File::create(log).with_context(|| log.display().to_string())?;
+    site.build(&site.out).stdout(events).spawn().context("starting osb")
+}
+
+/// Sends `signal` to a run at a random point; runs that are done before are cleared away.
+fn kill(
+    site: &Site,
+    signal: Signal,
+    span: Duration,
+    random: &mut Random,
+    before: &Host,
+    statistics: &mut Statistics,
+) -> Result<()> {
+    for _ in 0..10 {
+        let log = log(site);
+        let mut child = run(site, &log)?;
+        let point = span.mul_f64(random.fraction());
+        let begun = Instant::now();
+        let mut ended = None;
+        while ended.is_none() && begun.elapsed() < point {
+            std::thread::sleep(Duration::from_millis(2));
+            ended = child.try_wait()?;
+        }
+        if let Some(status) = ended {
+            ensure!(status.success(), "the build ended with {status} before it was killed");
+            site.same_bytes(&site.out)?;
+            site.nothing_left()?;
+            before.check()?;
+            statistics.completed += 1;
+            site.make_cold()?;
+            continue;
+        }
+        let pid = Pid::from_child(&child);
+        let family = Family::of(child.id(), &site.project.osb)?;
+        kill_process(pid, signal)?;
+        let asked = Instant::now();
+        let status = wait(&mut child, END)?;
+        let ending = asked.elapsed();
+        let name = if signal == Signal::KILL { "SIGKILL" } else { "SIGINT" };
+        let dying =
+            family.gone(DEATH).with_context(|| format!("{name}, osb ended with {status}"))?;
+        before.check()?;
+        let temporary = names(&site.temporary);
+        ensure!(temporary.is_empty(), "temporary files are left: {temporary:?}");
+        if signal == Signal::KILL {
+            ensure!(status.signal() == Some(9), "it ended with {status}");
+        } else if status.success() {
+            // It came after the last moment at which anything could be stopped.
+            site.same_bytes(&site.out)?;
+        } else {
+            ensure!(status.code() == Some(130), "it ended with {status}");
+            if ending < GRACE {
+                site.nothing_left()?;
+            }
+        }
+        statistics.add(name, point, &stage(&log)?, ending + dying);
+        return Ok(());
+    }
+    bail!("ten builds in a row were done before they were killed")
+}
+
+/// The stage that a run was in, or had just ended.
+fn stage(log: &Path) -> Result<String> {
+    let mut stage = "(beginning)".to_owned();
+    for line in fs::read_to_string(log)?.lines() {
+        // The last line may be half-written.
+        let Ok(event) = serde_json::from_str::<serde_json::Value>(line) else { continue };
+        let name = event["stage"].as_str().unwrap_or_default();
+        match event["event"].as_str() {
+            Some("begin") => stage = name.to_owned(),
+            Some("end") => stage = format!("after {name}"),
+            Some("report") => stage = "(done)".to_owned(),
+            _ => {}
+        }
+    }
+    Ok(stage)
+}
+
+pub(crate) fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus> {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if started.elapsed() > limit {
+            child.kill()?;
+            child.wait()?;
+            bail!("it did not end within {} s", limit.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// What the series met.
+#[derive(Default)]
+struct Statistics {
+    completed: u32,
+    /// By signal: how often each stage was hit.
+    stages: BTreeMap<&'static str, BTreeMap<String, u32>>,
+    /// By signal: how long it took until nothing was left.
+    times: BTreeMap<&'static str, Vec<Duration>>,
+}
+
+impl Statistics {
+    fn add(&mut self, name: &'static str, point: Duration, stage: &str, time: Duration) {
+        let (at, took) = (point.as_secs_f64(), time.as_millis());
+        eprintln!("    {name:7} at {at:5.1} s, {stage}: gone after {took} ms");
+        *self.stages.entry(name).or_default().entry(stage.to_owned()).or_default() += 1;
+        self.times.entry(name).or_default().push(time);
+    }
+
+    /// One line in sum, then one a signal.
+    fn text(&self) -> String {
+        let count: usize = self.times.values().map(Vec::len).sum();
+        let mut text = format!("{count} kills, {} builds done in between", self.completed);
+        for (name, times) in &self.times {
+            let mut times = times.clone();
+            times.sort();
+            let (median, longest) = (times[times.len() / 2], times[times.len() - 1]);
+            let stages = self.stages.get(name).into_iter().flatten();
+            let stages: Vec<_> = stages.map(|(stage, n)| format!("{stage} {n}")).collect();
+            text += &format!(
+                "\n    {} {name}: gone after {} ms (median), {} ms (longest); {}",
+                times.len(),
+                median.as_millis(),
+                longest.as_millis(),
+                stages.join(", ")
+            );
+        }
+        text
+    }
+}
+
+/// splitmix64: the same points for the same seed, everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// From 0 to 1, 1 excluded.
+    fn fraction(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn shuffle<T>(&mut self, list: &mut [T]) {
+        for last in (1..list.len()).rev() {
+            list.swap(last, (self.next() % (last as u64 + 1)) as usize);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_its_points() {
+        let points = |seed| {
+            let mut random = Random(seed);
+            let mut list: Vec<u32> = (0..10).collect();
+            random.shuffle(&mut list);
+            (list, random.fraction().to_bits())
+        };
+        assert_eq!(points(1), points(1));
+        assert_ne!(points(1), points(2));
+        assert!((0..100).all(|seed| (0.0..1.0).contains(&Random(seed).fraction())));
+    }
+
+    #[test]
+    fn the_stage_is_the_last_one_told() {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let told = |text: &str| {
+            fs::write(log.path(), text).unwrap();
+            stage(log.path()).unwrap()
+        };
+        assert_eq!(told(""), "(beginning)");
+        let begin = "{\"event\":\"begin\",\"stage\":\"unpack\"}\n";
+        assert_eq!(told(&format!("{begin}{{\"event\":\"det")), "unpack");
+        assert_eq!(told(&format!("{begin}{}", begin.replace("begin", "end"))), "after unpack");
+    }
+}
