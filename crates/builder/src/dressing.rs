@@ -46,7 +46,8 @@ pub(crate) fn dress(
     set_units(&mut chamber, layer)?;
     hold(&mut chamber, layer, &plan.packages)?;
     for (index, script) in layer.scripts.iter().enumerate() {
-        chamber.run(&format!("script {}", script.name), &[&format!("/run/osb/scripts/{index}")])?;
+        chamber
+            .run(&format!("scripts/{}", script.name), &[&format!("/run/osb/scripts/{index}")])?;
     }
     chamber.close()?;
     place.publish(job, &plan.folder(job, &planned.dressing_key))

@@ -17,6 +17,7 @@ mod emit;
 mod error;
 mod event;
 mod expect;
+mod failed;
 mod install;
 mod job;
 mod locking;
@@ -39,6 +40,7 @@ use crate::job::Job;
 
 pub use error::BuildError;
 pub use event::{Artifact, Event, Report, StageTime};
+pub use failed::{FailedCommand, Outcome};
 pub use locking::LockReport;
 pub use options::{Only, Options};
 pub use osb_sandbox::{Kind, Program};

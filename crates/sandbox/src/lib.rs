@@ -24,6 +24,7 @@
 //!     environment: Vec::new(),
 //!     drop_fsync: true,
 //!     measure: true,
+//!     limits: Default::default(),
 //!     cancel: Default::default(),
 //!     launcher: "/proc/self/exe".into(),
 //! })?;
@@ -35,20 +36,26 @@
 //! # }
 //! ```
 //!
-//! Invariants: no mount outside the session's own mount namespace; no process outlives its session,
+//! Invariants: no mount outside the session's own mount namespace; no process outlives its command,
 //! nor a session its process, however that dies; no network; the host's files are not reachable
-//! from inside, except what [`Spec`] names; fsync of the guest costs nothing if the spec says so.
+//! from inside, except what [`Spec`] names; commands cannot change a mount, nor pid 1, nor the
+//! kernel's settings, and use no more than their [`Limits`]; fsync of the guest costs nothing if the
+//! spec says so.
 //! What runs inside, and what Debian has to do with it, is the caller's business.
 
 mod child;
+mod confine;
+// The interpreter's parts are tested here: it is compiled for no test harness.
+#[cfg(test)]
 #[path = "../interpreter/elf.rs"]
-#[allow(unreachable_pub)]
+#[allow(unreachable_pub, dead_code)]
 mod elf;
 mod error;
 mod exec_config;
 #[path = "../interpreter/config.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod interpreter_config;
+mod limits;
 mod machine;
 mod probe;
 mod protocol;
@@ -60,6 +67,7 @@ pub mod table;
 
 pub use child::{CHILD_NAME, child_main, dispatch};
 pub use error::{Missing, SandboxError};
+pub use limits::{Excess, Limits, Process};
 pub use machine::Machine;
 pub use probe::{Mode, probe};
 pub use session::Session;

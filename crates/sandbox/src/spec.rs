@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Machine;
+use crate::{Limits, Machine};
 
 /// An unpacked tree of programs for this machine, from the same suite as the guest.
 #[derive(Debug, Clone)]
@@ -54,8 +54,10 @@ pub struct Spec {
     /// makes it so.
     pub drop_fsync: bool,
     /// Find out which programs run, how often and how long: [`crate::Session::finish`] tells. Costs
-    /// a few stops per process; programs that trace others themselves do not work meanwhile.
+    /// a few stops per process.
     pub measure: bool,
+    /// What each command may use.
+    pub limits: Limits,
     /// Set it from anywhere to end the session: calls return [`crate::SandboxError::Cancelled`].
     pub cancel: Arc<AtomicBool>,
     /// An executable that calls [`crate::dispatch`] first: normally `/proc/self/exe`.
@@ -73,10 +75,7 @@ pub struct Command {
     pub stdin: Vec<u8>,
     /// Its working directory; empty means `/`.
     pub directory: String,
-    /// Take `argv[0]` from the tools tree rather than from the guest. What it starts in turn comes
-    /// from the guest as ever.
-    pub native: bool,
-    /// Kill it after that long.
+    /// How long it may run.
     pub timeout: Option<Duration>,
 }
 
@@ -132,7 +131,7 @@ pub struct Program {
 pub enum Kind {
     /// Under qemu-user.
     Emulated,
-    /// From the tools tree, in place of the guest's or by [`Command::native`].
+    /// From the tools tree, in place of the guest's.
     Substituted,
     /// As it is, by the machine itself.
     Native,

@@ -14,10 +14,14 @@
 mod binfmt;
 mod init;
 mod ledger;
+mod log;
 mod mounts;
+mod procfs;
 mod ptrace;
 mod run;
 mod trace;
+mod watch;
+mod watchdog;
 
 use std::fmt::Display;
 use std::io;
@@ -48,6 +52,7 @@ pub fn dispatch() {
 /// The child process, see [`dispatch`].
 pub fn child_main() -> ! {
     let run = || -> Result<(), Failure> {
+        sys::close_others_on_exec().doing("closing what is not the session's")?;
         // Standard input is the session's socket; a copy, so that it can become a stream.
         let socket: OwnedFd =
             io::stdin().as_fd().try_clone_to_owned().doing("taking the session's socket")?;
