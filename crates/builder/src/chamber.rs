@@ -197,6 +197,10 @@ impl<'a> Chamber<'a> {
                 let outcome = Outcome::Limit { excess, processes };
                 Err(self.failed(what, outcome, culprits, &tail, log_bytes)?)
             }
+            Err(SandboxError::NotStarted { program, reason }) => {
+                let outcome = Outcome::NotStarted { program, reason };
+                Err(self.failed(what, outcome, Vec::new(), b"", 0)?)
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -32,6 +32,13 @@ pub struct FailedCommand {
 pub enum Outcome {
     /// With this exit code; 128 and the signal's number for a signal.
     Exit(i32),
+    /// It did not even start.
+    NotStarted {
+        /// Its path in the image.
+        program: String,
+        /// What the kernel said.
+        reason: String,
+    },
     /// It was ended because of a limit.
     Limit {
         /// Which one.
@@ -52,6 +59,10 @@ impl FailedCommand {
     pub fn hint(&self) -> String {
         let advice = match &self.outcome {
             Outcome::Exit(_) => "correct the cause",
+            Outcome::NotStarted { .. } => {
+                return "does the image have that program, or the one that its #! line names?"
+                    .to_owned();
+            }
             Outcome::Limit { excess, .. } => match excess {
                 Excess::Time(_) => "make it end sooner",
                 Excess::Output(_) => "let it print less, or to a file",
@@ -78,6 +89,9 @@ impl fmt::Display for FailedCommand {
         write!(f, "layer {}: {} ", self.layer, self.step)?;
         match &self.outcome {
             Outcome::Exit(status) => write!(f, "failed with exit code {status}")?,
+            Outcome::NotStarted { program, reason } => {
+                write!(f, "did not start: {program}: {reason}")?;
+            }
             Outcome::Limit { excess, .. } => write!(f, "was ended: {excess}")?,
         }
         for culprit in &self.culprits {

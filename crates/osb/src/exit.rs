@@ -80,6 +80,7 @@ impl From<BuildError> for Failure {
 fn details(failed: &FailedCommand) -> Value {
     let (status, limit, processes) = match &failed.outcome {
         Outcome::Exit(status) => (Some(status), None, &[][..]),
+        Outcome::NotStarted { .. } => (None, None, &[][..]),
         Outcome::Limit { excess, processes } => (None, Some(excess.to_string()), &processes[..]),
     };
     json!({
