@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use osb_sandbox::{
-    Bind, Command, Limits, Machine, Process, SandboxError, Session, Spec, ToolsTree,
+    Bind, Command, Limits, Machine, Process, Rights, SandboxError, Session, Spec, ToolsTree,
 };
 
 use crate::error::BuildError;
@@ -123,6 +123,7 @@ impl<'a> Chamber<'a> {
             environment: environment.to_vec(),
             drop_fsync: true,
             measure: job.options.timings,
+            rights: Rights::Package,
             limits: Limits::default(),
             cancel: job.options.cancel.clone(),
             launcher: job.options.launcher.clone(),

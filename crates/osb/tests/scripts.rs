@@ -2,7 +2,7 @@
 //! how it ended, what it printed last, and what to do.
 //!
 //! The image's system is made of programs of this machine, the real dpkg among them.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod common;
 
@@ -22,11 +22,7 @@ fn missing() -> Option<&'static str> {
         return Some("the sandbox is started as root here");
     }
     let found = |name: &&str| place(name).is_some();
-    if PROGRAMS.iter().all(|name| found(&name)) {
-        None
-    } else {
-        Some("this machine has no dpkg, or no shell")
-    }
+    if PROGRAMS.iter().all(found) { None } else { Some("this machine has no dpkg, or no shell") }
 }
 
 fn place(name: &str) -> Option<String> {

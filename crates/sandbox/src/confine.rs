@@ -9,6 +9,8 @@
 //! - no_new_privs: set-user-ID programs and file capabilities give nothing. What runs as root needs
 //!   neither, and where programs are substituted neither would work: the kernel takes both from the
 //!   interpreter, so that a tree could depend on the machine that it was made on.
+//!
+//! With [`Rights::Full`] only fsync and its like are filtered.
 
 use std::io;
 
@@ -18,7 +20,7 @@ use rustix::thread::{
     remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
 };
 
-use crate::sys;
+use crate::{Rights, seccomp, sys};
 
 /// What installing and configuring packages takes: owners and modes of any file, other users' ids,
 /// signals, chroot, file capabilities for the image. SETPCAP only lets a program give up more.
@@ -33,8 +35,30 @@ const KEPT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::SYS_CHROOT)
     .union(CapabilitySet::SETFCAP);
 
-/// Confines the calling process for good. Allocates nothing: for use after a fork.
-pub(crate) fn confine(filter: &mut [sock_filter]) -> io::Result<()> {
+/// What is put on every command of a session.
+#[derive(Debug, Clone)]
+pub(crate) struct Confinement {
+    rights: Rights,
+    filter: Vec<sock_filter>,
+}
+
+impl Confinement {
+    pub(crate) fn new(rights: Rights, drop_fsync: bool) -> Self {
+        Self { rights, filter: seccomp::program(rights, drop_fsync) }
+    }
+
+    /// Confines the calling process for good. Allocates nothing: for use after a fork.
+    pub(crate) fn enter(&mut self) -> io::Result<()> {
+        if self.rights == Rights::Package {
+            drop_capabilities()?;
+            set_no_new_privs(true)?;
+        }
+        sys::set_seccomp_filter(&mut self.filter)
+    }
+}
+
+/// Leaves those of [`KEPT`] in all sets that may have any.
+fn drop_capabilities() -> io::Result<()> {
     clear_ambient_capability_set()?;
     for bit in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << bit);
@@ -49,6 +73,5 @@ pub(crate) fn confine(filter: &mut [sock_filter]) -> io::Result<()> {
     }
     let inheritable = CapabilitySet::empty();
     set_capabilities(None, CapabilitySets { effective: KEPT, permitted: KEPT, inheritable })?;
-    set_no_new_privs(true)?;
-    sys::set_seccomp_filter(filter)
+    Ok(())
 }

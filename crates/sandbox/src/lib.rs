@@ -24,6 +24,7 @@
 //!     environment: Vec::new(),
 //!     drop_fsync: true,
 //!     measure: true,
+//!     rights: Default::default(),
 //!     limits: Default::default(),
 //!     cancel: Default::default(),
 //!     launcher: "/proc/self/exe".into(),
@@ -71,4 +72,4 @@ pub use limits::{Excess, Limits, Process};
 pub use machine::Machine;
 pub use probe::{Mode, probe};
 pub use session::Session;
-pub use spec::{Bind, Command, Finished, Kind, Program, Spec, Stats, ToolsTree};
+pub use spec::{Bind, Command, Finished, Kind, Program, Rights, Spec, Stats, ToolsTree};

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bind, Excess, Limits, Machine, Mode, Process, Stats};
+use crate::{Bind, Excess, Limits, Machine, Mode, Process, Rights, Stats};
 
 /// No frame part may be larger: a damaged length must not allocate without bound.
 pub(crate) const PART_MAX: usize = 64 << 20;
@@ -41,6 +41,7 @@ pub(crate) struct Setup {
     pub environment: Vec<(String, String)>,
     pub drop_fsync: bool,
     pub measure: bool,
+    pub rights: Rights,
     pub limits: Limits,
     /// The host has a usable handler of its own for the guest's programs.
     pub registered: bool,

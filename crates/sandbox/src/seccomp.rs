@@ -15,6 +15,8 @@ use libc::{
     SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, c_int, c_long, sock_filter,
 };
 
+use crate::Rights;
+
 /// `AUDIT_ARCH_*` (`linux/audit.h`): the ELF machine, 64-bit, little-endian.
 const AUDIT_ARCH: u32 = 0xc000_0000 | crate::Machine::host().elf_machine() as u32;
 /// Marks the calls of x86's third calling convention (`__X32_SYSCALL_BIT`, `asm/unistd.h`). No call
@@ -90,25 +92,35 @@ const ARCH: u32 = 4;
 const FIRST_ARGUMENT: u32 = 16;
 
 /// The filter's program.
-pub(crate) fn program(drop_fsync: bool) -> Vec<sock_filter> {
-    let denied = errno(libc::EPERM);
+pub(crate) fn program(rights: Rights, drop_fsync: bool) -> Vec<sock_filter> {
     // A foreign calling convention (32-bit programs) has other numbers for all that follows.
-    let mut program = vec![load(ARCH), equal(AUDIT_ARCH, 1, 0), give(SECCOMP_RET_KILL_PROCESS)];
-    program.extend([load(NUMBER), any_bit(X32, 0, 1), give(errno(libc::ENOSYS))]);
-    let dropped = if drop_fsync { DROPPED } else { &[] };
-    let rules = dropped.iter().map(|number| (*number, errno(0)));
-    for (number, action) in rules.chain(DENIED.iter().map(|number| (*number, denied))) {
-        program.extend([equal(number as u32, 0, 1), give(action)]);
+    let foreign = match rights {
+        Rights::Package => SECCOMP_RET_KILL_PROCESS,
+        Rights::Full => SECCOMP_RET_ALLOW,
+    };
+    let mut program = vec![load(ARCH), equal(AUDIT_ARCH, 1, 0), give(foreign), load(NUMBER)];
+    if drop_fsync {
+        let rule = |number: &c_long| [equal(*number as u32, 0, 1), give(errno(0))];
+        program.extend(DROPPED.iter().flat_map(rule));
     }
+    if rights == Rights::Package {
+        deny(&mut program);
+    }
+    program.push(allow());
+    program
+}
+
+/// Adds what denies; the call's number is loaded.
+fn deny(program: &mut Vec<sock_filter>) {
+    let denied = errno(libc::EPERM);
+    program.extend([any_bit(X32, 0, 1), give(errno(libc::ENOSYS))]);
+    let rule = |number: &c_long| [equal(*number as u32, 0, 1), give(denied)];
+    program.extend(DENIED.iter().flat_map(rule));
     // Its flags lie in memory, out of a filter's sight; C libraries fall back to clone.
     program.extend([equal(libc::SYS_clone3 as u32, 0, 1), give(errno(libc::ENOSYS))]);
     for number in [libc::SYS_clone, libc::SYS_unshare] {
-        let body = [
-            load(FIRST_ARGUMENT),
-            any_bit(libc::CLONE_NEWUSER as u32, 0, 1),
-            give(denied),
-            allow(),
-        ];
+        let new_user = any_bit(libc::CLONE_NEWUSER as u32, 0, 1);
+        let body = [load(FIRST_ARGUMENT), new_user, give(denied), allow()];
         program.push(equal(number as u32, 0, body.len() as u8));
         program.extend(body);
     }
@@ -117,8 +129,6 @@ pub(crate) fn program(drop_fsync: bool) -> Vec<sock_filter> {
     body.extend(families.chain([give(errno(libc::EAFNOSUPPORT))]));
     program.push(equal(libc::SYS_socket as u32, 0, body.len() as u8));
     program.extend(body);
-    program.push(allow());
-    program
 }
 
 /// The call fails with `number`; with zero it succeeds and does nothing.
@@ -153,8 +163,7 @@ mod tests {
     use super::*;
 
     /// Runs the program as the kernel would, for the instructions that it uses.
-    fn run_on(drop_fsync: bool, number: c_long, arch: u32, argument: u32) -> u32 {
-        let program = program(drop_fsync);
+    fn run_on(program: &[sock_filter], number: c_long, arch: u32, argument: u32) -> u32 {
         let (mut at, mut accumulator) = (0, 0);
         loop {
             let i = program[at];
@@ -178,14 +187,15 @@ mod tests {
     }
 
     fn run(number: c_long, argument: u32) -> u32 {
-        run_on(true, number, AUDIT_ARCH, argument)
+        run_on(&program(Rights::Package, true), number, AUDIT_ARCH, argument)
     }
 
     #[test]
     fn only_sync_calls_are_dropped_and_only_on_demand() {
         for number in DROPPED {
             assert_eq!(run(*number, 0), SECCOMP_RET_ERRNO);
-            assert_eq!(run_on(false, *number, AUDIT_ARCH, 0), SECCOMP_RET_ALLOW);
+            let durable = program(Rights::Package, false);
+            assert_eq!(run_on(&durable, *number, AUDIT_ARCH, 0), SECCOMP_RET_ALLOW);
         }
         for number in [libc::SYS_read, libc::SYS_write, libc::SYS_execve, libc::SYS_openat] {
             assert_eq!(run(number, 0), SECCOMP_RET_ALLOW);
@@ -223,7 +233,19 @@ mod tests {
     #[test]
     fn other_calling_conventions_are_refused() {
         let i386 = 0x4000_0003;
-        assert_eq!(run_on(true, libc::SYS_read, i386, 0), SECCOMP_RET_KILL_PROCESS);
+        let program = program(Rights::Package, true);
+        assert_eq!(run_on(&program, libc::SYS_read, i386, 0), SECCOMP_RET_KILL_PROCESS);
         assert_eq!(run(libc::SYS_read | c_long::from(X32), 0), errno(libc::ENOSYS));
+    }
+
+    #[test]
+    fn full_rights_are_full_but_for_fsync() {
+        let program = program(Rights::Full, true);
+        for number in DENIED.iter().chain(&[libc::SYS_clone3, libc::SYS_unshare, libc::SYS_socket])
+        {
+            assert_eq!(run_on(&program, *number, AUDIT_ARCH, u32::MAX), SECCOMP_RET_ALLOW);
+        }
+        assert_eq!(run_on(&program, libc::SYS_fsync, AUDIT_ARCH, 0), errno(0));
+        assert_eq!(run_on(&program, libc::SYS_fsync, 0x4000_0003, 0), SECCOMP_RET_ALLOW);
     }
 }

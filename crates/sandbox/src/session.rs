@@ -276,6 +276,7 @@ fn setup(spec: &Spec) -> Result<Setup, SandboxError> {
         environment: spec.environment.clone(),
         drop_fsync: spec.drop_fsync,
         measure: spec.measure,
+        rights: spec.rights,
         limits: spec.limits,
         registered: spec.guest != Machine::host() && probe::registered(spec.guest),
     })

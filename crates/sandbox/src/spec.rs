@@ -29,6 +29,17 @@ pub struct Bind {
     pub writable: bool,
 }
 
+/// What commands may do to the world that they run in. It is theirs alone in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rights {
+    /// What installing and configuring packages takes.
+    #[default]
+    Package,
+    /// All that root of a user namespace may do: mount, make namespaces, write to /proc. If root
+    /// started the session it can harm the host; for programs that are trusted as the caller is.
+    Full,
+}
+
 /// Everything that a session is made of.
 #[derive(Debug, Clone)]
 pub struct Spec {
@@ -56,6 +67,8 @@ pub struct Spec {
     /// Find out which programs run, how often and how long: [`crate::Session::finish`] tells. Costs
     /// a few stops per process.
     pub measure: bool,
+    /// What each command may do.
+    pub rights: Rights,
     /// What each command may use.
     pub limits: Limits,
     /// Set it from anywhere to end the session: calls return [`crate::SandboxError::Cancelled`].

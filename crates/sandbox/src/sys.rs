@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::thread::UnshareFlags;
 
-use crate::confine::confine;
+use crate::confine::Confinement;
 
 /// Moves the calling process into new namespaces of every kind. Only for a process with one thread:
 /// the kernel refuses a new user namespace to others (EINVAL).
@@ -91,10 +91,10 @@ pub(crate) fn children_cpu() -> (Duration, Duration) {
 
 /// Lets a command start in a session of its own, without a controlling terminal, and confined.
 /// Nothing that is to happen before its exec may be added after this.
-pub(crate) fn confined(command: &mut Command, mut filter: Vec<libc::sock_filter>) {
+pub(crate) fn confined(command: &mut Command, mut confinement: Confinement) {
     let confine = move || {
         rustix::process::setsid()?;
-        confine(&mut filter)
+        confinement.enter()
     };
     // SAFETY: all of it are plain system calls, hence async-signal-safe; nothing is allocated.
     unsafe { command.pre_exec(confine) };
@@ -109,8 +109,8 @@ pub(crate) fn close_others_on_exec() -> io::Result<()> {
     })
 }
 
-/// Puts a seccomp filter on the calling process, which must have set no_new_privs, and its future
-/// children.
+/// Puts a seccomp filter on the calling process and its future children. It must have set
+/// no_new_privs, or have CAP_SYS_ADMIN.
 pub(crate) fn set_seccomp_filter(program: &mut [libc::sock_filter]) -> io::Result<()> {
     let length = u16::try_from(program.len()).map_err(io::Error::other)?;
     let program = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };

@@ -8,10 +8,11 @@ use super::mounts::Guest;
 use super::run::{World, serve_one};
 use super::trace::Tracer;
 use super::{Doing, Failure, binfmt, mounts};
+use crate::confine::Confinement;
 use crate::exec_config::TOOLS;
 use crate::probe::Mode;
 use crate::protocol::{self, Reply, Request, Setup};
-use crate::{Limits, Stats, seccomp, sys};
+use crate::{Limits, Stats, sys};
 
 /// Open files that commands may have: low by default, since some tools walk over all possible
 /// descriptors and crawl under a container's huge limit.
@@ -74,7 +75,11 @@ fn prepare(setup: Setup) -> Result<Ready, Failure> {
     } else {
         None
     };
-    let world = World::new(setup.environment, setup.limits, seccomp::program(setup.drop_fsync));
+    let world = World::new(
+        setup.environment,
+        setup.limits,
+        Confinement::new(setup.rights, setup.drop_fsync),
+    );
     Ok(Ready { mode, world, tracer })
 }
 

@@ -16,7 +16,7 @@ use rustix::mount::{
 use super::{Doing, Failure, procfs};
 use crate::exec_config::{ROOT, TOOLS};
 use crate::protocol::Setup;
-use crate::sys;
+use crate::{Rights, sys};
 
 /// The kernel takes at most one page of mount options.
 const OPTIONS_MAX: usize = 4095;
@@ -46,7 +46,9 @@ impl Guest {
         guest.mount_system()?;
         procfs::limit_ids(&guest.path("/proc"), &setup.limits);
         guest.mount_devices()?;
-        procfs::guard(&guest.path("/proc"), &guest.path("/dev/null"))?;
+        if setup.rights == Rights::Package {
+            procfs::guard(&guest.path("/proc"), &guest.path("/dev/null"))?;
+        }
         guest.bind(&setup.tools, TOOLS, false)?;
         for bind in &setup.binds {
             guest.bind(&bind.source, &bind.target, bind.writable)?;
@@ -92,6 +94,8 @@ impl Guest {
             let node = self.path("/dev").join(name);
             fs::write(&node, b"")
                 .and_then(|()| Ok(mount_bind_recursive(&host, &node)?))
+                // They can be used all the same; their modes and owners are the host's.
+                .and_then(|()| set_read_only(&node))
                 .doing(format!("binding {}", host.display()))?;
         }
         for (name, target) in [
@@ -136,7 +140,7 @@ impl Guest {
             }
             mount_bind_recursive(source, &place)?;
             if !writable {
-                sys::set_read_only(&CString::new(place.as_os_str().as_bytes())?)?;
+                set_read_only(&place)?;
             }
             Ok(())
         };
@@ -216,6 +220,11 @@ fn escaped(path: &OsStr) -> Vec<u8> {
         out.push(byte);
     }
     out
+}
+
+/// Makes a mount and those below it read-only.
+pub(super) fn set_read_only(path: &Path) -> io::Result<()> {
+    sys::set_read_only(&CString::new(path.as_os_str().as_bytes())?)
 }
 
 fn set_mode(path: &Path, mode: u32) -> Result<(), Failure> {

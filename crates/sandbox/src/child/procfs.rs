@@ -7,14 +7,13 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use rustix::mount::{MountFlags, mount, mount_bind};
 
-use super::{Doing, Failure};
-use crate::{Limits, sys};
+use super::{Doing, Failure, mounts};
+use crate::Limits;
 
 /// Hidden though anybody may read them; folders, then files. The same as container engines hide
 /// (the OCI runtime specification's `maskedPaths`, runc's defaults).
@@ -65,7 +64,7 @@ fn hide_folder(path: &Path) -> io::Result<()> {
 
 fn show_read_only(path: &Path) -> io::Result<()> {
     mount_bind(path, path)?;
-    sys::set_read_only(&std::ffi::CString::new(path.as_os_str().as_bytes())?)
+    mounts::set_read_only(path)
 }
 
 /// Lets the kernel stop a fork bomb by itself. Where the setting is the whole machine's (before

@@ -6,13 +6,13 @@ use std::os::unix::net::UnixStream;
 use std::process::{self, Stdio};
 use std::time::Duration;
 
-use libc::sock_filter;
 use rustix::fs::MemfdFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::trace::Tracer;
 use super::watch::{End, Watch};
 use super::{Doing, Failure, ptrace};
+use crate::confine::Confinement;
 use crate::protocol::{Reply, Run};
 use crate::{Limits, sys};
 
@@ -20,14 +20,14 @@ use crate::{Limits, sys};
 pub(super) struct World {
     variables: Vec<(String, String)>,
     limits: Limits,
-    filter: Vec<sock_filter>,
+    confinement: Confinement,
 }
 
 impl World {
     pub(super) fn new(
         additional: Vec<(String, String)>,
         limits: Limits,
-        filter: Vec<sock_filter>,
+        confinement: Confinement,
     ) -> Self {
         let mut variables: Vec<(String, String)> = [
             ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
@@ -38,7 +38,7 @@ impl World {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
         variables.extend(additional);
-        Self { variables, limits, filter }
+        Self { variables, limits, confinement }
     }
 
     fn command(&self, run: &Run) -> Result<process::Command, String> {
@@ -71,7 +71,7 @@ pub(super) fn serve_one(
         ptrace::stop_at_exec(&mut command);
     }
     // The last of the preparations: it takes the right to trace, too.
-    sys::confined(&mut command, world.filter.clone());
+    sys::confined(&mut command, world.confinement.clone());
     let child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return Ok((Reply::NotStarted(error.to_string()), Vec::new())),

@@ -15,8 +15,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use osb_sandbox::{
-    Command, Excess, Finished, Kind, Limits, Machine, Process, SandboxError, Session, Spec, Stats,
-    ToolsTree,
+    Command, Excess, Finished, Kind, Limits, Machine, Process, Rights, SandboxError, Session, Spec,
+    Stats, ToolsTree,
 };
 use tempfile::TempDir;
 
@@ -85,6 +85,7 @@ impl Fixture {
             environment: Vec::new(),
             drop_fsync: true,
             measure: false,
+            rights: Rights::Package,
             limits: Limits {
                 free_space: 0,
                 grace: Duration::from_millis(500),

@@ -10,11 +10,12 @@ mod common;
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::time::{Duration, Instant};
 
 use common::{Fixture, copy_with_libraries, run, shell, text};
-use osb_sandbox::{Command, Machine, Session, Spec};
+use osb_sandbox::{Command, Machine, Rights, Session, Spec};
 
 /// What the copy of this program inside the guest is to attempt.
 const ATTEMPT: &str = "OSB_SANDBOX_ATTEMPT";
@@ -68,6 +69,29 @@ fn what_is_shown_read_only_stays_so() {
     let mut session = Session::start(&spec).unwrap();
     assert_eq!(tried(&mut session, &helper, "remount /run/osb/tools").1, "no then EROFS");
     assert!(!fixture.path("tools/written-by-the-guest").exists());
+}
+
+#[test]
+fn full_rights_are_for_those_who_ask_for_them() {
+    let Some((fixture, spec, helper)) = guest() else { return };
+    let mut session = Session::start(&Spec { rights: Rights::Full, ..spec }).unwrap();
+    assert_eq!(tried(&mut session, &helper, "remount /run/osb/tools").1, "yes then ok");
+    assert!(fixture.path("tools/written-by-the-guest").exists(), "so the attempt is a real one");
+    let namespaces = tried(&mut session, &helper, "namespaces").1;
+    assert!(namespaces.ends_with(" clone=ok clone3=ok"), "{namespaces}");
+}
+
+#[test]
+fn the_hosts_device_nodes_cannot_be_changed() {
+    let Some((_fixture, spec, helper)) = guest() else { return };
+    let facts = || fs::metadata("/dev/full").unwrap();
+    let before = (facts().mode(), facts().ctime_nsec());
+    let mut session = Session::start(&spec).unwrap();
+    for device in ["full", "null", "tty"] {
+        assert_eq!(tried(&mut session, &helper, &format!("chmod /dev/{device}")).1, "EROFS");
+    }
+    assert_eq!((facts().mode(), facts().ctime_nsec()), before);
+    assert_eq!(shell(&mut session, "echo x >/dev/null; cat /dev/null; echo used"), "used\n");
 }
 
 #[test]
