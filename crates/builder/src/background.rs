@@ -33,7 +33,7 @@ flock 9
     flock $last.lock true
     code=0
     (cd / && "$name" "$@") 9>&- >$job.log 2>&1 || code=$?
-    echo "$code $name" >$job.status
+    echo "$code $name ${DPKG_MAINTSCRIPT_PACKAGE:-the layer}" >$job.status
 } </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- &
 "#;
 
@@ -49,10 +49,10 @@ while [ $job -lt $(cat last) ]; do
     job=$((job + 1))
     flock $job.lock true
     code=
-    read -r code name <$job.status
+    read -r code name package <$job.status
     if [ "$code" != 0 ]; then
         cat $job.log
-        echo "$name, run in the background, failed with exit code $code"
+        echo "$name, run in the background for $package, failed with exit code $code"
         result=1
     fi
 done

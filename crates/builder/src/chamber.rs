@@ -4,16 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use osb_sandbox::{Bind, Command, Machine, SandboxError, Session, Spec, ToolsTree};
+use osb_sandbox::{
+    Bind, Command, Limits, Machine, Process, Rights, SandboxError, Session, Spec, ToolsTree,
+};
 
 use crate::error::BuildError;
+use crate::failed::{self, FailedCommand, Outcome};
 use crate::job::Job;
 
 /// The folder of a layer's packages' files, and the one of what is over them.
 const PACKAGES: &str = "packages";
 const ROOT: &str = "root";
-/// Longest time for one program of a layer.
-const TIME_LIMIT: Duration = Duration::from_secs(3600);
+/// How long one program of a layer may run: the configuration of all its packages, or one script.
+/// Under full emulation that of a large layer takes ten minutes.
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(3600);
 
 /// Where one half of a layer is made, in one session or several.
 pub(crate) struct Workplace {
@@ -119,6 +123,8 @@ impl<'a> Chamber<'a> {
             environment: environment.to_vec(),
             drop_fsync: true,
             measure: job.options.timings,
+            rights: Rights::Package,
+            limits: Limits::default(),
             cancel: job.options.cancel.clone(),
             launcher: job.options.launcher.clone(),
         };
@@ -172,7 +178,6 @@ impl<'a> Chamber<'a> {
             environment: Vec::new(),
             stdin: Vec::new(),
             directory: "/".to_owned(),
-            native: false,
             timeout: Some(TIME_LIMIT),
         }
     }
@@ -182,24 +187,48 @@ impl<'a> Chamber<'a> {
         self.job.detail(format!("{}: {what}", self.layer));
         match self.session.run(&command) {
             Ok(finished) if finished.status == 0 => Ok(finished.tail),
-            Ok(finished) => Err(self.failed(what, finished.status, &finished.tail)?),
-            // What timeout(1) exits with.
-            Err(SandboxError::TimedOut { tail, .. }) => Err(self.failed(what, 124, &tail)?),
+            Ok(finished) => {
+                let outcome = Outcome::Exit(finished.status);
+                Err(self.failed(what, outcome, Vec::new(), &finished.tail, finished.log_bytes)?)
+            }
+            Err(SandboxError::Exceeded { excess, processes, tail, log_bytes, .. }) => {
+                let culprits = failed::scripts_of(&processes);
+                let named = |process: &Process| format!("{} ({})", process.pid, process.command);
+                let processes = processes.iter().map(named).collect();
+                let outcome = Outcome::Limit { excess, processes };
+                Err(self.failed(what, outcome, culprits, &tail, log_bytes)?)
+            }
+            Err(SandboxError::NotStarted { program, reason }) => {
+                let outcome = Outcome::NotStarted { program, reason };
+                Err(self.failed(what, outcome, Vec::new(), b"", 0)?)
+            }
             Err(error) => Err(error.into()),
         }
     }
 
     /// The error for a failed program, after its output was kept.
-    fn failed(&self, what: &str, status: i32, tail: &[u8]) -> Result<BuildError, BuildError> {
+    fn failed(
+        &self,
+        what: &str,
+        outcome: Outcome,
+        mut culprits: Vec<String>,
+        tail: &[u8],
+        printed: u64,
+    ) -> Result<BuildError, BuildError> {
         let log = self.job.cache.failure_log();
         fs::write(&log, tail).map_err(BuildError::io("writing", &log))?;
-        Ok(BuildError::Command {
+        let tail = String::from_utf8_lossy(tail).into_owned();
+        culprits.extend(failed::blamed_by_dpkg(&tail));
+        culprits.extend(failed::blamed_by_background(&tail));
+        Ok(BuildError::Command(Box::new(FailedCommand {
             layer: self.layer.clone(),
-            what: what.to_owned(),
-            status,
-            tail: String::from_utf8_lossy(tail).into_owned(),
+            step: what.to_owned(),
+            outcome,
+            culprits,
+            tail,
             log,
-        })
+            printed,
+        })))
     }
 }
 

@@ -28,8 +28,11 @@ pub(crate) fn dress(
 ) -> Result<(), BuildError> {
     let layer = planned.layer;
     let scripts = job.cache.scratch(&format!("scripts-{}", layer.name))?;
-    for (index, script) in layer.scripts.iter().enumerate() {
-        let path = scripts.join(index.to_string());
+    for script in &layer.scripts {
+        let path = scripts.join(&script.name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(BuildError::io("making", parent))?;
+        }
         fs::write(&path, &script.body)
             .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))
             .map_err(BuildError::io("writing", &path))?;
@@ -45,8 +48,9 @@ pub(crate) fn dress(
     unpack_artifacts(&mut chamber, layer)?;
     set_units(&mut chamber, layer)?;
     hold(&mut chamber, layer, &plan.packages)?;
-    for (index, script) in layer.scripts.iter().enumerate() {
-        chamber.run(&format!("script {}", script.name), &[&format!("/run/osb/scripts/{index}")])?;
+    for script in &layer.scripts {
+        let file = format!("scripts/{}", script.name);
+        chamber.run(&file, &[&format!("/run/osb/{file}")])?;
     }
     chamber.close()?;
     place.publish(job, &plan.folder(job, &planned.dressing_key))

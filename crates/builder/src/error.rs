@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use osb_apt::{AptError, Kind, ResolveError};
 
+use crate::failed::FailedCommand;
+
 /// Any failure of a build, with the step it happened in.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -50,20 +52,9 @@ pub enum BuildError {
         .0.display()
     )]
     OtherIds(PathBuf),
-    /// A program in the sandbox failed.
-    #[error("layer {layer}: {what} failed with exit code {status}{}", last_lines(.tail))]
-    Command {
-        /// The layer being built.
-        layer: String,
-        /// The step, for people.
-        what: String,
-        /// Exit code; 128 and the signal's number for a signal.
-        status: i32,
-        /// The last of what it printed.
-        tail: String,
-        /// A file with all that was kept of it.
-        log: PathBuf,
-    },
+    /// A program in the sandbox failed, or had to be ended.
+    #[error(transparent)]
+    Command(Box<FailedCommand>),
     /// The finished tree is not what the recipe and its layers say.
     #[error("the tree is not as declared:\n  {}", .0.join("\n  "))]
     Unexpected(Vec<String>),
@@ -119,12 +110,6 @@ pub enum BuildError {
     Cancelled,
 }
 
-fn last_lines(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
-    let last = &lines[lines.len().saturating_sub(20)..];
-    if last.is_empty() { String::new() } else { format!(":\n    {}", last.join("\n    ")) }
-}
-
 impl BuildError {
     /// Adds what was tried, and on what, to an I/O error.
     pub(crate) fn io(
@@ -178,9 +163,7 @@ impl BuildError {
                 "the mirror is being updated, or is broken: try later, or another with --mirror"
                     .into()
             }
-            BuildError::Command { log, .. } => {
-                format!("{} has more of what it printed", log.display())
-            }
+            BuildError::Command(failed) => failed.hint(),
             BuildError::Rollback { .. } | BuildError::Apt(AptError::Older { .. }) => {
                 "choose a mirror that is up to date; to go back on purpose, remove the lock and the \
                  folder releases-v1 of the cache"

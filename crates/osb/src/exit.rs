@@ -6,9 +6,10 @@
 use std::error::Error;
 
 use osb_boot::BootError;
-use osb_builder::BuildError;
+use osb_builder::{BuildError, FailedCommand, Outcome};
 use osb_recipe::RecipeError;
 use osb_sandbox::Missing;
+use serde_json::{Value, json};
 
 /// Something failed.
 pub(crate) const FAILED: u8 = 1;
@@ -28,12 +29,14 @@ pub(crate) struct Failure {
     pub(crate) hint: Option<String>,
     /// The exit code.
     pub(crate) code: u8,
+    /// The same facts as fields, for `--json`; null if there are none.
+    pub(crate) details: Value,
 }
 
 impl Failure {
     /// A failure without causes.
     pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
-        Self { messages: vec![message.into()], hint: None, code }
+        Self { messages: vec![message.into()], hint: None, code, details: Value::Null }
     }
 
     /// A failure with everything that `error` tells.
@@ -48,7 +51,7 @@ impl Failure {
             }
             cause = error.source();
         }
-        Self { messages, hint: None, code }
+        Self { messages, hint: None, code, details: Value::Null }
     }
 
     /// The same failure with a next step.
@@ -66,7 +69,11 @@ impl Failure {
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         let failure = Self::from_error(error.exit_code(), &error);
-        Self { hint: error.hint(), ..failure }
+        let details = match &error {
+            BuildError::Command(failed) => details(failed),
+            _ => Value::Null,
+        };
+        Self { hint: error.hint(), details, ..failure }
     }
 }
 
@@ -74,6 +81,25 @@ impl From<Missing> for Failure {
     fn from(missing: Missing) -> Self {
         BuildError::Host(missing).into()
     }
+}
+
+/// A program of the image that failed, as fields.
+fn details(failed: &FailedCommand) -> Value {
+    let (status, limit, processes) = match &failed.outcome {
+        Outcome::Exit(status) => (Some(status), None, &[][..]),
+        Outcome::NotStarted { .. } => (None, None, &[][..]),
+        Outcome::Limit { excess, processes } => (None, Some(excess.to_string()), &processes[..]),
+    };
+    json!({
+        "layer": failed.layer,
+        "step": failed.step,
+        "status": status,
+        "limit": limit,
+        "culprits": failed.culprits,
+        "processes": processes,
+        "last_lines": failed.last_lines(),
+        "log": failed.log,
+    })
 }
 
 impl From<RecipeError> for Failure {

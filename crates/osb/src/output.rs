@@ -139,6 +139,7 @@ impl Output {
                 "causes": failure.messages.get(1..).unwrap_or_default(),
                 "hint": failure.hint,
                 "exit_code": failure.code,
+                "details": failure.details,
             }));
         }
     }

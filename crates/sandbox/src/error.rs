@@ -2,7 +2,8 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
+
+use crate::{Excess, Process};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,15 +53,19 @@ pub enum SandboxError {
         /// The kernel's reason.
         reason: String,
     },
-    /// A command took longer than it may; it and its children were killed.
-    #[error("{program} was killed after {} seconds in the sandbox", after.as_secs_f32())]
-    TimedOut {
+    /// A command used more than it may; it and its children were killed.
+    #[error("{program} was ended in the sandbox: {excess}{}", list(.processes))]
+    Exceeded {
         /// `argv[0]`.
         program: String,
-        /// The limit.
-        after: Duration,
+        /// Which limit.
+        excess: Excess,
+        /// The first few of its processes at that time.
+        processes: Vec<Process>,
         /// The last 64 KiB that it wrote.
         tail: Vec<u8>,
+        /// How many bytes it wrote in all.
+        log_bytes: u64,
     },
     /// The cancel flag was set; everything inside was killed.
     #[error("cancelled")]
@@ -68,4 +73,9 @@ pub enum SandboxError {
     /// The sandbox process ended or spoke nonsense.
     #[error("the sandbox process ended unexpectedly ({0}); was it killed, or is memory short?")]
     Lost(String),
+}
+
+fn list(processes: &[Process]) -> String {
+    let names: Vec<_> = processes.iter().map(|p| format!("{} ({})", p.pid, p.command)).collect();
+    if names.is_empty() { String::new() } else { format!("; running: {}", names.join(", ")) }
 }

@@ -70,7 +70,7 @@ fn contains(tools: &Path, name: &str, text: &str) -> bool {
 }
 
 /// The loader's `--library-path` for programs of the tools tree.
-pub(crate) fn library_path(host: Machine) -> String {
+fn library_path(host: Machine) -> String {
     let directory = |d: &&str| format!("{TOOLS}{}", d.replace("{triplet}", host.triplet()));
     LIBRARIES.iter().map(directory).collect::<Vec<_>>().join(":")
 }

@@ -13,7 +13,9 @@ use rustix::fs::StatVfsMountFlags;
 use crate::ids::{self, NEEDED};
 use crate::probe::{self, Mode};
 use crate::session::Session;
-use crate::{Identity, Machine, Missing, Need, SandboxError, Spec, Step, ToolsTree};
+use crate::{
+    Identity, Limits, Machine, Missing, Need, Rights, SandboxError, Spec, Step, ToolsTree,
+};
 
 /// Who runs osb, as a need.
 #[must_use]
@@ -103,6 +105,8 @@ fn trial(guest: Machine, scratch: &Path, launcher: &Path) -> Result<Mode, Sandbo
         environment: Vec::new(),
         drop_fsync: true,
         measure: false,
+        limits: Limits::default(),
+        rights: Rights::Package,
         cancel: std::sync::Arc::default(),
         launcher: launcher.to_owned(),
     })?;

@@ -24,6 +24,8 @@
 //!     environment: Vec::new(),
 //!     drop_fsync: true,
 //!     measure: true,
+//!     rights: Default::default(),
+//!     limits: Default::default(),
 //!     cancel: Default::default(),
 //!     launcher: "/proc/self/exe".into(),
 //! })?;
@@ -35,14 +37,19 @@
 //! # }
 //! ```
 //!
-//! Invariants: no mount outside the session's own mount namespace; no process outlives its session,
+//! Invariants: no mount outside the session's own mount namespace; no process outlives its command,
 //! nor a session its process, however that dies; no network; the host's files are not reachable
-//! from inside, except what [`Spec`] names; fsync of the guest costs nothing if the spec says so.
+//! from inside, except what [`Spec`] names; commands cannot change a mount, nor pid 1, nor the
+//! kernel's settings, and use no more than their [`Limits`]; fsync of the guest costs nothing if the
+//! spec says so.
 //! What runs inside, and what Debian has to do with it, is the caller's business.
 
 mod child;
+mod confine;
+// The interpreter's parts are tested here: it is compiled for no test harness.
+#[cfg(test)]
 #[path = "../interpreter/elf.rs"]
-#[allow(unreachable_pub)]
+#[allow(unreachable_pub, dead_code)]
 mod elf;
 mod enter;
 mod error;
@@ -52,6 +59,7 @@ mod ids;
 #[path = "../interpreter/config.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod interpreter_config;
+mod limits;
 mod machine;
 mod need;
 mod probe;
@@ -66,8 +74,9 @@ pub use child::{CHILD_NAME, child_main, dispatch};
 pub use enter::{Identity, enter};
 pub use error::{SandboxError, Step};
 pub use host::{examine, identity};
+pub use limits::{Excess, Limits, Process};
 pub use machine::Machine;
 pub use need::{Missing, Need, Verdict};
 pub use probe::Mode;
 pub use session::Session;
-pub use spec::{Bind, Command, Finished, Kind, Program, Spec, Stats, ToolsTree};
+pub use spec::{Bind, Command, Finished, Kind, Program, Rights, Spec, Stats, ToolsTree};

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bind, Machine, Mode, Stats, Step};
+use crate::{Bind, Excess, Limits, Machine, Mode, Process, Rights, Stats, Step};
 
 /// No frame part may be larger: a damaged length must not allocate without bound.
 pub(crate) const PART_MAX: usize = 64 << 20;
@@ -41,6 +41,8 @@ pub(crate) struct Setup {
     pub environment: Vec<(String, String)>,
     pub drop_fsync: bool,
     pub measure: bool,
+    pub rights: Rights,
+    pub limits: Limits,
     /// The host has a usable handler of its own for the guest's programs.
     pub registered: bool,
 }
@@ -51,7 +53,6 @@ pub(crate) struct Run {
     pub argv: Vec<String>,
     pub environment: Vec<(String, String)>,
     pub directory: String,
-    pub native: bool,
     pub timeout_ms: Option<u64>,
 }
 
@@ -67,7 +68,14 @@ pub(crate) enum Reply {
     /// Setting up failed, where and how.
     Failed(Step, String),
     /// A command ended; the raw bytes are the tail of its log.
-    Finished { status: i32, log_bytes: u64, user_us: u64, system_us: u64, timed_out: bool },
+    Finished {
+        status: i32,
+        log_bytes: u64,
+        user_us: u64,
+        system_us: u64,
+        excess: Option<Excess>,
+        processes: Vec<Process>,
+    },
     /// A command did not start.
     NotStarted(String),
     /// What ran; the child ends after this.

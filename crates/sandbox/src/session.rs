@@ -87,10 +87,10 @@ impl Session {
         self.mode
     }
 
-    /// Runs one command and waits until it has ended; processes that it left behind are killed.
+    /// Runs one command and waits until it has ended, and everything that it started.
     ///
     /// # Errors
-    /// [`SandboxError::NotStarted`], [`SandboxError::TimedOut`], [`SandboxError::Cancelled`]; after
+    /// [`SandboxError::NotStarted`], [`SandboxError::Exceeded`], [`SandboxError::Cancelled`]; after
     /// the last and after [`SandboxError::Lost`] the session is of no more use. An exit status
     /// other than zero is not an error.
     pub fn run(&mut self, command: &Command) -> Result<Finished, SandboxError> {
@@ -105,16 +105,13 @@ impl Session {
             argv: command.argv.clone(),
             environment: command.environment.clone(),
             directory: command.directory.clone(),
-            native: command.native,
             timeout_ms: command.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
         };
         self.send(&Request::Run(run), &command.stdin)?;
         match self.receive()? {
-            (Reply::Finished { timed_out: true, .. }, tail) => Err(SandboxError::TimedOut {
-                program,
-                after: command.timeout.unwrap_or_default(),
-                tail,
-            }),
+            (Reply::Finished { excess: Some(excess), processes, log_bytes, .. }, tail) => {
+                Err(SandboxError::Exceeded { program, excess, processes, tail, log_bytes })
+            }
             (Reply::Finished { status, log_bytes, user_us, system_us, .. }, tail) => Ok(Finished {
                 status,
                 tail,
@@ -284,6 +281,8 @@ fn setup(spec: &Spec) -> Result<Setup, SandboxError> {
         environment: spec.environment.clone(),
         drop_fsync: spec.drop_fsync,
         measure: spec.measure,
+        rights: spec.rights,
+        limits: spec.limits,
         registered: spec.guest != Machine::host() && probe::registered(spec.guest),
     })
 }

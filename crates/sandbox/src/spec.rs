@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Machine;
+use crate::{Limits, Machine};
 
 /// An unpacked tree of programs for this machine, from the same suite as the guest.
 #[derive(Debug, Clone)]
@@ -27,6 +27,17 @@ pub struct Bind {
     pub target: String,
     /// Whether the guest may change it.
     pub writable: bool,
+}
+
+/// What commands may do to the world that they run in. It is theirs alone in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rights {
+    /// What installing and configuring packages takes.
+    #[default]
+    Package,
+    /// All that root of a user namespace may do: mount, make namespaces, write to /proc. If root
+    /// started the session it can harm the host; for programs that are trusted as the caller is.
+    Full,
 }
 
 /// Everything that a session is made of.
@@ -54,8 +65,12 @@ pub struct Spec {
     /// makes it so.
     pub drop_fsync: bool,
     /// Find out which programs run, how often and how long: [`crate::Session::finish`] tells. Costs
-    /// a few stops per process; programs that trace others themselves do not work meanwhile.
+    /// a few stops per process.
     pub measure: bool,
+    /// What each command may do.
+    pub rights: Rights,
+    /// What each command may use.
+    pub limits: Limits,
     /// Set it from anywhere to end the session: calls return [`crate::SandboxError::Cancelled`].
     pub cancel: Arc<AtomicBool>,
     /// An executable that calls [`crate::dispatch`] first: normally `/proc/self/exe`.
@@ -73,10 +88,7 @@ pub struct Command {
     pub stdin: Vec<u8>,
     /// Its working directory; empty means `/`.
     pub directory: String,
-    /// Take `argv[0]` from the tools tree rather than from the guest. What it starts in turn comes
-    /// from the guest as ever.
-    pub native: bool,
-    /// Kill it after that long.
+    /// How long it may run.
     pub timeout: Option<Duration>,
 }
 
@@ -132,7 +144,7 @@ pub struct Program {
 pub enum Kind {
     /// Under qemu-user.
     Emulated,
-    /// From the tools tree, in place of the guest's or by [`Command::native`].
+    /// From the tools tree, in place of the guest's.
     Substituted,
     /// As it is, by the machine itself.
     Native,

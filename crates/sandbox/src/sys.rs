@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use rustix::thread::UnshareFlags;
 
+use crate::confine::Confinement;
+
 /// Moves the calling process into new namespaces of every kind. Only for a process with one thread:
 /// the kernel refuses a new user namespace to others (EINVAL).
 pub(crate) fn unshare_everything() -> io::Result<()> {
@@ -111,14 +113,28 @@ pub(crate) fn children_cpu() -> (Duration, Duration) {
     (duration(usage.ru_utime), duration(usage.ru_stime))
 }
 
-/// Lets a command start in a session of its own, without a controlling terminal.
-pub(crate) fn in_new_session(command: &mut Command) -> &mut Command {
-    // SAFETY: setsid is async-signal-safe; the closure allocates nothing.
-    unsafe { command.pre_exec(|| rustix::process::setsid().map(drop).map_err(Into::into)) }
+/// Lets a command start in a session of its own, without a controlling terminal, and confined.
+/// Nothing that is to happen before its exec may be added after this.
+pub(crate) fn confined(command: &mut Command, mut confinement: Confinement) {
+    let confine = move || {
+        rustix::process::setsid()?;
+        confinement.enter()
+    };
+    // SAFETY: all of it are plain system calls, hence async-signal-safe; nothing is allocated.
+    unsafe { command.pre_exec(confine) };
 }
 
-/// Puts a seccomp filter on the calling process and its future children, without no_new_privs
-/// (needs CAP_SYS_ADMIN in the user namespace): file capabilities and set-user-ID keep working.
+/// Lets no open descriptor but the three standard ones survive an exec: what whoever started osb
+/// left open is not for the guest.
+pub(crate) fn close_others_on_exec() -> io::Result<()> {
+    // SAFETY: nothing is closed here; descriptors of this process stay as they are.
+    check(unsafe {
+        libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
+    })
+}
+
+/// Puts a seccomp filter on the calling process and its future children. It must have set
+/// no_new_privs, or have CAP_SYS_ADMIN.
 pub(crate) fn set_seccomp_filter(program: &mut [libc::sock_filter]) -> io::Result<()> {
     let length = u16::try_from(program.len()).map_err(io::Error::other)?;
     let program = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use osb_sandbox::{Bind, Command, Machine, Session, Spec, ToolsTree};
+use osb_sandbox::{Bind, Command, Limits, Machine, Rights, Session, Spec, ToolsTree};
 
 use crate::test::clear;
 
@@ -61,6 +61,9 @@ impl Container {
             environment: Vec::new(),
             drop_fsync: self.drop_fsync,
             measure: false,
+            // mmdebstrap mounts and makes namespaces.
+            rights: Rights::Full,
+            limits: Limits::default(),
             cancel: Default::default(),
             launcher: "/proc/self/exe".into(),
         };

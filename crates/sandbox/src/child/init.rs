@@ -2,16 +2,17 @@
 
 use std::os::unix::net::UnixStream;
 
-use rustix::process::{Resource, Rlimit, Signal};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 
 use super::mounts::Guest;
-use super::run::{Environment, serve_one};
+use super::run::{World, serve_one};
 use super::trace::Tracer;
 use super::{Doing, Failure, binfmt, mounts};
+use crate::confine::Confinement;
 use crate::exec_config::TOOLS;
 use crate::probe::Mode;
 use crate::protocol::{self, Reply, Request, Setup};
-use crate::{Stats, seccomp, sys};
+use crate::{Limits, Stats, sys};
 
 /// Open files that commands may have: low by default, since some tools walk over all possible
 /// descriptors and crawl under a container's huge limit.
@@ -20,6 +21,9 @@ const OPEN_FILES: (u64, u64) = (1024, 65536);
 pub(super) fn main(socket: &mut UnixStream) -> Result<(), Failure> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .doing("tying the guest's life to its parent")?;
+    // Only the kernel may look into this process: it can do more than commands.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .doing("closing the guest's first process to others")?;
     let setup = match protocol::receive(socket).doing("reading the specification")?.0 {
         Request::Setup(setup) => setup,
         other => return Err(Failure::Step(format!("expected a specification, got {other:?}"))),
@@ -32,7 +36,7 @@ pub(super) fn main(socket: &mut UnixStream) -> Result<(), Failure> {
         match request {
             Request::Run(run) => {
                 let (reply, tail) =
-                    serve_one(socket, &guest.environment, guest.tracer.as_mut(), &run, &raw)?;
+                    serve_one(socket, &guest.world, guest.tracer.as_mut(), &run, &raw)?;
                 protocol::send(socket, &reply, &tail).doing("answering the session")?;
             }
             Request::Finish => {
@@ -48,7 +52,7 @@ pub(super) fn main(socket: &mut UnixStream) -> Result<(), Failure> {
 /// A guest that commands can run in.
 struct Ready {
     mode: Mode,
-    environment: Environment,
+    world: World,
     tracer: Option<Tracer>,
 }
 
@@ -64,27 +68,34 @@ fn prepare(setup: Setup) -> Result<Ready, Failure> {
     } else {
         binfmt::register(&setup, loader.as_deref())?
     };
-    limits()?;
-    if setup.drop_fsync {
-        seccomp::drop_fsync().doing("installing the system call filter")?;
-    }
+    limits(&setup.limits)?;
     let tracer = if setup.measure {
         let emulator = mounts::resolve_in(TOOLS, setup.guest.emulator());
         Some(Tracer::new(mode, loader.clone(), emulator).doing("preparing to measure")?)
     } else {
         None
     };
-    let environment = Environment::new(setup.host, loader, setup.environment);
-    Ok(Ready { mode, environment, tracer })
+    let world = World::new(
+        setup.environment,
+        setup.limits,
+        Confinement::new(setup.rights, setup.drop_fsync),
+    );
+    Ok(Ready { mode, world, tracer })
 }
 
-fn limits() -> Result<(), Failure> {
+fn limits(limits: &Limits) -> Result<(), Failure> {
     let hard = rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(OPEN_FILES.1);
     let maximum = hard.min(OPEN_FILES.1);
     let files = Rlimit { current: Some(OPEN_FILES.0.min(maximum)), maximum: Some(maximum) };
     rustix::process::setrlimit(Resource::Nofile, files).doing("limiting open files")?;
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    // Not zero: that would still start a handler of the host (core(5), "Piping core dumps"); with
+    // one byte the kernel gives up (fs/coredump.c).
+    let none = Rlimit { current: Some(1), maximum: Some(1) };
     rustix::process::setrlimit(Resource::Core, none).doing("forbidding core dumps")?;
+    // Binds unless root started osb; the watchdog counts in any case.
+    let processes = Some(u64::from(limits.processes));
+    let processes = Rlimit { current: processes, maximum: processes };
+    rustix::process::setrlimit(Resource::Nproc, processes).doing("limiting processes")?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     Ok(())
 }

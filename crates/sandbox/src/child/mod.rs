@@ -14,10 +14,14 @@
 mod binfmt;
 mod init;
 mod ledger;
+mod log;
 mod mounts;
+mod procfs;
 mod ptrace;
 mod run;
 mod trace;
+mod watch;
+mod watchdog;
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -57,6 +61,7 @@ pub fn child_main() -> ! {
         process::exit(if mapped.is_ok() { 0 } else { 1 })
     }
     let run = || -> Result<(), Failure> {
+        sys::close_others_on_exec().doing("closing what is not the session's")?;
         // Standard input is the session's socket; a copy, so that it can become a stream.
         let socket: OwnedFd =
             io::stdin().as_fd().try_clone_to_owned().doing("taking the session's socket")?;

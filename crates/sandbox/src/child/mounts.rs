@@ -13,15 +13,22 @@ use rustix::mount::{
     mount_change, unmount,
 };
 
-use super::{Doing, Failure};
+use super::{Doing, Failure, procfs};
 use crate::exec_config::{ROOT, TOOLS};
 use crate::protocol::Setup;
-use crate::{Step, sys};
+use crate::{Rights, Step, sys};
 
 /// The kernel takes at most one page of mount options.
 const OPTIONS_MAX: usize = 4095;
 /// Device nodes of the host that every Unix program may use. A user namespace cannot make nodes.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+
+/// Sizes of what lies in memory, as parts of it: half of it in all, at most. Each file takes about
+/// a KiB besides. (tmpfs(5); the kernel's default is a half for each.)
+const TMP: &str = "mode=1777,size=40%,nr_inodes=400k";
+const RUN: &str = "mode=0755,size=5%,nr_inodes=50k";
+const SHM: &str = "mode=1777,size=5%,nr_inodes=50k";
+const DEV: &str = "mode=0755,size=1m,nr_inodes=1k";
 
 /// An assembled root that is not yet entered.
 pub(super) struct Guest {
@@ -37,7 +44,11 @@ impl Guest {
         let guest = Self { root: setup.upper.clone() };
         guest.mount_root(setup).map_err(|failure| failure.at(Step::Layers))?;
         guest.mount_system()?;
+        procfs::limit_ids(&guest.path("/proc"), &setup.limits);
         guest.mount_devices()?;
+        if setup.rights == Rights::Package {
+            procfs::guard(&guest.path("/proc"), &guest.path("/dev/null"))?;
+        }
         guest.bind(&setup.tools, TOOLS, false)?;
         for bind in &setup.binds {
             guest.bind(&bind.source, &bind.target, bind.writable)?;
@@ -67,8 +78,8 @@ impl Guest {
         self.mount("tmpfs", "/sys", noexec | MountFlags::RDONLY, "mode=0555")
             .doing("mounting an empty /sys")?;
         let private = MountFlags::NOSUID | MountFlags::NODEV;
-        self.mount("tmpfs", "/run", private, "mode=0755").doing("mounting /run")?;
-        self.mount("tmpfs", "/tmp", private, "mode=1777").doing("mounting /tmp")?;
+        self.mount("tmpfs", "/run", private, RUN).doing("mounting /run")?;
+        self.mount("tmpfs", "/tmp", private, TMP).doing("mounting /tmp")?;
         for directory in ["/run/lock", "/run/osb"] {
             fs::create_dir(self.path(directory)).doing(format!("creating {directory}"))?;
         }
@@ -77,12 +88,14 @@ impl Guest {
 
     fn mount_devices(&self) -> Result<(), Failure> {
         let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
-        self.mount("tmpfs", "/dev", flags, "mode=0755").doing("mounting /dev")?;
+        self.mount("tmpfs", "/dev", flags, DEV).doing("mounting /dev")?;
         for name in DEVICES {
             let host = Path::new("/dev").join(name);
             let node = self.path("/dev").join(name);
             fs::write(&node, b"")
                 .and_then(|()| Ok(mount_bind_recursive(&host, &node)?))
+                // They can be used all the same; their modes and owners are the host's.
+                .and_then(|()| set_read_only(&node))
                 .doing(format!("binding {}", host.display()))?;
         }
         for (name, target) in [
@@ -97,7 +110,7 @@ impl Guest {
         let options = "newinstance,ptmxmode=0666,mode=0620,gid=5";
         self.mount("devpts", "/dev/pts", flags, options).doing("mounting /dev/pts")?;
         let flags = MountFlags::NOSUID | MountFlags::NODEV;
-        self.mount("tmpfs", "/dev/shm", flags, "mode=1777").doing("mounting /dev/shm")
+        self.mount("tmpfs", "/dev/shm", flags, SHM).doing("mounting /dev/shm")
     }
 
     /// Mounts a file system without a source, creating the directory if the guest lacks it.
@@ -127,7 +140,7 @@ impl Guest {
             }
             mount_bind_recursive(source, &place)?;
             if !writable {
-                sys::set_read_only(&CString::new(place.as_os_str().as_bytes())?)?;
+                set_read_only(&place)?;
             }
             Ok(())
         };
@@ -207,6 +220,11 @@ fn escaped(path: &OsStr) -> Vec<u8> {
         out.push(byte);
     }
     out
+}
+
+/// Makes a mount and those below it read-only.
+pub(super) fn set_read_only(path: &Path) -> io::Result<()> {
+    sys::set_read_only(&CString::new(path.as_os_str().as_bytes())?)
 }
 
 fn set_mode(path: &Path, mode: u32) -> Result<(), Failure> {

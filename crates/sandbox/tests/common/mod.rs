@@ -14,7 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use osb_sandbox::{Command, Finished, Kind, Machine, Session, Spec, Stats, ToolsTree};
+use osb_sandbox::{
+    Command, Excess, Finished, Kind, Limits, Machine, Process, Rights, SandboxError, Session, Spec,
+    Stats, ToolsTree,
+};
 use tempfile::TempDir;
 
 /// Copied from the machine that runs the tests.
@@ -82,6 +85,12 @@ impl Fixture {
             environment: Vec::new(),
             drop_fsync: true,
             measure: false,
+            rights: Rights::Package,
+            limits: Limits {
+                free_space: 0,
+                grace: Duration::from_millis(500),
+                ..Limits::default()
+            },
             cancel: Arc::clone(&self.cancel),
             launcher: env!("CARGO_BIN_EXE_osb-sandbox-launcher").into(),
         }
@@ -109,6 +118,28 @@ pub fn shell(session: &mut Session, script: &str) -> String {
     let finished = run(session, &["sh", "-c", script]);
     assert_eq!(finished.status, 0, "{script}: {}", text(&finished));
     text(&finished)
+}
+
+/// A command that exceeded a limit.
+#[derive(Debug)]
+pub struct Ended {
+    pub excess: Excess,
+    pub processes: Vec<Process>,
+    pub output: String,
+    pub text: String,
+}
+
+/// Runs a shell script that exceeds a limit.
+pub fn exceeded(session: &mut Session, script: &str) -> Ended {
+    let result = session.run(&Command::new(["sh", "-c", script]));
+    let text = result.as_ref().map_or_else(ToString::to_string, |_| String::new());
+    match result {
+        Err(SandboxError::Exceeded { excess, processes, tail, .. }) => {
+            let output = String::from_utf8_lossy(&tail).into_owned();
+            Ended { excess, processes, output, text }
+        }
+        other => panic!("{script}: {other:?}"),
+    }
 }
 
 pub fn run(session: &mut Session, argv: &[&str]) -> Finished {
