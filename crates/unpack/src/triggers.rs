@@ -186,7 +186,10 @@ mod tests {
             add("/usr/share/man man-db\n/usr/share/man other\n", &found[0], "man-db"),
             "/usr/share/man other\n/usr/share/man man-db/noawait\n"
         );
-        assert_eq!(add("b/noawait\na:arm64/noawait\n", &found[1], "a:arm64"), "b/noawait\na:arm64\n");
+        assert_eq!(
+            add("b/noawait\na:arm64/noawait\n", &found[1], "a:arm64"),
+            "b/noawait\na:arm64\n"
+        );
         assert_eq!(parse("interested x\n"), Err("interested x".to_owned()));
         assert!(parse("interest\n").is_err());
         for name in ["../x", "a/b", "/a//b", "/a/", "/", "a_b", "a b", "/a\u{7f}"] {
