@@ -9,6 +9,7 @@ mod beside;
 mod boot;
 mod equivalence;
 mod full;
+mod fuzz;
 mod host;
 mod image;
 mod kills;
@@ -67,6 +68,8 @@ enum Task {
     },
     /// osb's roots and unmodified mmdebstrap's, compared entry by entry
     Equivalence(equivalence::Arguments),
+    /// Every reader of foreign bytes under libFuzzer
+    Fuzz(fuzz::Arguments),
     /// What osb costs, and what mmdebstrap does
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -75,7 +78,7 @@ enum Task {
     Container(equivalence::container::Container),
     /// The same as test, and with --full the long proofs too
     Ci {
-        /// Compare with apt, build twice, kill builds, build beside each other
+        /// Compare with apt, build twice, kill builds, build beside each other, fuzz
         #[arg(long)]
         full: bool,
     },
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
         Task::Proofs { folder, series } => test::proofs(&folder, &series),
         Task::User { folder } => test::user(&folder),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(bench) => bench::run(&bench),
         Task::Container(container) => {
             return container.run().unwrap_or_else(|error| {

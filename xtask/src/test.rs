@@ -10,7 +10,10 @@ use osb_boot::Tools;
 use crate::kills::Series;
 use crate::project::{DEFAULT, Image, Project};
 use crate::steps::{Steps, show};
-use crate::{boot, full, image, kubernetes, referee, user};
+use crate::{boot, full, fuzz, image, kubernetes, referee, user};
+
+/// How long each fuzz target runs: enough to go through its seeds and some way beyond.
+const FUZZ_SECONDS: u32 = 20;
 
 /// Runs everything; `quick` stops before the real build, `full` adds the long proofs.
 pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
@@ -32,6 +35,7 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
             referee::check(&mut steps, &project, &tools);
             full::check(&mut steps, &project, &image, &Series::default());
             kubernetes::check(&mut steps, &project, &image.recipe);
+            fuzz::smoke(&mut steps, &project, FUZZ_SECONDS);
         }
     }
     Ok(steps)

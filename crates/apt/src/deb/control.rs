@@ -1,6 +1,9 @@
 //! The `control` file of a package.
 
 use super::fault::DebFault;
+use crate::deb822::MAX_FIELDS;
+use crate::index::valid_name;
+use crate::version::Version;
 
 /// The fields of a package's `control` file, in the order written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,11 @@ impl Control {
         for (number, line) in text.lines().enumerate() {
             let number = number + 1;
             if line.starts_with([' ', '\t']) {
+                // For dpkg "blank line in value of field" (lib/dpkg/parse.c), for readers of
+                // indices the end of the stanza: nobody must see two packages in one.
+                if line.trim_matches([' ', '\t', '\r']).is_empty() {
+                    return bad(format!("line {number} of its control file is blank"));
+                }
                 match fields.last_mut() {
                     Some((_, value)) => {
                         value.push('\n');
@@ -41,6 +49,11 @@ impl Control {
                         if fields.iter().any(|(n, _)| n.eq_ignore_ascii_case(name)) {
                             return bad(format!("its control file has two fields {name}"));
                         }
+                        if fields.len() == MAX_FIELDS {
+                            return bad(format!(
+                                "its control file has more than {MAX_FIELDS} fields"
+                            ));
+                        }
                         fields.push((name.to_owned(), value.trim().to_owned()));
                     }
                     _ => return bad(format!("line {number} of its control file is not a field")),
@@ -48,8 +61,12 @@ impl Control {
             }
         }
         for needed in ["Package", "Version", "Architecture"] {
-            if !fields.iter().any(|(name, value)| name == needed && !value.is_empty()) {
-                return bad(format!("its control file has no field {needed}"));
+            match fields.iter().find(|(name, value)| name == needed && !value.is_empty()) {
+                Some((_, value)) if is_valid(needed, value) => {}
+                Some((_, value)) => {
+                    return bad(format!("its control file has the {needed} {value:?}"));
+                }
+                None => return bad(format!("its control file has no field {needed}")),
             }
         }
         Ok(Control { fields })
@@ -64,6 +81,15 @@ impl Control {
     /// All fields in the order written.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// Whether a field that becomes part of file names in dpkg's database may do so.
+fn is_valid(field: &str, value: &str) -> bool {
+    match field {
+        "Package" => valid_name(value),
+        "Version" => Version::parse(value).is_ok(),
+        _ => value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
     }
 }
 
@@ -83,6 +109,14 @@ mod tests {
         assert_eq!(control.fields().count(), 4);
     }
 
+    /// Found by fuzzing: each field was compared with any number of others.
+    #[test]
+    fn fields_are_counted() {
+        let text: String = (0..257).map(|n| format!("F{n}: v\n")).collect();
+        let error = Control::parse(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("more than 256 fields"), "{error}");
+    }
+
     #[test]
     fn bad_control_files() {
         for (text, expected) in [
@@ -92,6 +126,13 @@ mod tests {
             (b"Package: a\npackage: b\n", "two fields"),
             (b"Package: a\n\nVersion: 1\n", "more than one stanza"),
             (b"Package: \xff\n", "UTF-8"),
+            // Found by fuzzing: the name is part of paths in dpkg's database.
+            (b"Package: a\n b\nVersion: 1\nArchitecture: all\n", "the Package \"a\\n b\""),
+            (b"Package: ../../a\nVersion: 1\nArchitecture: all\n", "the Package \"../../a\""),
+            (b"Package: a\nVersion: /\nArchitecture: all\n", "the Version \"/\""),
+            (b"Package: a\nVersion: 1\nArchitecture: ../b\n", "the Architecture \"../b\""),
+            // Found by fuzzing: the reader of indices sees two stanzas here.
+            (b"Package: a\nVersion: 1\nArchitecture: all\n \nX: y\n", "is blank"),
         ] {
             let error = Control::parse(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error} / {expected}");
