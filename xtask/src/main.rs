@@ -8,6 +8,7 @@ mod bench;
 mod boot;
 mod equivalence;
 mod full;
+mod fuzz;
 mod image;
 mod kubernetes;
 mod project;
@@ -52,6 +53,8 @@ enum Task {
     },
     /// osb's roots and unmodified mmdebstrap's, compared entry by entry
     Equivalence(equivalence::Arguments),
+    /// Every reader of foreign bytes under libFuzzer
+    Fuzz(fuzz::Arguments),
     /// What osb costs, and what mmdebstrap does
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -60,7 +63,7 @@ enum Task {
     Container(equivalence::container::Container),
     /// The same as test, and with --full the long proofs too
     Ci {
-        /// Compare with apt, build twice, interrupt a build
+        /// Compare with apt, build twice, interrupt a build, fuzz
         #[arg(long)]
         full: bool,
     },
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Task::Referee => test::referee(),
         Task::Proofs { folder } => test::proofs(&folder),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(bench) => bench::run(&bench),
         Task::Container(container) => {
             return container.run().unwrap_or_else(|error| {

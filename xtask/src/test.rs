@@ -9,7 +9,10 @@ use osb_boot::Tools;
 
 use crate::project::Project;
 use crate::steps::{Steps, show};
-use crate::{boot, full, image, kubernetes, referee};
+use crate::{boot, full, fuzz, image, kubernetes, referee};
+
+/// How long each fuzz target runs: enough to go through its seeds and some way beyond.
+const FUZZ_SECONDS: u32 = 20;
 
 /// Runs everything; `quick` stops before the real build, `full` adds the long proofs.
 pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
@@ -27,6 +30,7 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
         referee::check(&mut steps, &project, &tools);
         full::check(&mut steps, &project, &recipe, &out);
         kubernetes::check(&mut steps, &project, &recipe);
+        fuzz::smoke(&mut steps, &project, FUZZ_SECONDS);
     }
     Ok(steps)
 }

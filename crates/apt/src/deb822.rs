@@ -4,8 +4,14 @@
 //! hold only spaces and tabs; a field is `Name: value`, continued on lines that begin with a space
 //! or tab; lines that begin with `#` are comments. A field that occurs twice in one stanza is an
 //! error, since two readers could otherwise see two different packages.
+//!
+//! Every text is read in time linear to its length: fields are few, and no byte of a folded value
+//! is looked at again for each line that follows.
 
 use std::iter::FusedIterator;
+
+/// Most fields of a stanza. Debian's longest have fewer than 40; each is compared with all others.
+pub(crate) const MAX_FIELDS: usize = 256;
 
 /// What is wrong with a control file, and on which line (the first line is 1).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -91,7 +97,14 @@ impl<'a> Stanzas<'a> {
             match line.as_bytes().first() {
                 Some(b' ' | b'\t') if !is_blank(line) => match stanza.fields.last_mut() {
                     Some(field) => {
-                        field.value = text[value_start..line_start + line.len()].trim();
+                        let (content, after) = (line.trim_start(), line.trim_end().len());
+                        if field.value.is_empty() {
+                            value_start = line_start + line.len() - content.len();
+                        }
+                        // Unicode knows more blanks; at the end they are not part of the value.
+                        if !content.is_empty() {
+                            field.value = &text[value_start..line_start + after];
+                        }
                     }
                     None => return self.fail("a continuation line without a field before it"),
                 },
@@ -123,8 +136,12 @@ impl<'a> Stanzas<'a> {
                     if stanza.field(name).is_some() {
                         return self.fail(format!("the field {name} is given twice"));
                     }
-                    value_start = line_start + colon + 1;
-                    let value = line[colon + 1..].trim();
+                    if stanza.fields.len() == MAX_FIELDS {
+                        return self.fail(format!("there are more than {MAX_FIELDS} fields"));
+                    }
+                    let content = line[colon + 1..].trim_start();
+                    value_start = line_start + line.len() - content.len();
+                    let value = content.trim_end();
                     stanza.fields.push(Field { name, value, line: self.line });
                 }
             }
@@ -201,6 +218,31 @@ mod tests {
         ] {
             assert_eq!(all(text).unwrap_err().line, line, "{text:?}");
         }
+    }
+
+    #[test]
+    fn blanks_around_values_are_not_part_of_them_whichever_they_are() {
+        let text = "A: \u{2003} x\n \u{2003}\n  y \u{2003}\n \u{2003}\nB:\n \u{2003}\n z\n";
+        let stanzas = all(text).unwrap();
+        assert_eq!(stanzas[0].get("A"), Some("x\n \u{2003}\n  y"));
+        assert_eq!(stanzas[0].get("B"), Some("z"));
+    }
+
+    /// Found by fuzzing: both took time quadratic to the length.
+    #[test]
+    fn time_is_linear_to_the_length() {
+        let started = std::time::Instant::now();
+        let fields: String = (0..300_000).map(|n| format!("F{n}: v\n")).collect();
+        let error = all(&fields).unwrap_err();
+        assert_eq!(error.line, MAX_FIELDS + 1);
+        assert!(error.problem.contains("more than 256"), "{error}");
+        let blanks = format!("A:{}x\n", " ".repeat(1 << 20));
+        for text in
+            [blanks + &" x\n".repeat(1 << 18), "A: b\n".to_owned() + &" \u{2003}\n".repeat(1 << 18)]
+        {
+            assert_eq!(all(&text).unwrap().len(), 1);
+        }
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
     }
 
     #[test]

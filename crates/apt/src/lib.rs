@@ -14,6 +14,8 @@ mod date;
 mod deb822;
 mod error;
 mod fetch;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod index;
 mod mirror;
 mod openpgp;

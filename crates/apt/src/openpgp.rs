@@ -14,7 +14,7 @@
 //! RFC 9580 is the specification; `gpgv` is the referee in the tests.
 
 mod certificate;
-mod cleartext;
+pub(crate) mod cleartext;
 
 use std::fmt;
 use std::io::Read;
@@ -36,6 +36,10 @@ const MAX_SIGNATURES: usize = 32;
 
 /// No signature or certificate file is larger than this when its armour is taken off, in bytes.
 const MAX_ARMOR: usize = 4 << 20;
+
+/// The headers of an armour end within so many bytes. `pgp` reads them from the start again for
+/// each further piece, which takes time quadratic to their length.
+const MAX_ARMOR_HEADERS: usize = 4 << 10;
 
 /// The certificates that may sign one source.
 #[derive(Debug)]
@@ -268,13 +272,11 @@ fn read_signatures(bytes: &[u8]) -> Result<Vec<Signature>, SignatureError> {
     let malformed = |reason: String| SignatureError::Malformed(reason);
     let binary;
     let packets = if bytes.trim_ascii_start().starts_with(b"-----") {
-        let options = DearmorOptions::new().set_limit(MAX_ARMOR);
-        let mut dearmor = Dearmor::with_options(bytes.trim_ascii_start(), options);
-        dearmor.read_header().map_err(|e| malformed(format!("its armour is broken: {e}")))?;
-        if dearmor.typ != Some(BlockType::Signature) {
+        let (holds, packets) = dearmor(bytes.trim_ascii_start()).map_err(malformed)?;
+        if holds != Some(BlockType::Signature) {
             return Err(malformed("its armour does not hold signatures".to_owned()));
         }
-        binary = take_limited(dearmor).map_err(malformed)?;
+        binary = packets;
         binary.as_slice()
     } else {
         bytes
@@ -292,10 +294,21 @@ fn read_signatures(bytes: &[u8]) -> Result<Vec<Signature>, SignatureError> {
     Ok(signatures)
 }
 
-fn take_limited(reader: impl Read) -> Result<Vec<u8>, String> {
+/// Takes the armour off what begins with one: what it says that it holds, and the bytes.
+fn dearmor(armored: &[u8]) -> Result<(Option<BlockType>, Vec<u8>), String> {
+    let start = &armored[..armored.len().min(MAX_ARMOR_HEADERS)];
+    let is_blank = |line: &[u8]| line.trim_ascii().is_empty();
+    if !start.split_inclusive(|byte| *byte == b'\n').any(is_blank) {
+        return Err("its armour is broken: no empty line ends the headers".to_owned());
+    }
+    let broken = |e: &dyn fmt::Display| format!("its armour is broken: {e}");
+    let options = DearmorOptions::new().set_limit(MAX_ARMOR);
+    let mut reader = Dearmor::with_options(armored, options);
+    reader.read_header().map_err(|e| broken(&e))?;
+    let holds = reader.typ;
     let mut bytes = Vec::new();
-    let read = reader.take(MAX_ARMOR as u64).read_to_end(&mut bytes);
-    read.map(|_| bytes).map_err(|e| format!("its armour is broken: {e}"))
+    reader.take(MAX_ARMOR as u64).read_to_end(&mut bytes).map_err(|e| broken(&e))?;
+    Ok((holds, bytes))
 }
 
 /// Finds the certificate that `key` names in its material.
@@ -323,7 +336,7 @@ fn read_named(key: &KeySpec) -> Result<Certificate, SignatureError> {
 }
 
 /// Reads certificates: binary, or any number of armoured blocks. Unreadable ones are left out.
-fn read_certificates(material: &[u8]) -> Result<Vec<SignedPublicKey>, String> {
+pub(crate) fn read_certificates(material: &[u8]) -> Result<Vec<SignedPublicKey>, String> {
     const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
     if !material.trim_ascii_start().starts_with(b"-----") {
         let parsed = SignedPublicKey::from_bytes_many(material).map_err(|e| e.to_string())?;
@@ -332,10 +345,7 @@ fn read_certificates(material: &[u8]) -> Result<Vec<SignedPublicKey>, String> {
     let text = std::str::from_utf8(material).map_err(|e| format!("its armour is broken: {e}"))?;
     let mut certificates = Vec::new();
     for (start, _) in text.match_indices(BEGIN) {
-        let options = DearmorOptions::new().set_limit(MAX_ARMOR);
-        let mut dearmor = Dearmor::with_options(&text.as_bytes()[start..], options);
-        dearmor.read_header().map_err(|e| format!("its armour is broken: {e}"))?;
-        let binary = take_limited(dearmor)?;
+        let (_, binary) = dearmor(&text.as_bytes()[start..])?;
         let parsed =
             SignedPublicKey::from_bytes_many(binary.as_slice()).map_err(|e| e.to_string())?;
         certificates.extend(parsed.take(1000).filter_map(Result::ok));

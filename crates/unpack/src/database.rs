@@ -25,10 +25,17 @@ pub(crate) struct Conffile {
     pub(crate) hash: String,
 }
 
-/// The conffiles of a package (deb-conffiles(5)), in their order.
+/// The conffiles of a package, in their order.
 pub(crate) fn conffiles(package: &Package) -> Result<Vec<Conffile>, UnpackError> {
+    parse_conffiles(&package.text("conffiles")?).map_err(|line| {
+        UnpackError::package(package.name(), format!("its conffiles file has {line:?}"))
+    })
+}
+
+/// Reads a list of conffiles (deb-conffiles(5)); the error is the line that is none.
+pub(crate) fn parse_conffiles(text: &str) -> Result<Vec<Conffile>, String> {
     let mut found = Vec::new();
-    for line in package.text("conffiles")?.lines().map(str::trim_end) {
+    for line in text.lines().map(str::trim_end) {
         let (flag, path) = match line.split_once(' ') {
             Some((flag, path)) if !flag.starts_with('/') => (Some(flag), path),
             _ => (None, line),
@@ -39,8 +46,7 @@ pub(crate) fn conffiles(package: &Package) -> Result<Vec<Conffile>, UnpackError>
         let Some(path) =
             path.strip_prefix('/').filter(|_| matches!(flag, None | Some("remove-on-upgrade")))
         else {
-            let reason = format!("its conffiles file has {line:?}");
-            return Err(UnpackError::package(package.name(), reason));
+            return Err(line.to_owned());
         };
         found.push(Conffile {
             path: path.to_owned(),
@@ -58,10 +64,12 @@ pub(crate) fn conffiles(package: &Package) -> Result<Vec<Conffile>, UnpackError>
 pub(crate) fn shipped_conffiles(package: &Package) -> Result<HashSet<String>, UnpackError> {
     let (gone, shipped): (Vec<_>, Vec<_>) =
         conffiles(package)?.into_iter().partition(|conffile| conffile.remove_on_upgrade);
-    if let Some(gone) = gone
-        .iter()
-        .find(|conffile| package.entries().iter().any(|entry| entry.path == conffile.path))
-    {
+
+    let paths = match gone.is_empty() {
+        true => HashSet::new(),
+        false => package.entries().iter().map(|entry| entry.path.as_str()).collect(),
+    };
+    if let Some(gone) = gone.iter().find(|conffile| paths.contains(conffile.path.as_str())) {
         let reason =
             format!("conffile /{} marked for removal on upgrade, shipped in package", gone.path);
         return Err(UnpackError::package(package.name(), reason));

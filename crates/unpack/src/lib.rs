@@ -19,6 +19,8 @@
 mod database;
 mod error;
 mod filter;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod lay;
 mod notes;
 mod order;

@@ -7,7 +7,7 @@ use crate::error::UnpackError;
 use crate::owners::Owners;
 use crate::store::{Entry, Package};
 use crate::tree::{Tree, copy_member, remove, write_new};
-use crate::triggers::{self, TRIGGERS, Watched};
+use crate::triggers::{self, InterestFile, TRIGGERS, Watched};
 
 /// Members of a package's control archive.
 pub(crate) fn note_info(
@@ -87,20 +87,19 @@ pub(crate) fn note_triggers(
     packages: &[Package],
     watched: &mut Watched,
 ) -> Result<(), UnpackError> {
-    let mut interests: BTreeMap<String, String> = BTreeMap::new();
+    let mut interests: BTreeMap<String, InterestFile> = BTreeMap::new();
     for package in packages {
         for interest in triggers::interests(package)? {
             let path = format!("{TRIGGERS}/{}", interest.file());
             if !interests.contains_key(&path) {
                 let text = tree.view.read(&path)?.unwrap_or_default();
-                interests.insert(path.clone(), text);
+                interests.insert(path.clone(), InterestFile::parse(&text));
             }
-            let text = interests.entry(path).or_default();
-            triggers::add_interest(text, &interest, &package.database_name());
+            interests.entry(path).or_default().add(&interest, &package.database_name());
         }
     }
-    for (path, text) in interests {
-        tree.write_upper(&path, &text)?;
+    for (path, file) in interests {
+        tree.write_upper(&path, &file.text())?;
     }
     let unincorp = format!("{TRIGGERS}/Unincorp");
     let known = tree.view.read(&unincorp)?.unwrap_or_default();

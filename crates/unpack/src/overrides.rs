@@ -18,9 +18,13 @@ pub(crate) struct Diversions {
 }
 
 impl Diversions {
-    /// Triples of lines: path, path to use instead, package (`:` if it is the administrator's).
+    /// From the database in `view`.
     pub(crate) fn read(view: &mut View) -> Result<Self, UnpackError> {
-        let text = view.read(DIVERSIONS)?.unwrap_or_default();
+        Diversions::parse(&view.read(DIVERSIONS)?.unwrap_or_default())
+    }
+
+    /// Triples of lines: path, path to use instead, package (`:` if it is the administrator's).
+    pub(crate) fn parse(text: &str) -> Result<Self, UnpackError> {
         let lines: Vec<&str> = text.lines().collect();
         let mut found = Diversions::default();
         for triple in lines.chunks(3) {
@@ -74,7 +78,7 @@ pub(crate) struct Override {
 }
 
 impl StatOverrides {
-    /// Lines of `user group mode path`; names are looked up in the guest's own files.
+    /// From the database in `view`.
     pub(crate) fn read(view: &mut View) -> Result<Self, UnpackError> {
         let text = view.read(OVERRIDES)?.unwrap_or_default();
         if text.is_empty() {
@@ -82,6 +86,12 @@ impl StatOverrides {
         }
         let users = view.read("etc/passwd")?.unwrap_or_default();
         let groups = view.read("etc/group")?.unwrap_or_default();
+        StatOverrides::parse(&text, &users, &groups)
+    }
+
+    /// Lines of `user group mode path`; names are looked up in the guest's own files.
+    pub(crate) fn parse(text: &str, users: &str, groups: &str) -> Result<Self, UnpackError> {
+        let (users, groups) = (numbers(users), numbers(groups));
         let mut found = HashMap::new();
         for line in text.lines() {
             let parsed = (|| {
@@ -105,13 +115,26 @@ impl StatOverrides {
     }
 }
 
-/// `#NUMBER`, or a name in a file like passwd(5), whose third field is the number.
-fn number(name: &str, file: &str) -> Option<u32> {
-    if let Some(number) = name.strip_prefix('#') {
-        return number.parse().ok();
+/// Names and numbers of a file like passwd(5), whose third field is the number; the first line of
+/// a name counts.
+fn numbers(file: &str) -> HashMap<&str, u32> {
+    let mut found = HashMap::new();
+    for line in file.lines() {
+        let mut fields = line.split(':');
+        let (name, number) = (fields.next(), fields.nth(1).and_then(|text| text.parse().ok()));
+        if let (Some(name), Some(number)) = (name, number) {
+            found.entry(name).or_insert(number);
+        }
     }
-    let mut lines = file.lines().map(|line| line.split(':'));
-    lines.find_map(|mut fields| (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?)
+    found
+}
+
+/// `#NUMBER`, or a name.
+fn number(name: &str, numbers: &HashMap<&str, u32>) -> Option<u32> {
+    match name.strip_prefix('#') {
+        Some(number) => number.parse().ok(),
+        None => numbers.get(name).copied(),
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 //! await its processing, `-` for none; the next dpkg takes it from there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt::Write;
 
 use crate::error::UnpackError;
 use crate::store::Package;
@@ -37,7 +36,7 @@ pub(crate) fn interests(package: &Package) -> Result<Vec<Interest>, UnpackError>
     })
 }
 
-fn parse(text: &str) -> Result<Vec<Interest>, String> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Interest>, String> {
     let mut found = Vec::new();
     for line in text.lines().map(str::trim) {
         if line.is_empty() || line.starts_with('#') {
@@ -75,19 +74,46 @@ fn is_name(trigger: &str) -> bool {
     }
 }
 
-/// Adds the interest of `package` to the text of its file, in place of an earlier one of the same:
-/// dpkg reads no file that has two (`trk_file_interest_change`).
-pub(crate) fn add_interest(text: &mut String, interest: &Interest, package: &str) {
-    let subject = match interest.trigger.starts_with('/') {
-        true => format!("{} {package}", interest.trigger),
-        false => package.to_owned(),
-    };
-    let others = text.lines().filter(|line| line.strip_suffix(NOAWAIT).unwrap_or(line) != subject);
-    let mut all: String = others.map(|line| format!("{line}\n")).collect();
-    let option = if interest.noawait { NOAWAIT } else { "" };
-    // Writing to a String cannot fail.
-    let _ = writeln!(all, "{subject}{option}");
-    *text = all;
+/// A file of interests, to which more are added.
+///
+/// dpkg reads no file that has two of the same (`trk_file_interest_change`): a later one takes the
+/// place of an earlier one, at the end.
+#[derive(Debug, Default)]
+pub(crate) struct InterestFile {
+    lines: Vec<Option<String>>,
+    /// Where the line of a subject is: what stands before `/noawait`.
+    at: HashMap<String, usize>,
+}
+
+impl InterestFile {
+    /// From its text.
+    pub(crate) fn parse(text: &str) -> Self {
+        let mut file = InterestFile::default();
+        text.lines().for_each(|line| file.push(line));
+        file
+    }
+
+    /// Adds the interest of `package`.
+    pub(crate) fn add(&mut self, interest: &Interest, package: &str) {
+        let subject = match interest.trigger.starts_with('/') {
+            true => format!("{} {package}", interest.trigger),
+            false => package.to_owned(),
+        };
+        self.push(&format!("{subject}{}", if interest.noawait { NOAWAIT } else { "" }));
+    }
+
+    fn push(&mut self, line: &str) {
+        let subject = line.strip_suffix(NOAWAIT).unwrap_or(line).to_owned();
+        if let Some(earlier) = self.at.insert(subject, self.lines.len()) {
+            self.lines[earlier] = None;
+        }
+        self.lines.push(Some(line.to_owned()));
+    }
+
+    /// Its text.
+    pub(crate) fn text(&self) -> String {
+        self.lines.iter().flatten().map(|line| format!("{line}\n")).collect()
+    }
 }
 
 /// Paths in which installed packages are interested, and what was activated.
@@ -151,17 +177,37 @@ mod tests {
         let found = parse(text).unwrap();
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].file(), found[1].file()), ("File", "x"));
-        let mut text = "/usr/share/man other\n/usr/share/man man-db\n".to_owned();
-        add_interest(&mut text, &found[0], "man-db");
-        assert_eq!(text, "/usr/share/man other\n/usr/share/man man-db/noawait\n");
-        let mut text = "b/noawait\na:arm64/noawait\n".to_owned();
-        add_interest(&mut text, &found[1], "a:arm64");
-        assert_eq!(text, "b/noawait\na:arm64\n");
+        let add = |text: &str, interest, package| {
+            let mut file = InterestFile::parse(text);
+            file.add(interest, package);
+            file.text()
+        };
+        assert_eq!(
+            add("/usr/share/man man-db\n/usr/share/man other\n", &found[0], "man-db"),
+            "/usr/share/man other\n/usr/share/man man-db/noawait\n"
+        );
+        assert_eq!(
+            add("b/noawait\na:arm64/noawait\n", &found[1], "a:arm64"),
+            "b/noawait\na:arm64\n"
+        );
         assert_eq!(parse("interested x\n"), Err("interested x".to_owned()));
         assert!(parse("interest\n").is_err());
         for name in ["../x", "a/b", "/a//b", "/a/", "/", "a_b", "a b", "/a\u{7f}"] {
             assert!(parse(&format!("interest {name}\n")).is_err(), "{name}");
         }
+    }
+
+    /// The whole file was written anew for each interest.
+    #[test]
+    fn time_is_linear_to_the_number_of_interests() {
+        let started = std::time::Instant::now();
+        let mut file = InterestFile::default();
+        for number in 0..100_000 {
+            let interest = Interest { trigger: format!("/a{number}"), noawait: false };
+            file.add(&interest, "x");
+        }
+        assert_eq!(file.text().lines().count(), 100_000);
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The `control` file of a package.
 
 use super::fault::DebFault;
+use crate::deb822::MAX_FIELDS;
 
 /// The fields of a package's `control` file, in the order written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,11 @@ impl Control {
                     {
                         if fields.iter().any(|(n, _)| n.eq_ignore_ascii_case(name)) {
                             return bad(format!("its control file has two fields {name}"));
+                        }
+                        if fields.len() == MAX_FIELDS {
+                            return bad(format!(
+                                "its control file has more than {MAX_FIELDS} fields"
+                            ));
                         }
                         fields.push((name.to_owned(), value.trim().to_owned()));
                     }
@@ -81,6 +87,14 @@ mod tests {
         assert_eq!(control.get("Description"), Some("short\n long\n .\n more"));
         assert_eq!(control.get("Depends"), None);
         assert_eq!(control.fields().count(), 4);
+    }
+
+    /// Found by fuzzing: each field was compared with any number of others.
+    #[test]
+    fn fields_are_counted() {
+        let text: String = (0..257).map(|n| format!("F{n}: v\n")).collect();
+        let error = Control::parse(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("more than 256 fields"), "{error}");
     }
 
     #[test]

@@ -16,7 +16,7 @@
 //! # Ok::<(), osb_apt::deb::DebError>(())
 //! ```
 
-mod ar;
+pub(crate) mod ar;
 mod compression;
 mod control;
 mod explode;
@@ -31,6 +31,8 @@ pub(crate) use compression::Compression;
 pub use control::Control;
 pub use explode::explode;
 pub use fault::{DebError, DebFault};
+#[cfg(feature = "fuzz")]
+pub(crate) use package::walk;
 pub use package::{Deb, Limits};
 pub use part::extract_files;
 pub use tar::{Entry, EntryKind};

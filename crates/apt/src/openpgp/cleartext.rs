@@ -6,13 +6,13 @@
 //! break while a parser does not see one).
 
 /// The parts of a message.
-pub(super) struct Cleartext<'a> {
+pub(crate) struct Cleartext<'a> {
     /// The signed text: unescaped, without blanks at line ends, a line feed after every line.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// The same as it is hashed: CR LF between the lines, none after the last.
-    pub(super) hashed: Vec<u8>,
+    pub(crate) hashed: Vec<u8>,
     /// The armoured signatures.
-    pub(super) armor: &'a str,
+    pub(crate) armor: &'a str,
 }
 
 const BEGIN_MESSAGE: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
@@ -23,7 +23,7 @@ const END_SIGNATURE: &str = "-----END PGP SIGNATURE-----";
 const BLANKS: [char; 3] = [' ', '\t', '\r'];
 
 /// Splits `message`; the error says what is wrong with it.
-pub(super) fn split(message: &[u8]) -> Result<Cleartext<'_>, String> {
+pub(crate) fn split(message: &[u8]) -> Result<Cleartext<'_>, String> {
     let message =
         std::str::from_utf8(message).map_err(|e| format!("it is not valid UTF-8: {e}"))?;
     let mut rest = message;

@@ -1,0 +1,61 @@
+//! One file a target, and the list of all.
+
+mod ar;
+mod certificate;
+mod cleartext;
+mod console;
+mod control;
+mod deb;
+mod deb822;
+mod decompress;
+mod dpkg;
+mod explode;
+mod filter;
+mod interpreter;
+mod kernel;
+mod lay;
+mod layer;
+mod lock;
+mod metadata;
+mod packages;
+mod recipe;
+mod relations;
+mod release;
+mod signature;
+mod sources;
+mod sums;
+mod tar;
+mod version;
+
+use crate::Target;
+
+/// All targets, by name.
+pub const TARGETS: &[Target] = &[
+    ar::TARGET,
+    certificate::TARGET,
+    cleartext::TARGET,
+    console::TARGET,
+    control::TARGET,
+    deb::TARGET,
+    deb822::TARGET,
+    decompress::TARGET,
+    dpkg::TARGET,
+    explode::TARGET,
+    filter::TARGET,
+    interpreter::TARGET,
+    kernel::TARGET,
+    lay::TARGET,
+    layer::TARGET,
+    lock::TARGET,
+    metadata::TARGET,
+    packages::TARGET,
+    recipe::RECIPE,
+    recipe::SET,
+    relations::TARGET,
+    release::TARGET,
+    signature::TARGET,
+    sources::TARGET,
+    sums::TARGET,
+    tar::TARGET,
+    version::TARGET,
+];
