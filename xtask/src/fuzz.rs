@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
-use osb_fuzz::{MAX_BYTES, TARGET_VARIABLE, TARGETS, Target};
+use osb_fuzz::{FUZZED_BYTES, TARGET_VARIABLE, TARGETS, Target};
 
 use crate::project::Project;
 use crate::steps::{Steps, show};
@@ -190,15 +190,17 @@ impl Fuzzer {
         let place = Place {
             found: path("corpus"),
             seeds: path("seeds"),
+            long: path("long"),
             findings: path("findings"),
             dictionary: path("seeds").with_extension("dict"),
             log: path("seeds").with_extension("log"),
         };
-        for folder in [&place.found, &place.seeds, &place.findings] {
+        for folder in [&place.found, &place.seeds, &place.long, &place.findings] {
             fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         }
         for (index, seed) in (target.seeds)().into_iter().enumerate() {
-            fs::write(place.seeds.join(format!("seed-{index}")), seed)?;
+            let folder = if seed.len() > FUZZED_BYTES { &place.long } else { &place.seeds };
+            fs::write(folder.join(format!("seed-{index}")), seed)?;
         }
         fs::write(&place.dictionary, target.dictionary())?;
         Ok(place)
@@ -207,37 +209,31 @@ impl Fuzzer {
     /// Runs one target; the error names the finding and how to see it again.
     fn fuzz(&self, target: &Target, seconds: u32) -> Result<Report> {
         let place = self.prepare(target)?;
+        for name in names(&place.long)? {
+            let input = place.long.join(name);
+            let mut command = self.command(target);
+            command.args(limits(&place)).arg(&input);
+            let (ended_well, text) = logged(&mut command, &place.log)?;
+            ensure!(ended_well, "{}", finding(&text, target, &input));
+        }
         let before = names(&place.findings)?;
         let mut command = self.command(target);
         command.arg(&place.found).arg(&place.seeds);
         let corpus = self.corpus.join(target.name);
-        command.args(corpus.is_dir().then_some(corpus));
-        command.args([
+        command.args(corpus.is_dir().then_some(corpus)).args(limits(&place)).args([
             format!("-max_total_time={seconds}"),
-            format!("-max_len={MAX_BYTES}"),
-            format!("-timeout={TIMEOUT}"),
-            format!("-rss_limit_mb={MEMORY}"),
-            format!("-dict={}", place.dictionary.display()),
-            format!("-artifact_prefix={}/", place.findings.display()),
+            format!("-max_len={FUZZED_BYTES}"),
             "-print_final_stats=1".to_owned(),
         ]);
-        let log = File::create(&place.log)?;
-        let status = command.stdout(log.try_clone()?).stderr(log).status()?;
-        let text = String::from_utf8_lossy(&fs::read(&place.log)?).into_owned();
-        let new: Vec<String> =
-            names(&place.findings)?.into_iter().filter(|name| !before.contains(name)).collect();
-        if let Some(name) = new.first() {
-            let why =
-                text.lines().find(|line| line.contains("panicked at") || line.contains("ERROR"));
-            bail!(
-                "{}\n    {}\n    see it again: cargo xtask fuzz {} --input {}",
-                why.unwrap_or("it ended early").trim(),
-                after(&text, "panicked at"),
-                target.name,
-                place.findings.join(name).display()
-            );
+        if !target.words.is_empty() {
+            command.arg(format!("-dict={}", place.dictionary.display()));
         }
-        ensure!(status.success(), "it ended with {status}, see {}", place.log.display());
+        let (ended_well, text) = logged(&mut command, &place.log)?;
+        let mut new = names(&place.findings)?.into_iter().filter(|name| !before.contains(name));
+        if let Some(name) = new.next() {
+            bail!("{}", finding(&text, target, &place.findings.join(name)));
+        }
+        ensure!(ended_well, "it died without a trace of its input, see {}", place.log.display());
         let inputs = names(&place.found)?.len();
         Ok(Report { inputs, ..Report::parse(&text) })
     }
@@ -248,7 +244,7 @@ impl Fuzzer {
         let into = folder.join(target.name);
         fs::create_dir_all(&into).with_context(|| format!("making {}", into.display()))?;
         let mut command = self.command(target);
-        command.args(["-merge=1", &format!("-max_len={MAX_BYTES}")]).arg(&into);
+        command.args(["-merge=1", &format!("-max_len={FUZZED_BYTES}")]).arg(&into);
         let log = File::create(&place.log)?;
         show(command.args([&place.seeds, &place.found]).stdout(log.try_clone()?).stderr(log))?;
         Ok(((), format!("{} inputs", names(&into)?.len())))
@@ -260,6 +256,8 @@ struct Place {
     /// What fuzzing has found worth keeping, in all runs.
     found: PathBuf,
     seeds: PathBuf,
+    /// Seeds that are run and not changed.
+    long: PathBuf,
     findings: PathBuf,
     dictionary: PathBuf,
     log: PathBuf,
@@ -294,6 +292,34 @@ fn fuzz(steps: &mut Steps, fuzzer: &Fuzzer, targets: &[&Target], seconds: u32, j
             report.map(|report| ((), format!("{} executions, nothing found", report.executions)))
         });
     }
+}
+
+/// What every run must keep to, and where its findings go.
+fn limits(place: &Place) -> [String; 3] {
+    [
+        format!("-timeout={TIMEOUT}"),
+        format!("-rss_limit_mb={MEMORY}"),
+        format!("-artifact_prefix={}/", place.findings.display()),
+    ]
+}
+
+/// Runs a command with its output in a file; whether it ended well, and the output.
+fn logged(command: &mut Command, path: &Path) -> Result<(bool, String)> {
+    let log = File::create(path).with_context(|| format!("making {}", path.display()))?;
+    let status = command.stdout(log.try_clone()?).stderr(log).status()?;
+    Ok((status.success(), String::from_utf8_lossy(&fs::read(path)?).into_owned()))
+}
+
+/// What is wrong, from the log, and how to see it again.
+fn finding(log: &str, target: &Target, input: &Path) -> String {
+    let why = log.lines().find(|line| line.contains("panicked at") || line.contains("ERROR"));
+    format!(
+        "{}: {}\n    see it again: cargo xtask fuzz {} --input {}",
+        why.unwrap_or("it ended early").trim(),
+        after(log, "panicked at"),
+        target.name,
+        input.display()
+    )
 }
 
 /// Names in a folder.

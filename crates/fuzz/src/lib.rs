@@ -30,6 +30,10 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(1);
 /// Longest input, in bytes.
 pub const MAX_BYTES: usize = 64 << 10;
 
+/// Longest input that is changed, in bytes; seeds that are longer are only run. Most of what there
+/// is to find shows in a few hundred bytes, and short inputs are tried a hundred times as often.
+pub const FUZZED_BYTES: usize = 16 << 10;
+
 /// A parser, and what has to hold for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {

@@ -21,6 +21,11 @@ impl Control {
         for (number, line) in text.lines().enumerate() {
             let number = number + 1;
             if line.starts_with([' ', '\t']) {
+                // For dpkg "blank line in value of field" (lib/dpkg/parse.c), for readers of
+                // indices the end of the stanza: nobody must see two packages in one.
+                if line.trim_matches([' ', '\t', '\r']).is_empty() {
+                    return bad(format!("line {number} of its control file is blank"));
+                }
                 match fields.last_mut() {
                     Some((_, value)) => {
                         value.push('\n');
@@ -106,6 +111,8 @@ mod tests {
             (b"Package: a\npackage: b\n", "two fields"),
             (b"Package: a\n\nVersion: 1\n", "more than one stanza"),
             (b"Package: \xff\n", "UTF-8"),
+            // Found by fuzzing: the reader of indices sees two stanzas here.
+            (b"Package: a\nVersion: 1\nArchitecture: all\n \nX: y\n", "is blank"),
         ] {
             let error = Control::parse(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error} / {expected}");

@@ -279,9 +279,14 @@ fn parse_number(field: &[u8]) -> Option<u64> {
             value.checked_mul(256).map(|v| v + u64::from(*byte))
         });
     }
-    let digits = field.trim_ascii_start();
-    let end = digits.iter().position(|b| matches!(b, 0 | b' ')).unwrap_or(digits.len());
-    digits[..end].iter().try_fold(0u64, |value, digit| match digit {
+    // As dpkg reads them (lib/dpkg/tarfn.c, `tar_atol8`): nothing but the end may follow.
+    let start = field.iter().position(|b| *b != b' ')?;
+    let is_end = |b: &u8| matches!(b, 0 | b' ');
+    let end = field[start..].iter().position(is_end).map_or(field.len(), |end| start + end);
+    if !field[end..].iter().all(is_end) {
+        return None;
+    }
+    field[start..end].iter().try_fold(0u64, |value, digit| match digit {
         b'0'..=b'7' => value.checked_mul(8).map(|v| v + u64::from(digit - b'0')),
         _ => None,
     })
@@ -438,6 +443,24 @@ mod tests {
         assert_eq!(parse_number(b"00008\0"), None);
         assert_eq!(parse_number(&[0xbf; 12]), None);
         assert_eq!(parse_number(b"\0\0\0\0"), Some(0));
+    }
+
+    /// Found by fuzzing against another reader: what follows a number was not looked at.
+    #[test]
+    fn numbers_are_those_of_dpkg() {
+        for (field, expected) in [
+            (&b"0000644\0"[..], Some(0o644)),
+            (b"   644 \0", Some(0o644)),
+            (b"00000644", Some(0o644)),
+            (b"\0\0\0\0\0\0\0\0", Some(0)),
+            (b"\x80\0\0\0\0\0\x01\0", Some(256)),
+            (b"        ", None),
+            (b"0644\x001\0\0", None),
+            (b"\t000644\0", None),
+            (b"0000688\0", None),
+        ] {
+            assert_eq!(parse_number(field), expected, "{field:?}");
+        }
     }
 
     proptest::proptest! {
