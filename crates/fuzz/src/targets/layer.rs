@@ -54,9 +54,9 @@ fn run(bytes: &[u8]) {
     if bytes.windows(4).any(|part| part == b"a.sh") {
         fs::write(folder.join("scripts/a.sh"), "#!/bin/sh\n").unwrap();
     }
-    let recipe = "[image]\nname = \"a\"\nlayers = [\"x\"]\n";
-    fs::write(place.path().join("osb.toml"), recipe).unwrap();
-    let options = LoadOptions { directory: place.path().to_owned(), ..LoadOptions::default() };
+    let set = vec!["image.layers=[\"x\"]".to_owned()];
+    let directory = place.path().to_owned();
+    let options = LoadOptions { directory, set, ..LoadOptions::default() };
     let Ok(project) = load(&options) else { return };
     for file in project.layers.iter().flat_map(|layer| &layer.files) {
         let inside = |part: &str| !matches!(part, "" | "." | "..");

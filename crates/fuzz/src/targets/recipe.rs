@@ -75,8 +75,8 @@ fn run_set(bytes: &[u8]) {
 }
 
 fn recipes() -> Vec<Vec<u8>> {
-    let mut seeds = texts([builtin_recipe(), "[image]\nname = \"a\"\nlayers = [\"base\"]\n"]);
-    let head = "[image]\nname = \"a\"\nlayers = [";
+    let mut seeds = texts([builtin_recipe(), "[image]\nname = \"a\"\narch = \"arm64\"\nboard = \"rpi5\"\nlayers = [\"base\"]\n"]);
+    let head = "[image]\nname = \"a\"\narch = \"arm64\"\nboard = \"rpi5\"\nlayers = [";
     seeds.extend([
         long(head, "\"l#\",", "]\n"),
         long(head, "\n\"l#\",", "]\n"),
