@@ -174,7 +174,7 @@ fn parse_record(
 
 /// Debian Policy, section 5.6.1. Upper case and underscore occur in vendors' repositories and are
 /// harmless; a slash or a blank is not.
-fn valid_name(name: &str) -> bool {
+pub(crate) fn valid_name(name: &str) -> bool {
     name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b))
 }

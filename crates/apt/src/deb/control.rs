@@ -2,6 +2,8 @@
 
 use super::fault::DebFault;
 use crate::deb822::MAX_FIELDS;
+use crate::index::valid_name;
+use crate::version::Version;
 
 /// The fields of a package's `control` file, in the order written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +60,18 @@ impl Control {
                 }
             }
         }
-        for needed in ["Package", "Version", "Architecture"] {
-            if !fields.iter().any(|(name, value)| name == needed && !value.is_empty()) {
-                return bad(format!("its control file has no field {needed}"));
+        // These become names of files in dpkg's database.
+        let is_word = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let is_version = |text: &str| Version::parse(text).is_ok();
+        let needed: [(&str, &dyn Fn(&str) -> bool); 3] =
+            [("Package", &valid_name), ("Version", &is_version), ("Architecture", &is_word)];
+        for (needed, is_valid) in needed {
+            match fields.iter().find(|(name, value)| name == needed && !value.is_empty()) {
+                Some((_, value)) if is_valid(value) => {}
+                Some((_, value)) => {
+                    return bad(format!("its control file has the {needed} {value:?}"));
+                }
+                None => return bad(format!("its control file has no field {needed}")),
             }
         }
         Ok(Control { fields })
@@ -111,6 +122,11 @@ mod tests {
             (b"Package: a\npackage: b\n", "two fields"),
             (b"Package: a\n\nVersion: 1\n", "more than one stanza"),
             (b"Package: \xff\n", "UTF-8"),
+            // Found by fuzzing: the name is part of paths in dpkg's database.
+            (b"Package: a\n b\nVersion: 1\nArchitecture: all\n", "the Package \"a\\n b\""),
+            (b"Package: ../../a\nVersion: 1\nArchitecture: all\n", "the Package \"../../a\""),
+            (b"Package: a\nVersion: /\nArchitecture: all\n", "the Version \"/\""),
+            (b"Package: a\nVersion: 1\nArchitecture: ../b\n", "the Architecture \"../b\""),
             // Found by fuzzing: the reader of indices sees two stanzas here.
             (b"Package: a\nVersion: 1\nArchitecture: all\n \nX: y\n", "is blank"),
         ] {

@@ -75,7 +75,10 @@ fn run_set(bytes: &[u8]) {
 }
 
 fn recipes() -> Vec<Vec<u8>> {
-    let mut seeds = texts([builtin_recipe(), "[image]\nname = \"a\"\narch = \"arm64\"\nboard = \"rpi5\"\nlayers = [\"base\"]\n"]);
+    let mut seeds = texts([
+        builtin_recipe(),
+        "[image]\nname = \"a\"\narch = \"arm64\"\nboard = \"rpi5\"\nlayers = [\"base\"]\n",
+    ]);
     let head = "[image]\nname = \"a\"\narch = \"arm64\"\nboard = \"rpi5\"\nlayers = [";
     seeds.extend([
         long(head, "\"l#\",", "]\n"),

@@ -29,6 +29,10 @@ fn run(bytes: &[u8]) {
         }
         // The crate refuses numbers that are left empty; for dpkg they are 0.
         let Ok(mut other) = others.next().expect("as many entries") else { return };
+        // For the crate, GNU's long names count only with GNU's magic; for dpkg, always.
+        if matches!(other.header().as_bytes()[156], b'L' | b'K') {
+            return;
+        }
         let header = other.header().as_bytes();
         // A prefix without the version "00" counts for dpkg (lib/dpkg/tarfn.c), not for the crate.
         let same_dialect = header[257..262] != *b"ustar" || header[263..265] == *b"00";
