@@ -60,14 +60,9 @@ impl Control {
                 }
             }
         }
-        // These become names of files in dpkg's database.
-        let is_word = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        let is_version = |text: &str| Version::parse(text).is_ok();
-        let needed: [(&str, &dyn Fn(&str) -> bool); 3] =
-            [("Package", &valid_name), ("Version", &is_version), ("Architecture", &is_word)];
-        for (needed, is_valid) in needed {
+        for needed in ["Package", "Version", "Architecture"] {
             match fields.iter().find(|(name, value)| name == needed && !value.is_empty()) {
-                Some((_, value)) if is_valid(value) => {}
+                Some((_, value)) if is_valid(needed, value) => {}
                 Some((_, value)) => {
                     return bad(format!("its control file has the {needed} {value:?}"));
                 }
@@ -86,6 +81,15 @@ impl Control {
     /// All fields in the order written.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// Whether a field that becomes part of file names in dpkg's database may do so.
+fn is_valid(field: &str, value: &str) -> bool {
+    match field {
+        "Package" => valid_name(value),
+        "Version" => Version::parse(value).is_ok(),
+        _ => value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
     }
 }
 
