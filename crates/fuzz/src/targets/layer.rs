@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use osb_recipe::{LoadOptions, load};
+use osb_recipe::{LoadOptions, Project, load};
 
 use crate::Target;
 use crate::seeds::{long, texts};
@@ -57,7 +57,12 @@ fn run(bytes: &[u8]) {
     let set = vec!["image.layers=[\"x\"]".to_owned()];
     let directory = place.path().to_owned();
     let options = LoadOptions { directory, set, ..LoadOptions::default() };
-    let Ok(project) = load(&options) else { return };
+    if let Ok(project) = load(&options) {
+        check(&project);
+    }
+}
+
+fn check(project: &Project) {
     for file in project.layers.iter().flat_map(|layer| &layer.files) {
         let inside = |part: &str| !matches!(part, "" | "." | "..");
         assert!(file.path.split('/').all(inside), "{:?}", file.path);
