@@ -11,10 +11,16 @@ use std::path::{Path, PathBuf};
 use crate::error::{Place, Problem, RecipeError, did_you_mean};
 use crate::folder::show;
 
-/// The built-in recipes by name; the first is the default.
-const RECIPES: [(&str, &str); 2] = [
-    ("rpi5-node", include_str!("../../../osb.toml")),
-    ("amd64-node", include_str!("../recipes/amd64-node.toml")),
+/// A recipe that is part of osb.
+struct BuiltIn {
+    name: &'static str,
+    text: &'static str,
+}
+
+/// All of them; the first is the default.
+const RECIPES: [BuiltIn; 2] = [
+    BuiltIn { name: "rpi5-node", text: include_str!("../../../osb.toml") },
+    BuiltIn { name: "amd64-node", text: include_str!("../recipes/amd64-node.toml") },
 ];
 
 /// Where a recipe comes from.
@@ -46,25 +52,29 @@ pub(crate) struct Found {
 impl Found {
     /// The recipe that was asked for, or the default one, of the project in `directory`.
     pub(crate) fn find(asked: Option<&Path>, directory: &Path) -> Result<Found, RecipeError> {
-        match asked.map(|path| (path, bare_name(path))) {
-            None => Found::file_or(directory.join("osb.toml"), || Ok(&RECIPES[0])),
-            Some((path, Some(name))) if !path.exists() => {
-                Found::file_or(directory.join(format!("{name}.toml")), || builtin(name))
+        let Some(path) = asked else {
+            return Found::file_or(directory.join("osb.toml"), || Ok(&RECIPES[0]));
+        };
+        if path.extension().is_some_and(|extension| extension == "lock") {
+            let message = format!("{} is the name of a lock, not of a recipe", path.display());
+            return Err(at_option(message).hint("a recipe's file is called NAME.toml").into());
+        }
+        match bare_name(path) {
+            Some(name) if !path.is_file() => {
+                Found::file_or(directory.join(format!("{name}.toml")), || built_in(name))
             }
-            Some((path, _)) => {
-                Found::file(path.to_owned()).map_err(|source| unreadable(path, source))
-            }
+            _ => Found::file(path.to_owned()).map_err(|source| unreadable(path, source)),
         }
     }
 
     /// The file, or, if it is not there, what `instead` has in its place.
     fn file_or(
         path: PathBuf,
-        instead: impl FnOnce() -> Result<&'static (&'static str, &'static str), Problem>,
+        instead: impl FnOnce() -> Result<&'static BuiltIn, Problem>,
     ) -> Result<Found, RecipeError> {
         match Found::file(path.clone()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let (name, text) = instead()?;
+                let BuiltIn { name, text } = instead()?;
                 let title = format!("built-in recipe {name}");
                 Ok(Found { origin: Origin::BuiltIn(path), title, text: (*text).to_owned() })
             }
@@ -82,25 +92,23 @@ fn unreadable(path: &Path, source: io::Error) -> RecipeError {
     RecipeError::Io { doing: "reading the recipe", path: path.to_owned(), source }
 }
 
+/// A problem with what `--recipe` names.
+fn at_option(message: String) -> Problem {
+    Problem::new(Place { file: "--recipe".to_owned(), line: 0, column: 0 }, message)
+}
+
 /// What was asked for, if it is a word that could be the name of a recipe.
 fn bare_name(asked: &Path) -> Option<&str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     asked.to_str().filter(|name| !name.is_empty() && name.chars().all(plain))
 }
 
-/// The built-in recipe `name`.
-fn builtin(name: &str) -> Result<&'static (&'static str, &'static str), Problem> {
-    let known = || RECIPES.iter().map(|(name, _)| *name);
-    RECIPES.iter().find(|(known, _)| *known == name).ok_or_else(|| {
-        let place = Place { file: "--recipe".to_owned(), line: 0, column: 0 };
-        let hint = did_you_mean(name, known()).unwrap_or_else(|| {
-            let known: Vec<&str> = known().collect();
-            format!("write {name}.toml, or use one of: {}", known.join(", "))
-        });
-        Problem::new(
-            place,
-            format!("no recipe `{name}`: there is no {name}.toml, nor is it built in"),
-        )
-        .hint(hint)
+fn built_in(name: &str) -> Result<&'static BuiltIn, Problem> {
+    RECIPES.iter().find(|recipe| recipe.name == name).ok_or_else(|| {
+        let known = RECIPES.map(|recipe| recipe.name);
+        let hint = did_you_mean(name, known)
+            .unwrap_or_else(|| format!("write {name}.toml, or use one of: {}", known.join(", ")));
+        at_option(format!("no recipe `{name}`: there is no {name}.toml, nor is it built in"))
+            .hint(hint)
     })
 }

@@ -127,6 +127,14 @@ fn an_unknown_name_is_told_with_the_known_ones() {
 }
 
 #[test]
+fn a_lock_is_not_taken_for_a_recipe() {
+    let folder = Folder::new(&[("x.lock", RECIPE)]);
+    let path = folder.0.path().join("x.lock");
+    let error = folder.named(path.to_str()).unwrap_err();
+    assert!(error.to_string().contains("name of a lock"), "it would be overwritten: {error}");
+}
+
+#[test]
 fn embedded_layers_equal_the_repository_s() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let disk = load(&LoadOptions { directory: repository, ..LoadOptions::default() }).unwrap();
