@@ -259,6 +259,8 @@ fn kill(
             ensure!(status.code() == Some(130), "it ended with {status}");
             if ending < GRACE {
                 site.nothing_left()?;
+            } else {
+                statistics.hard += 1;
             }
         }
         statistics.add(name, point, &stage(&log)?, ending + dying);
@@ -305,8 +307,11 @@ struct Statistics {
     completed: u32,
     /// By signal: how often each stage was hit.
     stages: BTreeMap<&'static str, BTreeMap<String, u32>>,
-    /// By signal: how long it took until nothing was left.
+    /// By signal: how long it took until no process was left.
     times: BTreeMap<&'static str, Vec<Duration>>,
+    /// Runs that did not end in time after SIGINT, ended hard, and left their work folders to the
+    /// next run.
+    hard: u32,
 }
 
 impl Statistics {
@@ -320,7 +325,10 @@ impl Statistics {
     /// One line in sum, then one a signal.
     fn text(&self) -> String {
         let count: usize = self.times.values().map(Vec::len).sum();
-        let mut text = format!("{count} kills, {} builds done in between", self.completed);
+        let mut text = format!(
+            "{count} kills, {} builds done in between; {} ended hard after SIGINT",
+            self.completed, self.hard
+        );
         for (name, times) in &self.times {
             let mut times = times.clone();
             times.sort();
