@@ -250,18 +250,16 @@ fn kill(
         before.check()?;
         let temporary = names(&site.temporary);
         ensure!(temporary.is_empty(), "temporary files are left: {temporary:?}");
-        if signal == Signal::KILL {
-            ensure!(status.signal() == Some(9), "it ended with {status}");
-        } else if status.success() {
+        if status.success() {
             // It came after the last moment at which anything could be stopped.
             site.same_bytes(&site.out)?;
+        } else if status.code() == Some(130) && ending >= GRACE {
+            statistics.hard += 1;
+        } else if status.code() == Some(130) {
+            site.nothing_left()?;
         } else {
-            ensure!(status.code() == Some(130), "it ended with {status}");
-            if ending < GRACE {
-                site.nothing_left()?;
-            } else {
-                statistics.hard += 1;
-            }
+            // SIGINT kills, too, while the program is still being loaded.
+            ensure!(status.signal() == Some(signal.as_raw()), "it ended with {status}");
         }
         statistics.add(name, point, &stage(&log)?, ending + dying);
         return Ok(());
