@@ -20,7 +20,7 @@
 //! | lock on | held | by |
 //! |---|---|---|
 //! | the cache folder | shared, for its life | every run: no entry that it has seen vanishes |
-//! | | alone, while it renames entries away | [`prune`] |
+//! | | alone, while it renames entries away | [`prune()`] |
 //! | `work` | alone, for a moment | who begins: nobody sees a folder that is not locked yet |
 //! | `work/RUN` | alone, for its life | the run: a folder whose lock can be had is a dead one's |
 
