@@ -1,5 +1,6 @@
 //! Packages on their way in: downloaded, checked, taken apart.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -87,7 +88,9 @@ pub(crate) fn take_apart(
         each(job, missing.len(), |index| {
             let (package, file) = missing[index];
             store
-                .take_apart(file, &scratch.join(&package.sha256))
+                .take_apart(file, &scratch.join(&package.sha256), &|| {
+                    job.go_on().map_err(io::Error::other)
+                })
                 .map_err(|source| unpack_error(package, source))?;
             job.advance(package.size);
             Ok(())

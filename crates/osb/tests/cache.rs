@@ -98,3 +98,19 @@ fn prune_waits_for_runs_and_can_be_stopped() {
     assert_eq!(waiting.end().code, Some(0));
     assert_eq!(files(&world.cache()), [""; 0]);
 }
+
+#[test]
+fn a_run_waits_for_prune_and_says_so() {
+    let world = World::new();
+    world.succeed(&["lock"]);
+    // What prune holds while it takes entries away.
+    let prune = std::fs::File::open(world.cache()).unwrap();
+    prune.lock().unwrap();
+    let mut run = Running::start(&world, &["tools", "test"]);
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(files(&world.cache().join("tools-v1")), [""; 0]);
+    drop(prune);
+    let run = run.end();
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.err.contains("waiting: `osb cache prune` is removing entries"), "{run:?}");
+}

@@ -8,6 +8,7 @@
 //! ```
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -97,12 +98,19 @@ impl Store {
     /// Takes `deb` apart into the new folder `scratch`, which is to be moved to
     /// [`Store::folder`] when it is on disk.
     ///
+    /// `go_on` is asked all the time: its error ends the work.
+    ///
     /// # Errors
     /// The package is damaged or hostile, has a name that is not UTF-8 (which Policy 10.10
-    /// forbids), or the file system refused something.
-    pub fn take_apart(&self, deb: &Path, scratch: &Path) -> Result<(), UnpackError> {
+    /// forbids), the file system refused something, or `go_on` did.
+    pub fn take_apart(
+        &self,
+        deb: &Path,
+        scratch: &Path,
+        go_on: &dyn Fn() -> io::Result<()>,
+    ) -> Result<(), UnpackError> {
         if !self.filter.is_empty() {
-            match Self::take_apart_by(deb, scratch, &self.filter) {
+            match Self::take_apart_by(deb, scratch, &self.filter, go_on) {
                 Ok(()) => return Ok(()),
                 // A name that stays of a file whose first name does not: rare enough to take all.
                 // Whatever else it was fails once more.
@@ -111,10 +119,15 @@ impl Store {
                 }
             }
         }
-        Self::take_apart_by(deb, scratch, &Filter::default())
+        Self::take_apart_by(deb, scratch, &Filter::default(), go_on)
     }
 
-    fn take_apart_by(deb: &Path, scratch: &Path, filter: &Filter) -> Result<(), UnpackError> {
+    fn take_apart_by(
+        deb: &Path,
+        scratch: &Path,
+        filter: &Filter,
+        go_on: &dyn Fn() -> io::Result<()>,
+    ) -> Result<(), UnpackError> {
         // Setuid programs are in it: its owner's alone.
         fs::DirBuilder::new()
             .mode(0o700)
@@ -132,7 +145,8 @@ impl Store {
         };
         let keep = |entry: &deb::Entry| {
             let is_file = matches!(entry.kind, EntryKind::File | EntryKind::HardLink(_));
-            !std::str::from_utf8(&entry.path).is_ok_and(|path| filter.skips_path(path, is_file))
+            go_on()?;
+            Ok(!std::str::from_utf8(&entry.path).is_ok_and(|path| filter.skips_path(path, is_file)))
         };
         let entries = deb::explode(deb, scratch, &Limits::default(), &keep)?
             .into_iter()

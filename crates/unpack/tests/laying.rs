@@ -39,7 +39,7 @@ impl Place {
         let name = deb.file_name();
         fs::write(self.path("deb"), deb.bytes()).unwrap();
         if !store.has(&name) {
-            store.take_apart(&self.path("deb"), &store.folder(&name))?;
+            store.take_apart(&self.path("deb"), &store.folder(&name), &|| Ok(()))?;
         }
         store.open(&name)
     }

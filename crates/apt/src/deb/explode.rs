@@ -1,6 +1,7 @@
 //! Takes a package apart, once and for all.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use super::fault::{DebError, DebFault};
@@ -12,6 +13,8 @@ use super::unpacker::Unpacker;
 /// into `data`, with owners, modes, times, symbolic and hard links. Returns the entries of its data
 /// in the archive's order. Needs the right to give files away.
 ///
+/// `keep` is asked for each entry of the data whether to make it; its error ends the work.
+///
 /// # Errors
 /// The package is damaged, hostile or larger than `limits`, or the file system refused something;
 /// what was made until then stays.
@@ -19,7 +22,7 @@ pub fn explode(
     deb: &Path,
     folder: &Path,
     limits: &Limits,
-    keep: &dyn Fn(&Entry) -> bool,
+    keep: &dyn Fn(&Entry) -> io::Result<bool>,
 ) -> Result<Vec<Entry>, DebError> {
     let package = Deb::open(deb)?;
     explode_opened(&package, folder, limits, keep).map_err(|fault| fault.at(deb))
@@ -29,7 +32,7 @@ fn explode_opened(
     package: &Deb,
     folder: &Path,
     limits: &Limits,
-    keep: &dyn Fn(&Entry) -> bool,
+    keep: &dyn Fn(&Entry) -> io::Result<bool>,
 ) -> Result<Vec<Entry>, DebFault> {
     let opening = |name: &str| {
         let folder = folder.join(name);
@@ -50,7 +53,8 @@ fn explode_opened(
     let mut entries = Vec::new();
     let input = package.open_member(&layout.data, limits.data_bytes)?;
     walk(input, limits.entries, &mut |entry, content| {
-        if !entry.path.is_empty() && keep(entry) {
+        let keep = keep(entry).map_err(DebFault::io("going on"))?;
+        if keep && !entry.path.is_empty() {
             unpacker.put(entry, content)?;
         }
         entries.push(entry.clone());

@@ -11,7 +11,7 @@
 //! let deb = Deb::open(Path::new("hello_2.10-5_arm64.deb"))?;
 //! assert_eq!(deb.control()?.get("Package"), Some("hello"));
 //! let folder = Path::new("hello");
-//! let entries = explode(Path::new("hello_2.10-5_arm64.deb"), folder, &Limits::default(), &|_| true)?;
+//! let entries = explode(Path::new("hello_2.10-5_arm64.deb"), folder, &Limits::default(), &|_| Ok(true))?;
 //! println!("{} files in {}", entries.len(), folder.join("data").display());
 //! # Ok::<(), osb_apt::deb::DebError>(())
 //! ```

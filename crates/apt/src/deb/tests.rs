@@ -37,8 +37,8 @@ fn take_apart(place: &Place, name: &str, deb: &Path) -> Result<PathBuf, DebError
     explode(deb, &folder, &Limits::default(), &all).map(|_| folder.join("data"))
 }
 
-fn all(_: &Entry) -> bool {
-    true
+fn all(_: &Entry) -> std::io::Result<bool> {
+    Ok(true)
 }
 
 fn data() -> Vec<u8> {
@@ -68,6 +68,22 @@ fn every_compression_gives_the_same_package() {
         let made = listing(&folder);
         assert_eq!(*first.get_or_insert(made.clone()), made, "{ending:?}");
     }
+}
+
+/// Whoever asks for a package may stop in the middle of it.
+#[test]
+fn an_error_of_the_caller_ends_it() {
+    let place = Place::new();
+    let deb = place.write("a.deb", &package(".gz", &data()));
+    let stop = |entry: &Entry| match entry.path.as_slice() {
+        b"usr/bin/same" => Err(std::io::Error::other("enough")),
+        _ => Ok(true),
+    };
+    let folder = place.root("out");
+    let error = explode(&deb, &folder, &Limits::default(), &stop).unwrap_err();
+    assert!(format!("{error:?}").contains("enough"), "{error:?}");
+    assert!(folder.join("data/usr/bin/tool").exists());
+    assert!(!folder.join("data/var").exists());
 }
 
 #[test]

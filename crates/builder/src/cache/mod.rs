@@ -21,7 +21,7 @@
 //! | lock on | held | by |
 //! |---|---|---|
 //! | the cache folder | shared, for its life | every run: no entry that it has seen vanishes |
-//! | | alone, while it renames entries away | [`prune`] |
+//! | | alone, while it renames entries away | [`prune()`] |
 //! | `work` | alone, for a moment | who begins: nobody sees a folder that is not locked yet |
 //! | `work/RUN` | alone, for its life | the run: a folder whose lock can be had is a dead one's |
 
@@ -51,6 +51,8 @@ const FILES: [&str; 3] = ["debs-v1", "indices-v1", "releases-v1"];
 const FOLDERS: [&str; 3] = ["packages-v1", "tools-v1", "layers-v1"];
 /// Where runs make what becomes an entry.
 const WORK: &str = "work";
+/// What the names of runs' folders there begin with.
+const RUN: &str = "run-";
 /// What the last program that failed had printed.
 const FAILURE_LOG: &str = "failure.log";
 
@@ -92,7 +94,7 @@ impl Cache {
         Cache::begin(root, Claim::Shared, "`osb cache prune` is removing entries", patience)
     }
 
-    /// Opens the cache when no run uses it; none can begin while the result lives.
+    /// Opens the cache, which is there, when no run uses it; none can begin while the result lives.
     pub(crate) fn open_alone(root: &Path, patience: &Patience) -> Result<Self, BuildError> {
         let work = root.join(WORK);
         fs::create_dir_all(&work).map_err(BuildError::io("making", work))?;
@@ -112,7 +114,7 @@ impl Cache {
         ids::check(&root, &works)?;
         let left = Left::find(&root)?;
         let work = tempfile::Builder::new()
-            .prefix("run-")
+            .prefix(RUN)
             .tempdir_in(&works)
             .map_err(BuildError::io("making a folder in", &works))?
             .keep();
@@ -211,7 +213,7 @@ impl Left {
     fn find(root: &Path) -> Result<Left, BuildError> {
         let works = root.join(WORK);
         let (mut folders, mut alone) = (Vec::new(), true);
-        for entry in contents::read(&works)? {
+        for entry in contents::read(&works)?.iter().filter(|entry| is_run(entry)) {
             match Lease::try_take(&entry.path(), Claim::Alone) {
                 Ok(Some(lease)) => folders.push((entry.path(), lease)),
                 Ok(None) => alone = false,
@@ -270,6 +272,15 @@ fn temporary(root: &Path) -> Result<Vec<PathBuf>, BuildError> {
     Ok(found)
 }
 
+/// Whether this is the folder of a run: in a folder that was named as the cache by mistake, other
+/// things may lie in `work`. Runs of former versions had numbers for names.
+fn is_run(entry: &fs::DirEntry) -> bool {
+    let name = entry.file_name();
+    let name = name.as_encoded_bytes();
+    let ours = name.starts_with(RUN.as_bytes()) || name.iter().all(u8::is_ascii_digit);
+    ours && entry.file_type().is_ok_and(|kind| kind.is_dir())
+}
+
 fn is_hidden(entry: &fs::DirEntry) -> bool {
     entry.file_name().as_encoded_bytes().starts_with(b".")
 }
@@ -303,9 +314,13 @@ mod tests {
     fn what_a_dead_run_left_is_removed_and_a_living_ones_stays() {
         let dir = tempfile::tempdir().unwrap();
         let left = dir.path().join("work/run-dead/layer/root");
-        fs::create_dir_all(&left).unwrap();
+        let (former, foreign) = (dir.path().join("work/123"), dir.path().join("work/photos"));
+        for folder in [&left, &former, &foreign] {
+            fs::create_dir_all(folder).unwrap();
+        }
         let first = open(dir.path());
-        assert!(!dir.path().join("work/run-dead").exists());
+        assert!(!dir.path().join("work/run-dead").exists() && !former.exists());
+        fs::remove_dir(foreign).unwrap();
         let layer = first.scratch("layer").unwrap();
         let second = open(dir.path());
         assert_ne!(first.work.path, second.work.path);

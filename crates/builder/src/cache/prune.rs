@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::contents::{Usage, is_outdated, names, read, what};
-use super::lease::Patience;
-use super::{Bucket, Cache, FAILURE_LOG, Left, WORK, discard, is_hidden};
+use super::lease::{Claim, Patience};
+use super::{Bucket, Cache, FAILURE_LOG, Lease, Left, WORK, discard, is_hidden};
 use crate::error::BuildError;
 
 /// The memory of what mirrors have shown: a few hundred kilobytes, and never too old.
@@ -50,22 +50,26 @@ pub struct Pruning<'a> {
 /// [`BuildError::Busy`] if other runs use the cache and `wait` is not set,
 /// [`BuildError::Cancelled`], or the file system refused something.
 pub fn prune(request: &Pruning, tell: &dyn Fn(String)) -> Result<Vec<Bucket>, BuildError> {
-    if !request.cache.is_dir() {
+    let works = request.cache.join(WORK);
+    if !works.is_dir() || !names(request.cache)?.iter().any(|name| name != WORK) {
+        // No run has used it: it is no cache.
         return Ok(Vec::new());
     }
+    let patience = Patience { cancel: request.cancel, tell, wait: request.wait };
     let mut removed = Tally::default();
     // What dead runs left goes whenever a run begins, this one too: it is counted before.
+    let gate = Lease::take(&works, Claim::Alone, "another run is beginning", &patience)?;
     for path in Left::find(request.cache)?.paths() {
         let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
         removed.add(&folder.to_string_lossy(), path)?;
     }
+    drop(gate);
     if request.dry_run {
         for (bucket, path) in doomed(request, request.cache)? {
             removed.add(&bucket, &path)?;
         }
         return Ok(removed.buckets);
     }
-    let patience = Patience { cancel: request.cancel, tell, wait: request.wait };
     let cache = Cache::open_alone(request.cache, &patience)?;
     let trash = cache.scratch("pruned")?;
     let mut moved = Vec::new();
@@ -258,6 +262,14 @@ mod tests {
             [("work", 1), ("debs-v1", 3), ("releases-v1", 1), ("layers-v1", 1), ("layers-v0", 1)];
         let expected = expected.into_iter().chain([("failure.log", 1)]);
         assert!(counts(&told).iter().map(|(name, count)| (name.as_str(), *count)).eq(expected));
+    }
+
+    #[test]
+    fn a_folder_that_is_no_cache_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("work/run-ning")).unwrap();
+        assert_eq!(prune(&request(dir.path(), Keep::Nothing), &|_| {}).unwrap(), []);
+        assert!(dir.path().join("work/run-ning").exists());
     }
 
     #[test]

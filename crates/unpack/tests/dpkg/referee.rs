@@ -103,7 +103,7 @@ impl Referee {
             let file = self.path(&format!("{}.deb", self.debs));
             fs::write(&file, deb.bytes()).unwrap();
             let name = self.debs.to_string();
-            store.take_apart(&file, &store.folder(&name)).unwrap();
+            store.take_apart(&file, &store.folder(&name), &|| Ok(())).unwrap();
             packages.push(store.open(&name).unwrap());
             files.push(file);
         }
