@@ -50,7 +50,7 @@ fn run(bytes: &[u8]) {
     }
     fs::write(path("deb"), deb().compressed(osb_testrepo::Compression::None).bytes()).unwrap();
     let store = Store::new(path("store"), Filter::default());
-    store.take_apart(&path("deb"), &store.folder("x")).unwrap();
+    store.take_apart(&path("deb"), &store.folder("x"), &|| Ok(())).unwrap();
     let package = store.open("x").unwrap();
     let below = [path("below")];
     let mut layer = Layer::new(&path("upper"), &path("files"), &below, Filter::default());
