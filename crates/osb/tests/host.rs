@@ -4,7 +4,7 @@
 //! The hosts are this machine seen from namespaces in which something was taken away; that needs
 //! root. What cannot be made here (AppArmor's restriction, old kernels, NFS) is tested as text, in
 //! `osb-sandbox`.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

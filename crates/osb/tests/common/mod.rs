@@ -8,6 +8,7 @@
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used)] // a failed helper is a failed test
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
@@ -110,7 +111,10 @@ keys = [{{ fingerprint = "{fingerprint}", file = "archive.asc" }}]
     pub fn unsigned_suite(&self, packages: impl IntoIterator<Item = Deb>) -> Suite {
         let packages: Vec<Deb> = packages.into_iter().collect();
         let given: Vec<&str> = packages.iter().map(|deb| deb.get("Package")).collect();
-        let tools: Vec<Deb> = osb_builder::tool_packages(arch())
+        // For images of either architecture.
+        let tools: BTreeSet<String> =
+            [Arch::Amd64, Arch::Arm64].into_iter().flat_map(osb_builder::tool_packages).collect();
+        let tools: Vec<Deb> = tools
             .iter()
             .filter(|name| !given.contains(&name.as_str()))
             .map(|name| Deb::new(name, "1", "all").compressed(Compression::None))
@@ -201,8 +205,8 @@ keys = [{{ fingerprint = "{fingerprint}", file = "archive.asc" }}]
                 "packages-v1" | "releases-v1" | "tools-v1" => {
                     assert!(!name.starts_with('.'), "left in the cache: {path}");
                 }
-                // What the last program printed.
-                "" if name == "failure.log" => {}
+                // What the last program printed; the file that shows who owns what.
+                "" if ["failure.log", "ids"].contains(&name) => {}
                 _ => panic!("left in the cache: {path}"),
             }
         }
