@@ -229,6 +229,12 @@ fn sync(writer: BufWriter<File>, path: &Path) -> Result<(), BuildError> {
         .map_err(BuildError::io("writing out", path))
 }
 
+/// Removes what a run that was killed left in the output folder, unless somebody writes there now:
+/// it may be gigabytes, and this run may never come to write.
+pub(crate) fn sweep(job: &Job) -> Result<(), BuildError> {
+    written().iter().try_for_each(|name| crate::partial::clear(&job.options.output.join(name)))
+}
+
 /// Makes the folder, takes it for this run alone, and removes what a run that was killed left there
 /// under temporary names.
 pub(crate) fn prepare_output(job: &Job) -> Result<Lease, BuildError> {

@@ -45,6 +45,9 @@ pub enum BuildError {
     /// The host lacks something.
     #[error(transparent)]
     Host(#[from] osb_sandbox::Missing),
+    /// A folder that was named as the cache, and holds something else.
+    #[error("{} holds other things than a cache of osb", .0.display())]
+    NoCache(PathBuf),
     /// A cache whose files belong to other users than they seem to.
     #[error(
         "the cache {} was made by another user, or with other subordinate ids: who owns the files \
@@ -132,7 +135,7 @@ impl BuildError {
             },
             BuildError::Sandbox(osb_sandbox::SandboxError::Cancelled) => 130,
             BuildError::Sandbox(osb_sandbox::SandboxError::Missing(_)) => 5,
-            BuildError::LockDrift(_) | BuildError::Recipe(_) => 2,
+            BuildError::LockDrift(_) | BuildError::Recipe(_) | BuildError::NoCache(_) => 2,
             BuildError::Package { .. }
             | BuildError::Unexpected(_)
             | BuildError::Rollback { .. } => 4,
@@ -172,6 +175,9 @@ impl BuildError {
             BuildError::LockDrift(_) => "run `osb lock` and commit the new lock".into(),
             BuildError::Busy(_) => "try again when they have ended, or without --no-wait".into(),
             BuildError::Host(_) => "`osb doctor` lists everything osb needs".into(),
+            BuildError::NoCache(_) => {
+                "name an empty or a new folder with --cache-dir or OSB_CACHE_DIR".into()
+            }
             BuildError::OtherIds(_) => {
                 "choose another one with --cache-dir or OSB_CACHE_DIR, or remove it as the user who \
                  made it; `osb doctor` lists everything osb needs"

@@ -14,7 +14,10 @@ use osb_sandbox::{Missing, Need};
 
 use crate::error::BuildError;
 
-const FILE: &str = "ids";
+/// The file.
+pub(crate) const FILE: &str = "ids";
+/// How its name begins in the work folder, before it is whole.
+pub(crate) const TEMPORARY: &str = "ids-";
 /// An id that only a complete map has, and that is not the one that the kernel shows for unmapped
 /// ones (65534).
 const OWNER: u32 = 65533;
@@ -54,7 +57,7 @@ fn no_owners(cache: &Path, error: &io::Error) -> Need {
 
 fn make(cache: &Path, work: &Path) -> Result<(), BuildError> {
     let temporary = tempfile::Builder::new()
-        .prefix("ids-")
+        .prefix(TEMPORARY)
         .make_in(work, |path| File::create_new(path))
         .map_err(BuildError::io("making a file in", work))?;
     chown(temporary.path(), Some(OWNER), Some(OWNER))

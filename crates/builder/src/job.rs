@@ -62,8 +62,18 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
+    /// The result of the whole run: whatever a stage made of it, the reason of a failure is that it
+    /// was asked to stop, if it was.
+    pub(crate) fn stoppable<T>(&self, result: Result<T, BuildError>) -> Result<T, BuildError> {
+        result.or_else(|error| self.go_on().and(Err(error)))
+    }
+
     /// Takes a lock on a folder for this run alone; `busy` says who else may have it.
     pub(crate) fn claim(&self, folder: &Path, busy: &str) -> Result<Lease, BuildError> {
+        // Its lock is this run's already, shared: it would wait for itself.
+        if folder.canonicalize().is_ok_and(|folder| folder == self.cache.root) {
+            return Err(BuildError::NoCache(folder.to_owned()));
+        }
         let tell = |text| self.note(text);
         let patience = Patience { cancel: &self.options.cancel, tell: &tell, wait: true };
         Lease::take(folder, Claim::Alone, busy, &patience)

@@ -59,11 +59,9 @@ pub use tools::tool_packages;
 pub fn build(options: &Options, events: &(dyn Fn(Event) + Sync)) -> Result<Report, BuildError> {
     let job = Job::new(options, events)?;
     can_run(&job)?;
-    match with_lock(&job, |lock| build_locked(&job, lock)) {
-        Ok(report) => Ok(Report { stages: job.into_stages(), ..report }),
-        // Whatever a stage made of it: the reason is that it was asked to stop.
-        Err(error) => job.go_on().and(Err(error)),
-    }
+    emit::sweep(&job)?;
+    let report = job.stoppable(with_lock(&job, |lock| build_locked(&job, lock)))?;
+    Ok(Report { stages: job.into_stages(), ..report })
 }
 
 /// Does `work` with the lock; if the archive has dropped a locked version since, once more with a
@@ -162,7 +160,8 @@ fn can_run(job: &Job) -> Result<(), BuildError> {
 /// # Errors
 /// See [`BuildError`].
 pub fn lock(options: &Options, events: &(dyn Fn(Event) + Sync)) -> Result<LockReport, BuildError> {
-    locking::renew(&Job::new(options, events)?)
+    let job = Job::new(options, events)?;
+    job.stoppable(locking::renew(&job))
 }
 
 /// A tool set, unpacked.
@@ -184,6 +183,6 @@ pub fn tools(
     events: &(dyn Fn(Event) + Sync),
 ) -> Result<Tools, BuildError> {
     let job = Job::new(options, events)?;
-    let root = with_lock(&job, |lock| tools::unpack(&job, lock, set))?;
+    let root = job.stoppable(with_lock(&job, |lock| tools::unpack(&job, lock, set)))?;
     Ok(Tools { root, lease: job.cache.into_lease() })
 }

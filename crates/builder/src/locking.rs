@@ -76,6 +76,10 @@ pub(crate) fn renew(job: &Job) -> Result<LockReport, BuildError> {
         let folder = partial::folder(path);
         let busy = format!("another run of osb is writing to {}", folder.display());
         let _lease = job.claim(folder, &busy)?;
+        // Another run may have written a newer one meanwhile; one that cannot be read is replaced.
+        if let Ok(now) = Lock::read(path) {
+            no_older(&now, &lock)?;
+        }
         partial::write(path, &lock.to_toml())?;
     }
     Ok(LockReport { lock, changes, written })

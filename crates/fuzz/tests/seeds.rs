@@ -24,9 +24,7 @@ fn every_target_holds_on_its_seeds() {
         for (index, seed) in seeds.iter().enumerate() {
             assert!(seed.len() <= MAX_BYTES, "{} {index}: {} bytes", target.name, seed.len());
             eprintln!("{} seed {index}", target.name);
-            if let Err(e) = std::panic::catch_unwind(|| target.check(seed)) {
-                drop(e);
-            }
+            target.check(seed);
         }
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name);
         for file in fs::read_dir(&corpus).into_iter().flatten() {

@@ -215,9 +215,13 @@ fn open_file(url: &str, path: &str) -> Result<Body, Failure> {
         Some(path) if path.is_absolute() => path,
         _ => return Err(bad_url(url, "a file URL needs an absolute path")),
     };
-    let opened = File::open(&path).and_then(|file| file.metadata().map(|meta| (file, meta)));
-    match opened {
-        Ok((file, meta)) if meta.is_file() => Ok(Body {
+    // Looked at first: opening a pipe waits for who writes to it.
+    let found = std::fs::metadata(&path).and_then(|meta| match meta.is_file() {
+        true => Ok((Some(File::open(&path)?), meta)),
+        false => Ok((None, meta)),
+    });
+    match found {
+        Ok((Some(file), meta)) => Ok(Body {
             reader: Box::new(file),
             offset: 0,
             length: Some(meta.len()),

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::{FAILURE_LOG, FILES, FOLDERS, WORK, is_hidden};
 use crate::error::BuildError;
+use crate::ids;
 
 /// One folder of the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,17 +51,31 @@ pub(super) fn names(root: &Path) -> Result<Vec<String>, BuildError> {
     Ok(names)
 }
 
-/// Whether `name` is a folder of entries that this version of osb does not use.
-pub(super) fn is_outdated(name: &str) -> bool {
-    version(name).is_some() && !FILES.contains(&name) && !FOLDERS.contains(&name)
+/// Whether runs may make entries here: in a folder that has the file of a cache, in one that has
+/// nothing but what a cache has, or in none yet. Any other was named by mistake.
+pub(super) fn may_be_cache(root: &Path) -> Result<bool, BuildError> {
+    let known = |entry: &fs::DirEntry| {
+        let name = entry.file_name();
+        let name = name.to_str().unwrap_or_default();
+        [WORK, FAILURE_LOG, ids::FILE].contains(&name) || version(name).is_some()
+    };
+    Ok(root.join(ids::FILE).exists() || read(root)?.iter().all(known))
 }
 
-/// The name without its version, of `debs-v1` and the like.
-fn version(name: &str) -> Option<&str> {
-    let (stem, version) = name.rsplit_once("-v")?;
-    let known = FILES.iter().chain(&FOLDERS).filter_map(|known| known.rsplit_once("-v"));
-    let is_number = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
-    (is_number && known.into_iter().any(|(known, _)| known == stem)).then_some(stem)
+/// Whether `name` is a folder of entries of a former version of osb. (A newer one's are its own.)
+pub(super) fn is_outdated(name: &str) -> bool {
+    let known = FILES.iter().chain(&FOLDERS).filter_map(|known| version(known));
+    version(name).is_some_and(|(stem, number)| {
+        known.into_iter().any(|(known, current)| known == stem && number < current)
+    })
+}
+
+/// The name without its version, and that, of `debs-v1` and the like.
+fn version(name: &str) -> Option<(&str, u32)> {
+    let (stem, number) = name.rsplit_once("-v")?;
+    let mut known = FILES.iter().chain(&FOLDERS).filter_map(|known| known.rsplit_once("-v"));
+    let number = number.parse().ok()?;
+    known.any(|(known, _)| known == stem).then_some((stem, number))
 }
 
 fn order(name: &str) -> usize {
@@ -74,7 +89,7 @@ pub(super) fn what(name: &str) -> &'static str {
         _ if is_outdated(name) => "of a former version",
         FAILURE_LOG => "output of the last program that failed",
         WORK => "of runs under way or killed",
-        _ => match version(name) {
+        _ => match version(name).map(|(stem, _)| stem) {
             Some("debs") => "packages as downloaded",
             Some("indices") => "package lists",
             Some("releases") => "signed Releases",
@@ -125,7 +140,8 @@ mod tests {
 
     #[test]
     fn names_are_told_apart() {
-        assert!(!is_outdated("layers-v1") && is_outdated("layers-v0") && is_outdated("debs-v12"));
+        assert!(!is_outdated("layers-v1") && is_outdated("layers-v0"));
+        assert!(!is_outdated("debs-v12"), "a newer osb's");
         for foreign in ["work", "layers", "layers-v", "layers-vx", "photos-v1", "-v1"] {
             assert!(!is_outdated(foreign), "{foreign}");
         }

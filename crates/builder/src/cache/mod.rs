@@ -81,6 +81,9 @@ impl Drop for Work {
 impl Cache {
     /// Opens (and makes) the cache, removes what dead runs left, and takes a work folder.
     pub(crate) fn open(root: &Path, patience: &Patience) -> Result<Self, BuildError> {
+        if !contents::may_be_cache(root)? {
+            return Err(BuildError::NoCache(root.to_owned()));
+        }
         // Layers hold shadow files and setuid programs of versions that age: for their owner only.
         fs::DirBuilder::new()
             .recursive(true)
@@ -121,7 +124,10 @@ impl Cache {
         let lease = Lease::take(&work, Claim::Alone, "nobody knows it yet", patience)?;
         let work = Work { path: work, _lease: lease };
         drop(gate);
-        left.remove()?;
+        // It is in nobody's way: the next run tries again.
+        if let Err(error) = left.remove() {
+            (patience.tell)(format!("left for the next run: {error}"));
+        }
         Ok(Cache { root, work, in_use })
     }
 
@@ -272,13 +278,11 @@ fn temporary(root: &Path) -> Result<Vec<PathBuf>, BuildError> {
     Ok(found)
 }
 
-/// Whether this is the folder of a run: in a folder that was named as the cache by mistake, other
-/// things may lie in `work`. Runs of former versions had numbers for names.
+/// Whether this is the folder of a run, or what a run left that was killed before it had one.
 fn is_run(entry: &fs::DirEntry) -> bool {
     let name = entry.file_name();
     let name = name.as_encoded_bytes();
-    let ours = name.starts_with(RUN.as_bytes()) || name.iter().all(u8::is_ascii_digit);
-    ours && entry.file_type().is_ok_and(|kind| kind.is_dir())
+    name.starts_with(RUN.as_bytes()) || name.starts_with(ids::TEMPORARY.as_bytes())
 }
 
 fn is_hidden(entry: &fs::DirEntry) -> bool {
@@ -314,12 +318,13 @@ mod tests {
     fn what_a_dead_run_left_is_removed_and_a_living_ones_stays() {
         let dir = tempfile::tempdir().unwrap();
         let left = dir.path().join("work/run-dead/layer/root");
-        let (former, foreign) = (dir.path().join("work/123"), dir.path().join("work/photos"));
-        for folder in [&left, &former, &foreign] {
+        let (file, foreign) = (dir.path().join("work/ids-dead"), dir.path().join("work/123"));
+        for folder in [&left, &foreign] {
             fs::create_dir_all(folder).unwrap();
         }
+        fs::write(&file, "").unwrap();
         let first = open(dir.path());
-        assert!(!dir.path().join("work/run-dead").exists() && !former.exists());
+        assert!(!dir.path().join("work/run-dead").exists() && !file.exists());
         fs::remove_dir(foreign).unwrap();
         let layer = first.scratch("layer").unwrap();
         let second = open(dir.path());
@@ -327,6 +332,18 @@ mod tests {
         assert!(layer.exists());
         drop((first, second));
         assert_eq!(fs::read_dir(dir.path().join("work")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_folder_of_something_else_is_no_cache() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("work/run-3")).unwrap();
+        fs::write(dir.path().join("notes"), "").unwrap();
+        let patience = Patience { cancel: &AtomicBool::new(false), tell: &|_| {}, wait: false };
+        let Err(error) = Cache::open(dir.path(), &patience) else { panic!("it was taken") };
+        assert!(matches!(error, BuildError::NoCache(_)), "{error}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+        assert!(dir.path().join("work/run-3").exists());
     }
 
     /// Many runs begin and end at once; none loses its folder to another's sweep.

@@ -11,6 +11,7 @@ use super::contents::{Usage, is_outdated, names, read, what};
 use super::lease::{Claim, Patience};
 use super::{Bucket, Cache, FAILURE_LOG, Lease, Left, WORK, discard, is_hidden};
 use crate::error::BuildError;
+use crate::ids;
 
 /// The memory of what mirrors have shown: a few hundred kilobytes, and never too old.
 const RELEASES: &str = "releases-v1";
@@ -51,7 +52,7 @@ pub struct Pruning<'a> {
 /// [`BuildError::Cancelled`], or the file system refused something.
 pub fn prune(request: &Pruning, tell: &dyn Fn(String)) -> Result<Vec<Bucket>, BuildError> {
     let works = request.cache.join(WORK);
-    if !works.is_dir() || !names(request.cache)?.iter().any(|name| name != WORK) {
+    if !works.is_dir() || !request.cache.join(ids::FILE).exists() {
         // No run has used it: it is no cache.
         return Ok(Vec::new());
     }
@@ -59,11 +60,14 @@ pub fn prune(request: &Pruning, tell: &dyn Fn(String)) -> Result<Vec<Bucket>, Bu
     let mut removed = Tally::default();
     // What dead runs left goes whenever a run begins, this one too: it is counted before.
     let gate = Lease::take(&works, Claim::Alone, "another run is beginning", &patience)?;
-    for path in Left::find(request.cache)?.paths() {
+    let left = Left::find(request.cache)?;
+    // What was found has a lock of its own.
+    drop(gate);
+    for path in left.paths() {
         let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
         removed.add(&folder.to_string_lossy(), path)?;
     }
-    drop(gate);
+    drop(left);
     if request.dry_run {
         for (bucket, path) in doomed(request, request.cache)? {
             removed.add(&bucket, &path)?;
@@ -267,9 +271,10 @@ mod tests {
     #[test]
     fn a_folder_that_is_no_cache_stays_as_it_is() {
         let dir = tempfile::tempdir().unwrap();
-        fs::create_dir_all(dir.path().join("work/run-ning")).unwrap();
+        let folders = ["work/run-ning", "tools-v2/mine", "tools-v0/mine"];
+        folders.iter().for_each(|folder| fs::create_dir_all(dir.path().join(folder)).unwrap());
         assert_eq!(prune(&request(dir.path(), Keep::Nothing), &|_| {}).unwrap(), []);
-        assert!(dir.path().join("work/run-ning").exists());
+        assert!(folders.iter().all(|folder| dir.path().join(folder).exists()));
     }
 
     #[test]
