@@ -189,18 +189,18 @@ impl<'a> Chamber<'a> {
             Ok(finished) if finished.status == 0 => Ok(finished.tail),
             Ok(finished) => {
                 let outcome = Outcome::Exit(finished.status);
-                Err(self.failed(what, outcome, Vec::new(), &finished.tail, finished.log_bytes)?)
+                Err(self.failed(what, outcome, Vec::new(), &finished.tail, finished.log_bytes))
             }
             Err(SandboxError::Exceeded { excess, processes, tail, log_bytes, .. }) => {
                 let culprits = failed::scripts_of(&processes);
                 let named = |process: &Process| format!("{} ({})", process.pid, process.command);
                 let processes = processes.iter().map(named).collect();
                 let outcome = Outcome::Limit { excess, processes };
-                Err(self.failed(what, outcome, culprits, &tail, log_bytes)?)
+                Err(self.failed(what, outcome, culprits, &tail, log_bytes))
             }
             Err(SandboxError::NotStarted { program, reason }) => {
                 let outcome = Outcome::NotStarted { program, reason };
-                Err(self.failed(what, outcome, Vec::new(), b"", 0)?)
+                Err(self.failed(what, outcome, Vec::new(), b"", 0))
             }
             Err(error) => Err(error.into()),
         }
@@ -214,13 +214,14 @@ impl<'a> Chamber<'a> {
         mut culprits: Vec<String>,
         tail: &[u8],
         printed: u64,
-    ) -> Result<BuildError, BuildError> {
+    ) -> BuildError {
         let log = self.job.cache.failure_log();
-        fs::write(&log, tail).map_err(BuildError::io("writing", &log))?;
+        // The disk may be full, which may be what has failed: that is the error to tell.
+        let log = fs::write(&log, tail).is_ok().then_some(log);
         let tail = String::from_utf8_lossy(tail).into_owned();
         culprits.extend(failed::blamed_by_dpkg(&tail));
         culprits.extend(failed::blamed_by_background(&tail));
-        Ok(BuildError::Command(Box::new(FailedCommand {
+        BuildError::Command(Box::new(FailedCommand {
             layer: self.layer.clone(),
             step: what.to_owned(),
             outcome,
@@ -228,7 +229,7 @@ impl<'a> Chamber<'a> {
             tail,
             log,
             printed,
-        })))
+        }))
     }
 }
 

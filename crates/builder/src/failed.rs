@@ -21,8 +21,8 @@ pub struct FailedCommand {
     pub culprits: Vec<String>,
     /// The last of what it printed.
     pub tail: String,
-    /// A file with all that was kept of that.
-    pub log: PathBuf,
+    /// A file with all that was kept of that, if it could be written.
+    pub log: Option<PathBuf>,
     /// How many bytes it printed in all.
     pub printed: u64,
 }
@@ -50,9 +50,9 @@ pub enum Outcome {
 
 impl FailedCommand {
     /// The last lines that say something.
-    pub fn last_lines(&self) -> Vec<&str> {
+    pub fn last_lines(&self) -> Vec<String> {
         let lines: Vec<&str> = self.tail.lines().filter(|line| !line.trim().is_empty()).collect();
-        lines[lines.len().saturating_sub(LINES)..].to_vec()
+        lines[lines.len().saturating_sub(LINES)..].iter().map(|line| printable(line)).collect()
     }
 
     /// What to do next.
@@ -72,13 +72,16 @@ impl FailedCommand {
             },
         };
         let kept = self.tail.len() as u64;
-        let log = self.log.display();
         let what = if kept < self.printed {
             format!("the last {} KiB of {} that it printed", kept >> 10, kib(self.printed))
         } else {
             "all that it printed".to_owned()
         };
-        format!("{advice}, then build again (finished layers are kept); {log} has {what}")
+        let log = match &self.log {
+            Some(log) => format!("{} has {what}", log.display()),
+            None => "what it printed could not be kept".to_owned(),
+        };
+        format!("{advice}, then build again (finished layers are kept); {log}")
     }
 }
 
@@ -95,7 +98,7 @@ impl fmt::Display for FailedCommand {
             Outcome::Limit { excess, .. } => write!(f, "was ended: {excess}")?,
         }
         for culprit in &self.culprits {
-            write!(f, "\n  {culprit}")?;
+            write!(f, "\n  {}", printable(culprit))?;
         }
         if let Outcome::Limit { processes, .. } = &self.outcome {
             for process in processes {
@@ -108,6 +111,11 @@ impl fmt::Display for FailedCommand {
         }
         Ok(())
     }
+}
+
+/// Without what a terminal, or a reader of logs, would take for commands.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
 fn kib(bytes: u64) -> String {
@@ -240,7 +248,7 @@ Errors were encountered while processing:
             },
             culprits: vec!["the postinst script of y".into()],
             tail: (0..30).map(|i| format!("line {i}\n\n")).collect(),
-            log: "/cache/failure.log".into(),
+            log: Some("/cache/failure.log".into()),
             printed: 257 << 20,
         };
         let text = failed.to_string();

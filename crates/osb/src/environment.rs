@@ -75,7 +75,8 @@ pub(crate) fn cache_folder(option: Option<&Path>) -> Result<PathBuf, Failure> {
     let folder = choose_cache(
         option.map(Path::to_owned),
         std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from),
-        std::env::home_dir(),
+        // Not by the user's number: an ordinary user is root by now (osb_sandbox::enter).
+        std::env::var_os("HOME").map(PathBuf::from),
     )?;
     std::path::absolute(&folder).map_err(|error| Failure::from_error(FAILED, &error))
 }

@@ -52,7 +52,10 @@ pub fn enter(launcher: &Path) -> Result<Identity, Missing> {
         return Ok(Identity::Root);
     }
     let gid = rustix::process::getgid().as_raw();
-    let name = sys::user_name(uid).unwrap_or_else(|| uid.to_string());
+    let (name, group) = sys::user_entry(uid).ok_or_else(|| host::no_user(uid))?;
+    if group != gid {
+        return Err(host::other_group(&name, gid, group).into());
+    }
     let (uids, gids) = maps(uid, gid, &name)?;
     for program in ["newuidmap", "newgidmap"] {
         is_there(program)?;
@@ -60,6 +63,8 @@ pub fn enter(launcher: &Path) -> Result<Identity, Missing> {
     let subordinate = uids.get(1).map_or(uid, |extent| extent.outside);
     let mapper = start_mapper(launcher, &uids, &gids).map_err(|error| host::no_mapper(&error))?;
     unshare_and_map(mapper)?;
+    // AppArmor lets namespaces of ordinary users be made, and then forbids everything in them.
+    sys::unshare_host_name().map_err(|error| Need::namespaces(&error.to_string()))?;
     Ok(Identity::User { name, uid, subordinate })
 }
 
@@ -106,7 +111,10 @@ fn unshare_and_map(mut mapper: Child) -> Result<(), Missing> {
     unshared.map_err(|error| Missing::from(Need::namespaces(&error.to_string())))?;
     match ended {
         Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(host::not_mapped(String::from_utf8_lossy(&output.stderr).trim())),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            Err(host::not_mapped(&if said.is_empty() { output.status.to_string() } else { said }))
+        }
         Err(error) => Err(host::no_mapper(&error)),
     }
 }

@@ -32,6 +32,12 @@ pub fn identity(identity: &Identity) -> Need {
     Need::met("user", text)
 }
 
+/// Whether the kernel can run a sandbox for `guest`, by its version.
+#[must_use]
+pub fn kernel(guest: Machine) -> Need {
+    Facts::read(Path::new("/proc")).kernel(guest)
+}
+
 /// Looks at everything that a sandbox for `guest` needs, with its layers in the folder `place`: that
 /// is tried in the empty folder `scratch` of the same file system. `launcher` as in [`Spec`]. The
 /// process must be root, see [`crate::enter()`].
@@ -290,11 +296,34 @@ impl Need {
     }
 }
 
+/// newuidmap goes by the name of its caller.
+pub(crate) fn no_user(uid: u32) -> Missing {
+    Need::missing(
+        "user",
+        format!("there is no user with the number {uid}, so nobody has given it subordinate ids"),
+        "run osb as root, or as a user that /etc/passwd names",
+    )
+    .into()
+}
+
+/// newuidmap refuses callers with another group than their own (newgrp, sg).
+pub(crate) fn other_group(name: &str, gid: u32, group: u32) -> Need {
+    Need::missing(
+        "user",
+        format!("the group is {gid}, that of {name} is {group}: newuidmap refuses that"),
+        "run osb without newgrp or sg, or as root",
+    )
+}
+
 /// `file` gives too few ids to the user `name`.
 pub(crate) fn no_subordinate_ids(file: &str, name: &str) -> Missing {
     Need::missing(
         "user",
-        format!("{file} gives {name} fewer than {} subordinate ids", NEEDED - 1),
+        format!(
+            "{file} gives {name} fewer than {} subordinate ids (those of a name service are not \
+             looked at)",
+            NEEDED - 1
+        ),
         format!(
             "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name} (ids that \
              no other user has); or run osb as root"

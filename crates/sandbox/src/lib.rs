@@ -73,7 +73,7 @@ pub mod table;
 pub use child::{CHILD_NAME, child_main, dispatch};
 pub use enter::{Identity, enter};
 pub use error::{SandboxError, Step};
-pub use host::{examine, identity};
+pub use host::{examine, identity, kernel};
 pub use limits::{Excess, Limits, Process};
 pub use machine::Machine;
 pub use need::{Missing, Need, Verdict};

@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn kernel_versions() {
-        assert_eq!(kernel_version("6.18.44-fc-v669\n"), Some((6, 18)));
+        assert_eq!(kernel_version("6.18.44-generic\n"), Some((6, 18)));
         assert_eq!(kernel_version("7.0-rc1"), Some((7, 0)));
         assert_eq!(kernel_version(""), None);
     }

@@ -124,6 +124,10 @@ fn deny(program: &mut Vec<sock_filter>) {
         program.push(equal(number as u32, 0, body.len() as u8));
         program.extend(body);
     }
+    // Limits of other processes: pid 1 has the same user, which is all that the kernel asks.
+    let body = [load(FIRST_ARGUMENT), equal(0, 0, 1), allow(), give(denied)];
+    program.push(equal(libc::SYS_prlimit64 as u32, 0, body.len() as u8));
+    program.extend(body);
     let families = FAMILIES.iter().flat_map(|family| [equal(*family as u32, 0, 1), allow()]);
     let mut body = vec![load(FIRST_ARGUMENT)];
     body.extend(families.chain([give(errno(libc::EAFNOSUPPORT))]));
@@ -218,6 +222,8 @@ mod tests {
             let flags = libc::CLONE_NEWUSER as u32 | 17;
             assert_eq!(run(number, flags), errno(libc::EPERM));
         }
+        assert_eq!(run(libc::SYS_prlimit64, 0), SECCOMP_RET_ALLOW);
+        assert_eq!(run(libc::SYS_prlimit64, 1), errno(libc::EPERM));
         assert_eq!(run(libc::SYS_clone3, 0), errno(libc::ENOSYS));
     }
 

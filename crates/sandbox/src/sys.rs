@@ -33,8 +33,14 @@ pub(crate) fn unshare_user() -> io::Result<()> {
     Ok(unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER) }?)
 }
 
-/// The login name of a user, by the host's name service; `None` if it has none.
-pub(crate) fn user_name(uid: u32) -> Option<String> {
+/// Gives the calling process a host name of its own: harmless, and a privilege.
+pub(crate) fn unshare_host_name() -> io::Result<()> {
+    // SAFETY: as above.
+    Ok(unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUTS) }?)
+}
+
+/// The login name and the group of a user, by the host's name service; `None` if it knows none.
+pub(crate) fn user_entry(uid: u32) -> Option<(String, u32)> {
     // SAFETY: passwd is plain data, for which zero is a valid value.
     let mut entry: libc::passwd = unsafe { std::mem::zeroed() };
     let mut buffer = [0; 16 << 10];
@@ -47,7 +53,8 @@ pub(crate) fn user_name(uid: u32) -> Option<String> {
         return None;
     }
     // SAFETY: the call has set it to a string in the buffer, which still lives.
-    unsafe { CStr::from_ptr(entry.pw_name) }.to_str().ok().map(str::to_owned)
+    let name = unsafe { CStr::from_ptr(entry.pw_name) }.to_str().ok()?;
+    Some((name.to_owned(), entry.pw_gid))
 }
 
 /// Gives up the supplementary groups of whoever started osb: they mean nothing inside.
@@ -56,9 +63,18 @@ pub(crate) fn drop_groups() -> io::Result<()> {
     check(unsafe { libc::setgroups(0, std::ptr::null()) }.into())
 }
 
+/// Makes one mount read-only, whether it is attached anywhere or not.
+pub(crate) fn set_mount_read_only(mount: &impl std::os::fd::AsRawFd) -> io::Result<()> {
+    mount_read_only(mount.as_raw_fd(), c"", libc::AT_EMPTY_PATH)
+}
+
 /// Makes a mount and all mounts below it read-only (mount_setattr, Linux 5.12). Unlike a remount it
 /// leaves the flags alone that a user namespace may not change.
 pub(crate) fn set_read_only(path: &CStr) -> io::Result<()> {
+    mount_read_only(libc::AT_FDCWD, path, libc::AT_RECURSIVE)
+}
+
+fn mount_read_only(folder: libc::c_int, path: &CStr, flags: libc::c_int) -> io::Result<()> {
     let attributes = libc::mount_attr {
         attr_set: libc::MOUNT_ATTR_RDONLY,
         attr_clr: 0,
@@ -69,9 +85,9 @@ pub(crate) fn set_read_only(path: &CStr) -> io::Result<()> {
     check(unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,
-            libc::AT_FDCWD,
+            folder,
             path.as_ptr(),
-            libc::AT_RECURSIVE,
+            flags,
             &raw const attributes,
             size_of_val(&attributes),
         )

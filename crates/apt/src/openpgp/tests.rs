@@ -197,7 +197,6 @@ fn what_is_not_signed_is_malformed() {
     assert!(reason(result).contains("not a signature of this kind"));
 }
 
-/// gpgv agrees about what this crate accepts, and about a changed text.
 /// Found by fuzzing: 64 KiB of armour headers took 20 seconds.
 #[test]
 fn armour_headers_are_bounded() {
@@ -211,6 +210,7 @@ fn armour_headers_are_bounded() {
     assert!(error.to_string().contains("no empty line ends the headers"), "{error}");
 }
 
+/// gpgv agrees about what this crate accepts, and about a changed text.
 #[test]
 fn gpgv_agrees() {
     let dir = tempfile::tempdir().unwrap();

@@ -31,7 +31,7 @@ mod prune;
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -92,7 +92,10 @@ impl Cache {
             .map_err(BuildError::io("making", root))?;
         for folder in FILES.into_iter().chain(FOLDERS).chain([WORK]) {
             let folder = root.join(folder);
-            fs::create_dir_all(&folder).map_err(BuildError::io("making", folder))?;
+            fs::create_dir_all(&folder).map_err(BuildError::io("making", &folder))?;
+            // A root that was there already may be open to others.
+            fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))
+                .map_err(BuildError::io("closing", folder))?;
         }
         Cache::begin(root, Claim::Shared, "`osb cache prune` is removing entries", patience)
     }

@@ -31,7 +31,12 @@ pub(crate) fn run(
             needs.extend(sandbox(&arguments.arch, &cache));
             needs
         }
-        Err(missing) => missing.needs.clone(),
+        // Nothing can be tried without that.
+        Err(missing) => {
+            let mut needs = missing.needs.clone();
+            needs.push(osb_sandbox::kernel(guest(&arguments.arch)));
+            needs
+        }
     };
     needs.push(room("cache", &cache, CACHE_ROOM, "choose another folder with --cache-dir"));
     needs.push(room("output", &arguments.output, OUTPUT_ROOM, "choose another one with --output"));
@@ -56,9 +61,13 @@ fn owner(cache: &Path) -> Option<Need> {
     Some(Need::missing("cache", error.to_string(), error.hint().unwrap_or_default()))
 }
 
+fn guest(architecture: &str) -> Machine {
+    if architecture == "amd64" { Machine::X86_64 } else { Machine::Aarch64 }
+}
+
 /// What the sandbox needs, with a trial where the cache is or will be.
 fn sandbox(architecture: &str, cache: &Path) -> Vec<Need> {
-    let guest = if architecture == "amd64" { Machine::X86_64 } else { Machine::Aarch64 };
+    let guest = guest(architecture);
     let scratch = nearest_existing(cache)
         .and_then(|folder| tempfile::Builder::new().prefix(".osb-doctor-").tempdir_in(folder).ok());
     match scratch {

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 
 use super::mounts::Guest;
+use super::procfs::MORE_IDS;
 use super::run::{World, serve_one};
 use super::trace::Tracer;
 use super::{Doing, Failure, binfmt, mounts};
@@ -84,18 +85,22 @@ fn prepare(setup: Setup) -> Result<Ready, Failure> {
 }
 
 fn limits(limits: &Limits) -> Result<(), Failure> {
-    let hard = rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(OPEN_FILES.1);
-    let maximum = hard.min(OPEN_FILES.1);
-    let files = Rlimit { current: Some(OPEN_FILES.0.min(maximum)), maximum: Some(maximum) };
-    rustix::process::setrlimit(Resource::Nofile, files).doing("limiting open files")?;
+    lower(Resource::Nofile, OPEN_FILES.0, OPEN_FILES.1).doing("limiting open files")?;
     // Not zero: that would still start a handler of the host (core(5), "Piping core dumps"); with
     // one byte the kernel gives up (fs/coredump.c).
-    let none = Rlimit { current: Some(1), maximum: Some(1) };
-    rustix::process::setrlimit(Resource::Core, none).doing("forbidding core dumps")?;
-    // Binds unless root started osb; the watchdog counts in any case.
-    let processes = Some(u64::from(limits.processes));
-    let processes = Rlimit { current: processes, maximum: processes };
-    rustix::process::setrlimit(Resource::Nproc, processes).doing("limiting processes")?;
+    lower(Resource::Core, 1, 1).doing("forbidding core dumps")?;
+    // Binds unless root started osb. More than the watchdog allows, for that to see and to tell it.
+    let processes = u64::from(limits.processes.saturating_add(MORE_IDS));
+    lower(Resource::Nproc, processes, processes).doing("limiting processes")?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     Ok(())
+}
+
+/// Sets a limit, and its maximum, as far as the host's own maximum lets it: nobody in a user
+/// namespace may raise that, not even its root.
+fn lower(resource: Resource, current: u64, maximum: u64) -> rustix::io::Result<()> {
+    let host = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
+    let maximum = maximum.min(host);
+    let limit = Rlimit { current: Some(current.min(maximum)), maximum: Some(maximum) };
+    rustix::process::setrlimit(resource, limit)
 }

@@ -16,6 +16,7 @@ mod init;
 mod ledger;
 mod log;
 mod mounts;
+mod own_program;
 mod procfs;
 mod ptrace;
 mod run;
@@ -33,6 +34,7 @@ use std::process::{self, Stdio};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags};
 
+use self::own_program::OwnProgram;
 use crate::protocol::{self, Reply, Request};
 use crate::{Step, enter, sys};
 
@@ -97,7 +99,8 @@ fn outer(socket: &mut UnixStream) -> Result<(), Failure> {
     }
     sys::drop_groups().doing("dropping supplementary groups")?;
     let stdin = socket.try_clone().doing("copying the session's socket")?;
-    let mut inner = process::Command::new("/proc/self/exe")
+    let program = OwnProgram::read_only().doing("mounting this program read-only")?;
+    let mut inner = process::Command::new(program.path())
         .arg0(CHILD_NAME)
         .arg(INIT)
         // The guest can read /proc/1/environ.

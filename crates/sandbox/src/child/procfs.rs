@@ -22,7 +22,7 @@ const HIDDEN: [&str; 8] =
 
 /// How many ids there are besides those that the limit on processes speaks of: the kernel keeps the
 /// first 300 for its own (`RESERVED_PIDS`), and the watchdog must see the limit exceeded.
-const MORE_IDS: u32 = 1024;
+pub(super) const MORE_IDS: u32 = 1024;
 
 /// Makes everything in `proc` that is not a process's own read-only, or hides it behind `null`.
 pub(super) fn guard(proc: &Path, null: &Path) -> Result<(), Failure> {

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use crate::exec_config::TOOLS;
 use crate::{Excess, Limits, Process};
 
-/// How often. What can be used up between two looks is less than the limits leave.
+/// How often. What is written between two looks is usually less than the limits leave; one call
+/// may still take all there is (fallocate), but then the next look ends it.
 pub(super) const INTERVAL: Duration = Duration::from_millis(100);
 /// How many processes an error names, and how many characters of each one's arguments.
 const NAMED: usize = 10;
@@ -56,7 +57,8 @@ fn tasks(limit: u32) -> io::Result<u64> {
     let mut count = 0;
     for pid in processes()? {
         // One that has ended meanwhile counts once more, for nothing.
-        let threads = fs::metadata(format!("/proc/{pid}/task")).map_or(1, |task| task.nlink() - 2);
+        let threads = fs::metadata(format!("/proc/{pid}/task"))
+            .map_or(1, |task| task.nlink().saturating_sub(2));
         count += threads;
         if count > u64::from(limit) {
             break;

@@ -241,3 +241,16 @@ fn the_environment_is_what_the_spec_says() {
     names.sort_unstable();
     assert_eq!(names, ["HOME", "LC_ALL", "OWN", "PATH", "TZ"]);
 }
+
+/// A command may start the program that its process was before, through /proc: the host's file.
+#[test]
+fn the_hosts_own_program_cannot_be_changed() {
+    let Some((fixture, spec, _)) = guest() else { return };
+    std::os::unix::fs::symlink("/proc/self/exe", fixture.path("tools/usr/bin/own")).unwrap();
+    let mode = || fs::metadata(&spec.launcher).unwrap().mode();
+    let before = mode();
+    let mut session = Session::start(&spec).unwrap();
+    let finished = run(&mut session, &["/usr/bin/own", "change-own-file"]);
+    assert!(text(&finished).contains("ReadOnlyFilesystem"), "{}", text(&finished));
+    assert_eq!(mode(), before);
+}
