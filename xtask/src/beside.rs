@@ -1,20 +1,23 @@
 //! Runs beside each other: two builds on one cache, two into one folder, and `osb cache prune`.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
-use crate::host::names;
-use crate::kills::{Site, wait};
+use crate::host::{Running, names};
+use crate::kills::Site;
 use crate::steps::{Steps, capture, show};
 use crate::test::clear;
 
 /// No build takes longer.
 const PATIENCE: Duration = Duration::from_secs(1800);
+
+/// A build has begun to use the cache before this.
+const SOON: Duration = Duration::from_secs(20);
 
 /// After this, builds are in the middle of their work.
 const UNDER_WAY: Duration = Duration::from_secs(3);
@@ -36,20 +39,20 @@ pub(crate) fn check(steps: &mut Steps, site: &Site) {
         let survived = site.put_aside()?;
         outs.iter().try_for_each(|out| clear(out))?;
         let mut builds = [spawn(site.build(&outs[0]))?, spawn(site.build(&outs[1]))?];
-        // As every run does: prune must wait for this, too.
-        let lease = File::open(&site.project.cache)?;
-        lease.lock_shared()?;
-        std::thread::sleep(UNDER_WAY);
+        until_in_use(&site.project.cache)?;
         let prune = || site.project.osb(&["cache", "prune", "--older-than", "0"]);
         let refused = prune().arg("--no-wait").output()?;
         ensure!(refused.status.code() == Some(1), "prune --no-wait: {refused:?}");
         let mut waiting = spawn(prune())?;
         std::thread::sleep(UNDER_WAY);
-        ensure!(waiting.try_wait()?.is_none(), "prune did not wait for the builds");
+        // As every run does: prune must wait for this, too, and leave what is compared below.
+        let lease = File::open(&site.project.cache)?;
+        let shared = lease.try_lock_shared().is_ok();
+        ensure!(shared && waiting.ended()?.is_none(), "prune did not wait for the builds");
         succeed(&mut builds)?;
         outs.iter().try_for_each(|out| site.same_bytes(out))?;
         let equal = same_entries(&survived, &site.project.cache)?;
-        ensure!(waiting.try_wait()?.is_none(), "prune did not wait for a reader");
+        ensure!(waiting.ended()?.is_none(), "prune did not wait for a reader");
         drop(lease);
         succeed(&mut [waiting])?;
         clear(&survived)?;
@@ -110,15 +113,28 @@ fn same_tree(a: &Path, b: &Path) -> Result<()> {
     Ok(())
 }
 
-fn spawn(mut command: Command) -> Result<Child> {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("starting osb")
+/// Waits until somebody uses the cache. Nobody but a build can be: nothing here holds a lock on it.
+fn until_in_use(cache: &Path) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        // Given up at the end of this line: a build that comes just then tries again.
+        let lock = File::open(cache)?.try_lock();
+        match lock {
+            Err(TryLockError::WouldBlock) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error).context("locking the cache"),
+            Ok(()) if begun.elapsed() > SOON => bail!("no build holds a lock on the cache"),
+            Ok(()) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
 }
 
-fn succeed(children: &mut [Child]) -> Result<()> {
-    // All are waited for, so that none is left behind by the failure of another.
-    let ends: Vec<_> = children.iter_mut().map(|child| wait(child, PATIENCE)).collect();
-    for status in ends {
-        let status = status?;
+fn spawn(mut command: Command) -> Result<Running> {
+    Running::start(command.stdin(Stdio::null()).stdout(Stdio::null()))
+}
+
+fn succeed(runs: &mut [Running]) -> Result<()> {
+    for run in runs {
+        let status = run.end(PATIENCE)?;
         ensure!(status.success(), "it ended with {status}");
     }
     Ok(())

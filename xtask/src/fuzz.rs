@@ -174,6 +174,14 @@ impl Report {
             memory: last("stat::peak_rss_mb:"),
         }
     }
+
+    /// Fails if nothing was run, or not with the coverage that shows libFuzzer a way: whoever looks
+    /// at nothing finds nothing.
+    fn check(&self) -> Result<()> {
+        let Report { executions, edges, .. } = self;
+        ensure!(*executions > 0 && *edges > 0, "{executions} executions saw {edges} edges");
+        Ok(())
+    }
 }
 
 impl Fuzzer {
@@ -235,7 +243,9 @@ impl Fuzzer {
         }
         ensure!(ended_well, "it died without a trace of its input, see {}", place.log.display());
         let inputs = names(&place.found)?.len();
-        Ok(Report { inputs, ..Report::parse(&text) })
+        let report = Report { inputs, ..Report::parse(&text) };
+        report.check().with_context(|| format!("see {}", place.log.display()))?;
+        Ok(report)
     }
 
     /// Writes the inputs that reach everything that is known, smallest first.
@@ -286,7 +296,7 @@ fn fuzz(steps: &mut Steps, fuzzer: &Fuzzer, targets: &[&Target], seconds: u32, j
             Ok(Report { executions, per_second, edges, inputs, memory }) => {
                 println!("{name:12} {executions:11} {per_second:8} {edges:7} {inputs:7} {memory:9}")
             }
-            Err(error) => println!("{name:12} FINDING {error:#}"),
+            Err(error) => println!("{name:12} FAILED {error:#}"),
         }
         steps.run(&format!("fuzz {name}"), || {
             report.map(|report| ((), format!("{} executions, nothing found", report.executions)))
@@ -344,6 +354,15 @@ mod tests {
                    stat::peak_rss_mb:              44\n";
         let expected = Report { executions: 100, per_second: 50, edges: 12, inputs: 0, memory: 44 };
         assert_eq!(Report::parse(log), expected);
+    }
+
+    #[test]
+    fn who_sees_nothing_has_not_looked() {
+        let report = |executions, edges| Report { executions, edges, ..Report::default() };
+        assert!(report(1, 1).check().is_ok());
+        assert!(report(0, 1).check().is_err());
+        assert!(report(1, 0).check().is_err());
+        assert!(Report::parse("no log of libFuzzer").check().is_err());
     }
 
     #[test]

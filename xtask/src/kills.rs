@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use crate::host::{Family, Host, names};
+use crate::host::{BEGINNING, Host, Running, names, stage};
 use crate::project::Project;
 use crate::steps::{Steps, show};
 use crate::test::clear;
@@ -157,19 +157,15 @@ fn is_hidden(path: &Path) -> bool {
 
 /// The whole series; returns whether the last build was good.
 pub(crate) fn check(steps: &mut Steps, site: &Site, series: &Series) -> Option<()> {
-    let before = steps.run("the host before", || Ok((Host::now()?, String::new())))?;
-    let cold = || {
+    let before = steps.run("the host before", || {
+        Ok((Host::now(&[site.project.cache.as_path(), site.out.as_path()])?, String::new()))
+    })?;
+    let cold = steps.run("a second cold build, the same bytes", || {
         let begun = Instant::now();
-        let status = wait(&mut run(site, &log(site))?, PATIENCE)?;
-        ensure!(status.success(), "the build ended with {status}");
-        site.same_bytes(&site.out)?;
-        site.nothing_left()?;
+        whole(site)?;
         Ok((begun.elapsed(), String::new()))
-    };
-    let span = match series.within {
-        Some(seconds) => Duration::from_secs(seconds),
-        None => steps.run("a second cold build, the same bytes", cold)?,
-    };
+    })?;
+    let span = series.within.map_or(cold, Duration::from_secs);
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let seed = series.seed.unwrap_or_else(|| clock.unwrap_or_default().as_secs());
     let mut random = Random(seed);
@@ -185,16 +181,14 @@ pub(crate) fn check(steps: &mut Steps, site: &Site, series: &Series) -> Option<(
         }
         let text = statistics.text();
         eprintln!("{text}");
+        statistics.check()?;
         Ok(((), text.lines().next().unwrap_or_default().to_owned()))
     })?;
     steps.run("the next build goes on, the same bytes", || {
-        let status = wait(&mut run(site, &log(site))?, PATIENCE)?;
-        ensure!(status.success(), "the build ended with {status}");
-        site.same_bytes(&site.out)?;
+        whole(site)?;
         show(
             Command::new("sha256sum").args(["--quiet", "-c", "SHA256SUMS"]).current_dir(&site.out),
         )?;
-        site.nothing_left()?;
         before.check()?;
         Ok(((), "nothing is left".to_owned()))
     })
@@ -205,9 +199,18 @@ fn log(site: &Site) -> PathBuf {
     site.project.work.join("killed.log")
 }
 
-fn run(site: &Site, log: &Path) -> Result<Child> {
-    let events = File::create(log).with_context(|| log.display().to_string())?;
-    site.build(&site.out).stdout(events).spawn().context("starting osb")
+fn run(site: &Site) -> Result<Running> {
+    let log = log(site);
+    let events = File::create(&log).with_context(|| log.display().to_string())?;
+    Running::start(site.build(&site.out).stdout(events))
+}
+
+/// A run that nobody kills.
+fn whole(site: &Site) -> Result<()> {
+    let status = run(site)?.end(PATIENCE)?;
+    ensure!(status.success(), "the build ended with {status}");
+    site.same_bytes(&site.out)?;
+    site.nothing_left()
 }
 
 /// Sends `signal` to a run at a random point; runs that are done before are cleared away.
@@ -220,14 +223,13 @@ fn kill(
     statistics: &mut Statistics,
 ) -> Result<()> {
     for _ in 0..10 {
-        let log = log(site);
-        let mut child = run(site, &log)?;
+        let mut child = run(site)?;
         let point = span.mul_f64(random.fraction());
         let begun = Instant::now();
         let mut ended = None;
         while ended.is_none() && begun.elapsed() < point {
             std::thread::sleep(Duration::from_millis(2));
-            ended = child.try_wait()?;
+            ended = child.ended()?;
         }
         if let Some(status) = ended {
             ensure!(status.success(), "the build ended with {status} before it was killed");
@@ -238,11 +240,10 @@ fn kill(
             site.make_cold()?;
             continue;
         }
-        let pid = Pid::from_child(&child);
-        let family = Family::of(child.id(), &site.project.osb)?;
-        kill_process(pid, signal)?;
+        let family = child.family(&site.project.osb)?;
         let asked = Instant::now();
-        let status = wait(&mut child, END)?;
+        child.send(signal)?;
+        let status = child.end(END)?;
         let ending = asked.elapsed();
         let name = if signal == Signal::KILL { "SIGKILL" } else { "SIGINT" };
         let dying =
@@ -250,53 +251,43 @@ fn kill(
         before.check()?;
         let temporary = names(&site.temporary);
         ensure!(temporary.is_empty(), "temporary files are left: {temporary:?}");
-        if status.success() {
-            // It came after the last moment at which anything could be stopped.
-            site.same_bytes(&site.out)?;
-        } else if status.code() == Some(130) && ending >= GRACE {
-            statistics.hard += 1;
-        } else if status.code() == Some(130) {
-            site.nothing_left()?;
-        } else {
-            // SIGINT kills, too, while the program is still being loaded.
-            ensure!(status.signal() == Some(signal.as_raw()), "it ended with {status}");
-        }
-        statistics.add(name, point, &stage(&log)?, ending + dying);
+        let stage = stage(&log(site))?;
+        let hard = ended_hard(site, signal, status, ending, &stage)?;
+        statistics.hard += u32::from(hard);
+        statistics.add(name, point, &stage, ending + dying);
         return Ok(());
     }
     bail!("ten builds in a row were done before they were killed")
 }
 
-/// The stage that a run was in, or had just ended.
-fn stage(log: &Path) -> Result<String> {
-    let mut stage = "(beginning)".to_owned();
-    for line in fs::read_to_string(log)?.lines() {
-        // The last line may be half-written.
-        let Ok(event) = serde_json::from_str::<serde_json::Value>(line) else { continue };
-        let name = event["stage"].as_str().unwrap_or_default();
-        match event["event"].as_str() {
-            Some("begin") => stage = name.to_owned(),
-            Some("end") => stage = format!("after {name}"),
-            Some("report") => stage = "(done)".to_owned(),
-            _ => {}
+/// Fails unless a run may end like this; whether it did not heed SIGINT in time, and ended itself.
+fn ended_hard(
+    site: &Site,
+    signal: Signal,
+    status: ExitStatus,
+    ending: Duration,
+    stage: &str,
+) -> Result<bool> {
+    if status.success() {
+        // It came after the last moment at which anything could be stopped.
+        site.same_bytes(&site.out)?;
+    } else if signal == Signal::INT && status.code() == Some(130) {
+        if ending >= GRACE {
+            return Ok(true);
         }
+        // A run clears what killed ones have left, unless it has not come to that.
+        if stage != BEGINNING {
+            site.nothing_left()?;
+        }
+    } else {
+        // SIGINT kills, too, but only while the program is still being loaded.
+        let may_die = signal == Signal::KILL || stage == BEGINNING;
+        ensure!(
+            may_die && status.signal() == Some(signal.as_raw()),
+            "it ended with {status}, stage: {stage}"
+        );
     }
-    Ok(stage)
-}
-
-pub(crate) fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus> {
-    let started = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
-        if started.elapsed() > limit {
-            child.kill()?;
-            child.wait()?;
-            bail!("it did not end within {} s", limit.as_secs());
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    Ok(false)
 }
 
 /// What the series met.
@@ -318,6 +309,13 @@ impl Statistics {
         eprintln!("    {name:7} at {at:5.1} s, {stage}: gone after {took} ms");
         *self.stages.entry(name).or_default().entry(stage.to_owned()).or_default() += 1;
         self.times.entry(name).or_default().push(time);
+    }
+
+    /// Fails if Ctrl-C was not heeded in time more often than not.
+    fn check(&self) -> Result<()> {
+        let (hard, all) = (self.hard as usize, self.times.get("SIGINT").map_or(0, Vec::len));
+        ensure!(hard * 2 <= all, "{hard} of {all} runs ended hard after SIGINT");
+        Ok(())
     }
 
     /// One line in sum, then one a signal.
@@ -387,15 +385,12 @@ mod tests {
     }
 
     #[test]
-    fn the_stage_is_the_last_one_told() {
-        let log = tempfile::NamedTempFile::new().unwrap();
-        let told = |text: &str| {
-            fs::write(log.path(), text).unwrap();
-            stage(log.path()).unwrap()
+    fn hard_ends_must_be_few() {
+        let met = |hard| {
+            let times = BTreeMap::from([("SIGINT", vec![Duration::ZERO; 3])]);
+            Statistics { hard, times, ..Statistics::default() }.check()
         };
-        assert_eq!(told(""), "(beginning)");
-        let begin = "{\"event\":\"begin\",\"stage\":\"unpack\"}\n";
-        assert_eq!(told(&format!("{begin}{{\"event\":\"det")), "unpack");
-        assert_eq!(told(&format!("{begin}{}", begin.replace("begin", "end"))), "after unpack");
+        assert!(met(0).is_ok() && met(1).is_ok());
+        assert!(met(2).unwrap_err().to_string().contains("2 of 3"));
     }
 }

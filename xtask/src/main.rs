@@ -78,7 +78,9 @@ enum Task {
     Container(equivalence::container::Container),
     /// The same as test, and with --full the long proofs too
     Ci {
-        /// Compare with apt, build twice, kill builds, build beside each other, fuzz
+        /// Also compare osb's resolver with apt, build once more from a cold cache, kill builds
+        /// at random points, build beside each other and prune, build with upstream Kubernetes,
+        /// and fuzz every reader of foreign bytes
         #[arg(long)]
         full: bool,
     },

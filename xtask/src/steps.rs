@@ -10,7 +10,16 @@ use anyhow::{Context, Result, bail};
 pub(crate) struct Steps {
     /// What the next steps are about; part of their names.
     subject: String,
-    done: Vec<(String, Duration, Result<String, String>)>,
+    done: Vec<(String, Duration, Outcome)>,
+}
+
+/// How a step went, with its text.
+#[derive(Debug)]
+enum Outcome {
+    Passed(String),
+    Failed(String),
+    /// It could not be run here, and nothing is known.
+    Skipped(String),
 }
 
 impl Steps {
@@ -31,15 +40,24 @@ impl Steps {
         let result = step();
         let elapsed = started.elapsed();
         let (value, outcome) = match result {
-            Ok((value, text)) => (Some(value), Ok(text)),
-            Err(error) => (None, Err(format!("{error:#}"))),
+            Ok((value, text)) => {
+                eprintln!("    ok in {:.1} s  {text}", elapsed.as_secs_f64());
+                (Some(value), Outcome::Passed(text))
+            }
+            Err(error) => {
+                eprintln!("    FAILED after {:.1} s: {error:#}", elapsed.as_secs_f64());
+                (None, Outcome::Failed(format!("{error:#}")))
+            }
         };
-        match &outcome {
-            Ok(text) => eprintln!("    ok in {:.1} s  {text}", elapsed.as_secs_f64()),
-            Err(text) => eprintln!("    FAILED after {:.1} s: {text}", elapsed.as_secs_f64()),
-        }
         self.done.push((name, elapsed, outcome));
         value
+    }
+
+    /// Tells that a step cannot be run here; it counts neither as passed nor as failed.
+    pub(crate) fn skip(&mut self, name: &str, why: &str) {
+        let name = format!("{}{name}", self.subject);
+        eprintln!("==> {name}\n    SKIPPED: {why}");
+        self.done.push((name, Duration::ZERO, Outcome::Skipped(why.to_owned())));
     }
 
     /// Prints every step and the count; fails if one failed.
@@ -47,17 +65,21 @@ impl Steps {
         println!();
         for (name, elapsed, outcome) in &self.done {
             let (word, text) = match outcome {
-                Ok(text) => ("ok", text.as_str()),
-                Err(text) => ("FAILED", text.lines().next().unwrap_or_default()),
+                Outcome::Passed(text) => ("ok", text.as_str()),
+                Outcome::Failed(text) => ("FAILED", text.lines().next().unwrap_or_default()),
+                Outcome::Skipped(why) => ("SKIPPED", why.as_str()),
             };
-            println!("{word:6} {:8.1} s  {name:38} {text}", elapsed.as_secs_f64());
+            println!("{word:7} {:8.1} s  {name:38} {text}", elapsed.as_secs_f64());
         }
-        let failed = self.done.iter().filter(|step| step.2.is_err()).count();
-        let passed = self.done.len() - failed;
+        let count = |is: fn(&Outcome) -> bool| self.done.iter().filter(|step| is(&step.2)).count();
+        let passed = count(|outcome| matches!(outcome, Outcome::Passed(_)));
+        let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
+        let skipped = self.done.len() - passed - failed;
         let time: Duration = self.done.iter().map(|step| step.1).sum();
         let word = if failed == 0 { "ok" } else { "FAILED" };
         println!(
-            "\ntest result: {word}. {passed} passed; {failed} failed; finished in {:.0} s",
+            "\ntest result: {word}. {passed} passed; {failed} failed; {skipped} skipped; \
+             finished in {:.0} s",
             time.as_secs_f64()
         );
         if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -103,6 +125,7 @@ mod tests {
     fn failed_steps_are_counted_and_fail_the_run() {
         let mut steps = Steps::default();
         assert_eq!(steps.run("good", || Ok((7, String::new()))), Some(7));
+        steps.skip("unknown", "it cannot be run here");
         assert_eq!(format!("{:?}", steps.summary()), format!("{:?}", ExitCode::SUCCESS));
         assert_eq!(steps.run::<()>("bad", || bail!("no")), None);
         assert_eq!(format!("{:?}", steps.summary()), format!("{:?}", ExitCode::FAILURE));

@@ -38,9 +38,12 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, image: &Image) {
         return;
     }
     if Command::new("newuidmap").output().is_err() {
-        steps.run("an ordinary user", || match std::env::var_os("CI") {
-            Some(_) => bail!("newuidmap is not installed; ci/prepare should have done that"),
-            None => Ok(((), "SKIPPED: newuidmap is not installed (package uidmap)".to_owned())),
+        if std::env::var_os("CI").is_none() {
+            steps.skip("an ordinary user", "newuidmap is not installed (package uidmap)");
+            return;
+        }
+        steps.run::<()>("an ordinary user", || {
+            bail!("newuidmap is not installed; ci/prepare should have done that")
         });
         return;
     }
@@ -81,20 +84,32 @@ fn furnish(project: &Project, recipe: &Path) -> Result<PathBuf> {
         format!("{passwd}tester:x:{USER}:{USER}::/mnt/home:/bin/sh\n"),
     )?;
     fs::write(place.join("subid"), "tester:300000:65536\n")?;
-    let copy = |from: &Path, to: &Path| {
-        // Links: the packages are only read.
-        show(Command::new("cp").arg("-al").arg(from).arg(to))
-    };
     for name in ["osb.toml", "osb.lock", "layers"] {
         show(
             Command::new("cp").arg("-a").arg(recipe.with_file_name(name)).arg(place.join("home")),
         )?;
     }
     for name in ["debs-v1", "indices-v1", "releases-v1"] {
-        copy(&project.cache.join(name), &cache)?;
+        link(&project.cache.join(name), &cache.join(name))?;
     }
     give_folders(&place.join("home"))?;
     Ok(place)
+}
+
+/// Makes `to` a copy of the folder `from`: links, as its files are only read, or real copies if
+/// there can be none, because the cache is on another file system.
+fn link(from: &Path, to: &Path) -> Result<()> {
+    let copy = |how: &str| {
+        let mut command = Command::new("cp");
+        command.arg(how).arg(from).arg(to);
+        command
+    };
+    // What it says is not shown: it would be a line for every file.
+    if capture(&mut copy("-al")).is_ok() {
+        return Ok(());
+    }
+    clear(to)?;
+    show(&mut copy("-a"))
 }
 
 /// Makes a folder and all folders in it the user's. Files may be links to root's.

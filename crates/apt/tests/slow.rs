@@ -17,16 +17,11 @@ use osb_testrepo::{Fault, Server, TestRepo, serve};
 /// No test of this file may take longer, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Short bounds; those that a test is about are shorter than what its server does.
-fn short() -> Limits {
-    Limits {
-        connect: Duration::from_millis(300),
-        answer: Duration::from_millis(300),
-        silence: Duration::from_millis(300),
-        window: Duration::from_millis(300),
-        ..limits()
-    }
-}
+/// Long for anything that a server of these tests does do, even on a machine that is busy.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// A bound that is to be reached, whatever the machine.
+const SHORT: Duration = Duration::from_millis(300);
 
 struct Case {
     _repo: TestRepo,
@@ -89,17 +84,18 @@ impl Case {
 #[test]
 fn a_stalled_transfer_is_resumed() {
     let case = case(&[Fault::StallAfter(100_000)]);
-    case.must_succeed(short());
+    case.must_succeed(Limits { silence: SILENCE, ..limits() });
     assert_eq!(case.server.requests(), ["/a.deb", "/a.deb (range)"]);
     let stalls = [Fault::StallAfter(100_000), Fault::StallAfter(0), Fault::StallAfter(0)];
-    self::case(&stalls).must_fail(short(), "after 3 attempts: timeout");
+    let hasty = Limits { silence: SHORT, ..limits() };
+    self::case(&stalls).must_fail(hasty, "after 3 attempts: timeout");
 }
 
 /// No single read waits long: only the pace tells.
 #[test]
 fn a_trickling_transfer_is_given_up() {
     let trickle = || Fault::Trickle(Duration::from_millis(10));
-    let patient = || Limits { silence: PATIENCE, ..short() };
+    let patient = || Limits { silence: PATIENCE, window: SHORT, ..limits() };
     case(&[trickle()]).must_succeed(patient());
     let case = case(&[trickle(), trickle(), trickle()]);
     case.must_fail(patient(), "it is too slow");
@@ -117,7 +113,7 @@ fn a_trickling_transfer_is_given_up() {
 #[test]
 fn a_body_is_bounded_whatever_its_pace() {
     let trickle = || Fault::Trickle(Duration::from_millis(10));
-    let whole = Limits { least: 0, whole: Duration::from_millis(200), ..short() };
+    let whole = Limits { least: 0, whole: Duration::from_millis(200), ..limits() };
     let case = case(&[trickle(), trickle(), trickle()]);
     case.must_fail(whole, "timeout");
 }
@@ -127,7 +123,8 @@ fn a_body_is_bounded_whatever_its_pace() {
 fn a_silent_server_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let cache = tempfile::tempdir().unwrap();
-    let fetcher = Fetcher::new(cache.path(), Arc::default(), false).with_limits(short());
+    let hasty = Limits { connect: SHORT, answer: SHORT, ..limits() };
+    let fetcher = Fetcher::new(cache.path(), Arc::default(), false).with_limits(hasty);
     for scheme in ["http", "https"] {
         let url = format!("{scheme}://{}/x", listener.local_addr().unwrap());
         let begun = Instant::now();

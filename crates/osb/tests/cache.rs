@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Running, World, files};
@@ -11,6 +12,66 @@ use serde_json::Value;
 
 /// Longer than any test: the server does not answer.
 const NEVER: Duration = Duration::from_secs(3600);
+
+/// No run of these tests takes longer, unless something is wrong.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A run whose standard error can be read while it is under way.
+struct Talking {
+    child: Child,
+    log: tempfile::NamedTempFile,
+}
+
+impl Talking {
+    fn start(world: &World, arguments: &[&str]) -> Talking {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let mut command = world.command(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.reopen().unwrap());
+        Talking { child: command.spawn().unwrap(), log }
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(self.log.path()).unwrap()
+    }
+
+    /// Waits until it has said `text`.
+    fn wait_for(&mut self, text: &str) {
+        let end = Instant::now() + PATIENCE;
+        while !self.said().contains(text) {
+            assert!(Instant::now() < end, "waited in vain for {text:?}: {}", self.said());
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended before {text:?}: {}", self.said());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Sends Ctrl-C's signal.
+    fn interrupt(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    }
+
+    /// Fails unless it ends with `code`, soon.
+    fn must_end(&mut self, code: i32, within: Duration) {
+        let end = Instant::now() + within;
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None => assert!(Instant::now() < end, "it does not end: {}", self.said()),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert_eq!(status.code(), Some(code), "{}", self.said());
+    }
+}
+
+impl Drop for Talking {
+    fn drop(&mut self) {
+        // A failed test must not leave its program behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
 
 /// A run that hangs in the middle of its work, with tools in the cache.
 fn hanging(world: &World) -> Running {
@@ -79,23 +140,20 @@ fn prune_waits_for_runs_and_can_be_stopped() {
     refused.assert_error(1, &["other runs of osb are using the cache"]);
     assert!(refused.hint().contains("--no-wait"), "{refused:?}");
 
-    let mut waiting = Running::start(&world, &["cache", "prune", "--all"]);
-    std::thread::sleep(Duration::from_millis(500));
+    let busy = "waiting: other runs of osb";
+    let mut waiting = Talking::start(&world, &["cache", "prune", "--all"]);
+    waiting.wait_for(busy);
     waiting.interrupt();
-    let since = Instant::now();
-    let stopped = waiting.end();
-    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
-    assert_eq!(stopped.code, Some(130), "{stopped:?}");
-    assert!(stopped.err.contains("waiting: other runs of osb"), "{stopped:?}");
+    waiting.must_end(130, Duration::from_secs(10));
     // The run may have made more meanwhile.
     let after = entries();
     assert!(before.iter().all(|path| after.contains(path)), "{before:?} {after:?}");
 
-    let mut waiting = Running::start(&world, &["cache", "prune", "--all"]);
-    std::thread::sleep(Duration::from_millis(200));
+    let mut waiting = Talking::start(&world, &["cache", "prune", "--all"]);
+    waiting.wait_for(busy);
     run.interrupt();
     assert_eq!(run.end().code, Some(130));
-    assert_eq!(waiting.end().code, Some(0));
+    waiting.must_end(0, PATIENCE);
     assert_eq!(files(&world.cache()), ["ids"]);
 }
 
@@ -106,11 +164,9 @@ fn a_run_waits_for_prune_and_says_so() {
     // What prune holds while it takes entries away.
     let prune = std::fs::File::open(world.cache()).unwrap();
     prune.lock().unwrap();
-    let mut run = Running::start(&world, &["tools", "test"]);
-    std::thread::sleep(Duration::from_millis(500));
+    let mut run = Talking::start(&world, &["tools", "test"]);
+    run.wait_for("waiting: `osb cache prune` is removing entries");
     assert_eq!(files(&world.cache().join("tools-v1")), [""; 0]);
     drop(prune);
-    let run = run.end();
-    assert_eq!(run.code, Some(0), "{run:?}");
-    assert!(run.err.contains("waiting: `osb cache prune` is removing entries"), "{run:?}");
+    run.must_end(0, PATIENCE);
 }
