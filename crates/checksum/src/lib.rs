@@ -1,6 +1,6 @@
 //! Streaming SHA-256, SHA256SUMS files, verification.
 //!
-//! SHA-256 is the only digest of the product. Whoever reads or writes a stream anyway puts a
+//! SHA-256 is the only digest that leaves osb; [`Fingerprint`] is for its cache. Whoever reads or writes a stream anyway puts a
 //! [`Sha256Reader`] or [`Sha256Writer`] around it, so nothing is read twice just to be hashed.
 //!
 //! ```
@@ -13,11 +13,13 @@
 //! ```
 
 mod digest;
+mod fingerprint;
 mod stream;
 mod sums;
 mod verify;
 
 pub use digest::{Digest, HexError, parse_hex, sha256, sha256_file, to_hex};
+pub use fingerprint::{Fingerprint, fingerprint, fingerprint_file};
 pub use stream::{Sha256Reader, Sha256Writer};
 pub use sums::{Sums, SumsError};
 pub use verify::{Problem, VerifyError};
