@@ -96,6 +96,7 @@ pub(super) fn what(name: &str) -> &'static str {
             Some("packages") => "packages taken apart",
             Some("tools") => "tools trees",
             Some("layers") => "halves of layers",
+            Some("frames") => "compressed pieces of artifacts",
             _ => "",
         },
     }

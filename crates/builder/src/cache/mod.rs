@@ -9,6 +9,7 @@
 //!   tools-v1/KEY/            unpacked tool sets of the host's architecture
 //!   layers-v1/KEY/packages/  a finished layer: its packages' files
 //!   layers-v1/KEY/root/      and, over them, what scripts have changed: an overlay's upper
+//!   frames-v1/KEY            compressed pieces of artifacts, see frames.rs (osb-frames)
 //!   ids                      shows who owns what here, see ids.rs
 //!   failure.log              what the last program that failed had printed
 //!   work/RUN/                what a run is making; a dead run's is removed by the next
@@ -26,6 +27,7 @@
 //! | `work/RUN` | alone, for its life | the run: a folder whose lock can be had is a dead one's |
 
 mod contents;
+mod frames;
 pub(crate) mod lease;
 mod prune;
 
@@ -38,6 +40,7 @@ use std::time::Duration;
 use osb_unpack::{Filter, Store};
 
 pub use contents::{Bucket, contents};
+pub(crate) use frames::FrameStore;
 pub use lease::Lease;
 pub use prune::{Keep, Pruning, prune};
 
@@ -46,7 +49,7 @@ use crate::ids;
 use lease::{Claim, Patience};
 
 /// Folders whose entries are single files.
-const FILES: [&str; 3] = ["debs-v1", "indices-v1", "releases-v1"];
+const FILES: [&str; 4] = ["debs-v1", "indices-v1", "releases-v1", "frames-v1"];
 /// Folders whose entries are folders.
 const FOLDERS: [&str; 3] = ["packages-v1", "tools-v1", "layers-v1"];
 /// Where runs make what becomes an entry.
@@ -158,6 +161,11 @@ impl Cache {
         self.root.join("layers-v1").join(key)
     }
 
+    /// The compressed pieces of artifacts.
+    pub(crate) fn frames(&self) -> FrameStore {
+        FrameStore::new(self.root.join("frames-v1"))
+    }
+
     pub(crate) fn failure_log(&self) -> PathBuf {
         self.root.join(FAILURE_LOG)
     }
@@ -203,11 +211,16 @@ pub(crate) fn has(path: &Path) -> bool {
     if !path.is_dir() {
         return false;
     }
+    touch(path);
+    true
+}
+
+/// Marks an entry as used now.
+fn touch(path: &Path) {
     // A cache that cannot be written serves all the same; its entries only seem older.
     let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
     let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
     let _ = rustix::fs::utimensat(rustix::fs::CWD, path, &times, rustix::fs::AtFlags::empty());
-    true
 }
 
 /// What dead runs have left: found while nobody can begin, removed afterwards.
