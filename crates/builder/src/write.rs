@@ -4,8 +4,7 @@
 //! compressor of `sd.img.zst`, and the hashes of both. `rootfs.tar.gz` is written beside it, on a
 //! thread of its own. What was compressed before comes from the cache.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use osb_board::Boot;
 use osb_checksum::Sha256Writer;
 use osb_frames::{Codec, Cuts, Frames, Store, Tally};
-use osb_sink::{HashSink, Sink, SparseFile, Tee, Threaded};
+use osb_sink::{DirectFile, HashSink, Sink, SparseFile, Tee, Threaded};
 use osb_tree::{Kind, Tree};
 
 use crate::emit::{Disk, Emitted, partial};
@@ -36,7 +35,7 @@ const DISK_CUTS: Cuts = Cuts::new(4096, 2 << 20, 64 << 20);
 const TAR_CUTS: Cuts = Cuts::new(osb_archive::BLOCK, 1 << 20, 64 << 20);
 
 /// A file that is hashed while it is written.
-type HashedFile = Sha256Writer<BufWriter<File>>;
+type HashedFile = Sha256Writer<DirectFile>;
 
 /// Writes the forms that are wanted, side by side.
 pub(crate) fn artifacts(job: &Job, disk: &Disk, tree: &Tree) -> Result<Vec<Emitted>, BuildError> {
@@ -255,18 +254,14 @@ fn write_rootfs(
 }
 
 fn create(path: &Path) -> Result<HashedFile, BuildError> {
-    let file = File::create(path).map_err(BuildError::io("creating", path))?;
-    Ok(Sha256Writer::new(BufWriter::with_capacity(1 << 20, file)))
+    let file = DirectFile::create(path).map_err(BuildError::io("creating", path))?;
+    Ok(Sha256Writer::new(file))
 }
 
 /// Brings a file to the disk.
 fn finish(name: &'static str, partial: Partial, writer: HashedFile) -> Result<Emitted, BuildError> {
-    let (writer, sha256, size) = writer.finish();
-    writer
-        .into_inner()
-        .map_err(io::IntoInnerError::into_error)
-        .and_then(|file| file.sync_all())
-        .map_err(BuildError::io("writing out", &*partial))?;
+    let (file, sha256, size) = writer.finish();
+    file.finish().map_err(BuildError::io("writing out", &*partial))?;
     Ok(Emitted { name, partial, size, sha256, content: None })
 }
 

@@ -16,9 +16,6 @@ use crate::work::{Done, Pending, Workers};
 /// Plain bytes that are under way at most, beside the piece that is being gathered; one piece is
 /// let through whatever its size.
 const UNDER_WAY: u64 = 48 << 20;
-/// Pieces that are under way at most, for each thread: enough that none waits while the oldest
-/// piece is slow.
-const PER_THREAD: usize = 4;
 
 /// Compresses what it is given into a writer.
 ///
@@ -125,7 +122,8 @@ impl<W: Write> Line<W> {
             Piece::Data(bytes) => bytes.len() as u64,
             Piece::Zeros(_) => 0,
         };
-        let most = PER_THREAD * self.workers.count();
+        // Enough that no thread waits while the oldest piece is slow.
+        let most = 2 * self.workers.count() + 1;
         while !self.pending.is_empty()
             && (self.under_way + memory > UNDER_WAY || self.pending.len() >= most)
         {

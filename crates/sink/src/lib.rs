@@ -18,6 +18,7 @@
 use std::io;
 
 mod counting;
+mod direct;
 mod hash;
 mod sparse;
 mod tee;
@@ -27,6 +28,7 @@ mod writer;
 mod zero;
 
 pub use counting::Counting;
+pub use direct::DirectFile;
 pub use hash::HashSink;
 pub use sparse::SparseFile;
 pub use tee::Tee;
