@@ -16,6 +16,7 @@ use crate::error::BuildError;
 use crate::job::Job;
 use crate::partial::Partial;
 use crate::plan::Plan;
+use crate::write;
 
 /// Every artifact that a build can write.
 const ARTIFACTS: [&str; 3] = ["disk.img", "rootfs.tar.gz", "sd.img.zst"];
@@ -58,6 +59,7 @@ pub(crate) fn boot_files(job: &Job, plan: &Plan, tree: &Tree) -> Result<Boot, Bu
             command_line: &command_line,
             version: &recipe.image.version,
             name: &recipe.image.name,
+            gzip: &|bytes| write::gzip(job, bytes),
         },
     )?;
     let ids: Vec<_> = boot.files.iter().map(|(_, id, _)| id).collect();

@@ -135,14 +135,8 @@ impl Writing<'_> {
         if let Some(error) = error {
             return Err(error);
         }
+        tallies.iter().for_each(|tally| report(self.job, tally));
         let sum = |part: fn(&Tally) -> u64| tallies.iter().map(part).sum::<u64>();
-        let damaged = sum(|tally| tally.damaged);
-        if damaged > 0 {
-            self.job.warn(format!("{damaged} damaged entries of frames-v1 were made again"));
-        }
-        if let Some(error) = tallies.iter().find_map(|tally| tally.unsaved.as_ref()) {
-            self.job.warn(format!("what was compressed cannot be kept in the cache: {error}"));
-        }
         let (reused, made) = (sum(|tally| tally.reused_bytes), sum(|tally| tally.made_bytes));
         let names: Vec<_> = emitted.iter().map(|file| file.name).collect();
         let mut summary = names.join(", ");
@@ -152,6 +146,25 @@ impl Writing<'_> {
         }
         Ok((emitted, summary))
     }
+}
+
+/// Tells what is wrong with the cache's compressed pieces.
+fn report(job: &Job, tally: &Tally) {
+    if tally.damaged > 0 {
+        let count = tally.damaged;
+        job.warn(format!("{count} damaged entries of frames-v1 in the cache were made again"));
+    }
+    if let Some(error) = &tally.unsaved {
+        job.warn(format!("what was compressed cannot be kept in the cache: {error}"));
+    }
+}
+
+/// One gzip member.
+pub(crate) fn gzip(job: &Job, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+    let codec = Codec::Gzip { level: GZIP_LEVEL };
+    let (member, tally) = osb_frames::single(codec, bytes, &job.cache.frames())?;
+    report(job, &tally);
+    Ok(member)
 }
 
 /// Sets a flag, unless it is forgotten.

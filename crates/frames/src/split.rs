@@ -174,3 +174,6 @@ impl Splitter {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,7 +96,13 @@ fn work(receiver: &Mutex<Receiver<Job>>, codec: Codec, store: &dyn Store) {
     }
 }
 
-fn compress(piece: Piece, mut out: Vec<u8>, codec: Codec, store: &dyn Store) -> io::Result<Done> {
+/// Compresses a piece into `out`, which is empty, unless the store has it.
+pub(crate) fn compress(
+    piece: Piece,
+    mut out: Vec<u8>,
+    codec: Codec,
+    store: &dyn Store,
+) -> io::Result<Done> {
     let key = codec.key(&piece);
     let damaged = match store.get(&key, &mut out) {
         Ok(true) if store::open(&key, &mut out) => {
