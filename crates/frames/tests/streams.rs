@@ -134,7 +134,8 @@ fn what_is_remembered_is_the_same() {
 #[test]
 fn damaged_entries_are_made_again_and_told() {
     let input = input();
-    let damages: [(&str, fn(&mut Vec<u8>)); 5] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 5] = [
         ("a flipped bit", |entry| entry[10] ^= 1),
         ("a flipped bit at the end", |entry| *entry.last_mut().unwrap() ^= 1),
         ("cut short", |entry| entry.truncate(entry.len() / 2)),
