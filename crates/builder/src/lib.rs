@@ -19,6 +19,8 @@ mod event;
 mod expect;
 mod failed;
 mod ids;
+mod initramfs;
+mod inputs;
 mod install;
 mod job;
 mod locking;
@@ -26,6 +28,7 @@ mod options;
 mod packages;
 mod partial;
 mod plan;
+mod record;
 mod seal;
 mod settings;
 mod sources;
@@ -52,16 +55,50 @@ pub use osb_sandbox::{Kind, Program};
 pub use settings::files as settings_files;
 pub use tools::tool_packages;
 
+/// How many damaged entries a build replaces before it gives up: a disk that damages more is not to
+/// be built on.
+const DAMAGED_ENTRIES: usize = 8;
+
 /// Builds the image that the options describe, and reports what was written.
 ///
 /// # Errors
 /// See [`BuildError`]; nothing is left half-written.
 pub fn build(options: &Options, events: &(dyn Fn(Event) + Sync)) -> Result<Report, BuildError> {
     let job = Job::new(options, events)?;
+    if let Some(report) = nothing_to_do(&job)? {
+        return Ok(report);
+    }
     can_run(&job)?;
     emit::sweep(&job)?;
-    let report = job.stoppable(with_lock(&job, |lock| build_locked(&job, lock)))?;
+    let report = job.stoppable(with_lock(&job, |lock| build_whole(&job, lock)))?;
     Ok(Report { stages: job.into_stages(), ..report })
+}
+
+/// The report of the last build, if its artifacts are what this one would make.
+fn nothing_to_do(job: &Job) -> Result<Option<Report>, BuildError> {
+    let Some(lock) = locking::fitting(job)? else { return Ok(None) };
+    let plan = plan::plan(job, &lock)?;
+    let artifacts = record::still_good(job, &lock, &plan);
+    Ok(artifacts
+        .map(|artifacts| Report { unchanged: true, ..describe::report(job, &plan, artifacts) }))
+}
+
+/// Builds; if a file of the cache turns out to be damaged when its content is read, once more
+/// without the entry that it is in.
+fn build_whole(job: &Job, lock: &Lock) -> Result<Report, BuildError> {
+    for _ in 0..DAMAGED_ENTRIES {
+        match build_locked(job, lock) {
+            Err(error) => match cache::damaged_entry(&job.cache.root, &error) {
+                Some(entry) => {
+                    job.warn(format!("{error}; the cache entry is made anew"));
+                    job.cache.discard(&entry)?;
+                }
+                None => return Err(error),
+            },
+            built => return built,
+        }
+    }
+    build_locked(job, lock)
 }
 
 /// Does `work` with the lock; if the archive has dropped a locked version since, once more with a
@@ -78,12 +115,11 @@ fn with_lock<T>(job: &Job, work: impl Fn(&Lock) -> Result<T, BuildError>) -> Res
 
 fn build_locked(job: &Job, lock: &Lock) -> Result<Report, BuildError> {
     let plan = plan::plan(job, lock)?;
-    space::check(job, lock, &plan)?;
-    let tools = tools::unpack_for_layers(job, lock)?;
-    let artifacts = stack::fetch(job, &plan)?;
-    stack::build(job, &plan, &tools, &artifacts)?;
-    let tree = job.stage("merge", None, || {
-        let mut tree = stack::merge(job, &plan)?;
+    let survey = stack::survey(job, &plan)?;
+    space::check(job, lock, &plan, &survey)?;
+    let supplies = stack::fetch(job, lock, &plan, &survey)?;
+    let mut tree = stack::raise(job, &plan, survey, &supplies)?;
+    let tree = job.stage("clean", None, || {
         clean::clean(&mut tree, plan.epoch)?;
         let summary = format!("{} paths", tree.len());
         Ok((tree, summary))
@@ -96,16 +132,8 @@ fn build_locked(job: &Job, lock: &Lock) -> Result<Report, BuildError> {
         Some(Only::Tree) => Vec::new(),
         _ => write(job, lock, &plan, &tree)?,
     };
-    let recipe = &job.options.project.recipe;
-    Ok(Report {
-        artifacts: written,
-        stages: Vec::new(),
-        packages: plan.packages.len(),
-        name: recipe.image.name.clone(),
-        version: recipe.image.version.clone(),
-        architecture: recipe.image.arch.as_str().to_owned(),
-        kubernetes: describe::kubernetes(&plan),
-    })
+    record::keep(job, lock, &plan, &written)?;
+    Ok(describe::report(job, &plan, written))
 }
 
 fn write(

@@ -8,6 +8,7 @@ use crate::error::BuildError;
 use crate::job::Job;
 use crate::options::Only;
 use crate::plan::Plan;
+use crate::stack::Survey;
 use crate::tools;
 
 /// Unpacked size of a .deb against its own: between 3 and 4.5 for the default recipe, larger for
@@ -15,13 +16,19 @@ use crate::tools;
 const UNPACKED: u64 = 5;
 
 /// Checks the cache and the output folder against what the plan will write there.
-pub(crate) fn check(job: &Job, lock: &Lock, plan: &Plan) -> Result<(), BuildError> {
+pub(crate) fn check(
+    job: &Job,
+    lock: &Lock,
+    plan: &Plan,
+    survey: &Survey,
+) -> Result<(), BuildError> {
     let image: u64 = plan.packages.iter().map(|package| package.size).sum();
     let missing: u64 = plan
         .layers
         .iter()
-        .filter(|planned| !plan.folder(job, &planned.package_key).is_dir())
-        .flat_map(|planned| &planned.packages)
+        .enumerate()
+        .filter(|(index, _)| survey.lacks_packages(*index))
+        .flat_map(|(_, planned)| &planned.packages)
         .map(|package| package.size)
         .sum();
     // Each missing package lies there twice: as downloaded, and taken apart.

@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::inode::{Inode, InodeId};
+use crate::inode::{Content, Inode, InodeId};
 use crate::tree::{Tree, TreeError};
 
 /// What one layer adds, changes and deletes.
@@ -63,13 +63,24 @@ impl Layer {
         self.names.insert(path, Some(node));
     }
 
+    /// The content of every file, once, with one of its names.
+    pub fn contents(&self) -> impl Iterator<Item = (&[u8], &Content)> {
+        let mut seen = vec![false; self.nodes.len()];
+        self.names.iter().filter_map(move |(path, node)| {
+            let index = (*node)?;
+            let first = !std::mem::replace(&mut seen[index], true);
+            let content = self.nodes[index].inode.content().filter(|_| first)?;
+            Some((path.as_slice(), content))
+        })
+    }
+
     pub(crate) fn delete(&mut self, path: Vec<u8>) {
         self.names.insert(path, None);
     }
 }
 
 /// Layers folded so far, lowest first.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Stack {
     tree: Tree,
     /// Inode number on the building machine of what the tree holds.
@@ -112,6 +123,11 @@ impl Stack {
             placed[index] = Some(id);
         }
         Ok(())
+    }
+
+    /// What the layers so far make together.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
     }
 
     /// The merged tree.
