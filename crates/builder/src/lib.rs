@@ -88,9 +88,12 @@ fn nothing_to_do(job: &Job) -> Result<Option<Report>, BuildError> {
 fn build_whole(job: &Job, lock: &Lock) -> Result<Report, BuildError> {
     for _ in 0..DAMAGED_ENTRIES {
         match build_locked(job, lock) {
-            Err(error) => match cache::damaged_entry(&job.cache.root, &error) {
-                Some(entry) => {
-                    job.warn(format!("{error}; the cache entry is made anew"));
+            Err(error) => match cache::damaged_file(&job.cache.root, &error) {
+                Some((entry, file)) => {
+                    let file = file.display();
+                    job.warn(format!(
+                        "{file}: the content is not what was recorded of it; the entry of the cache is made anew"
+                    ));
                     job.cache.discard(&entry)?;
                 }
                 None => return Err(error),

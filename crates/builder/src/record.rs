@@ -101,16 +101,20 @@ pub(crate) fn keep(
         seconds.insert(stage_name(stage.name, stage.layer.as_deref()), stage.wall);
     }
     let mut outputs = Vec::new();
-    for name in emit::written() {
-        let path = job.options.output.join(&name);
-        // Without artifacts, what lies there is not of this build.
-        if artifacts.is_empty() || !path.exists() {
-            continue;
+    let look = |name: &str| {
+        let path = job.options.output.join(name);
+        Output::look(&path, name).map_err(BuildError::io("looking at", path))
+    };
+    for artifact in artifacts {
+        let name = artifact.path.file_name().unwrap_or_default().to_string_lossy();
+        outputs.push(look(&name)?.with(true, &artifact.sha256));
+    }
+    // Without artifacts, what lies there is not of this build.
+    for name in emit::written().into_iter().filter(|_| !artifacts.is_empty()) {
+        let known = outputs.iter().any(|output| output.name == name);
+        if !known && job.options.output.join(&name).exists() {
+            outputs.push(look(&name)?);
         }
-        let artifact = artifacts.iter().find(|artifact| artifact.path == path);
-        let sha256 = artifact.and_then(|artifact| artifact.sha256.clone());
-        let output = Output::look(&path, &name).map_err(BuildError::io("looking at", path))?;
-        outputs.push(output.with(artifact.is_some(), &sha256));
     }
     let record = Record {
         program: program(job)?,

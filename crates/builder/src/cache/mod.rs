@@ -237,13 +237,13 @@ pub(crate) fn has(path: &Path) -> bool {
     true
 }
 
-/// The entry that a file is in whose content `error` found damaged.
-pub(crate) fn damaged_entry(root: &Path, error: &BuildError) -> Option<PathBuf> {
-    let inside = Damaged::path_in(error)?.strip_prefix(root).ok()?;
-    let mut parts = inside.components();
+/// The entry, and the file in it, whose content `error` found damaged.
+pub(crate) fn damaged_file(root: &Path, error: &BuildError) -> Option<(PathBuf, PathBuf)> {
+    let file = Damaged::path_in(error)?;
+    let mut parts = file.strip_prefix(root).ok()?.components();
     let (bucket, entry) = (parts.next()?, parts.next()?);
     let known = FOLDERS.iter().any(|folder| bucket.as_os_str() == *folder);
-    known.then(|| root.join(bucket).join(entry))
+    known.then(|| (root.join(bucket).join(entry), file.to_owned()))
 }
 
 /// What dead runs have left: found while nobody can begin, removed afterwards.
