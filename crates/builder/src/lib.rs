@@ -18,6 +18,7 @@ mod error;
 mod event;
 mod expect;
 mod failed;
+mod forecast;
 mod ids;
 mod initramfs;
 mod inputs;
@@ -35,6 +36,7 @@ mod sources;
 mod space;
 mod stack;
 mod tools;
+mod why;
 
 use std::path::PathBuf;
 
@@ -44,16 +46,20 @@ use osb_sandbox::{Missing, Verdict};
 use crate::emit::Emitted;
 use crate::job::Job;
 
-pub use cache::{Bucket, Keep, Lease, Pruning, contents, prune};
+pub use cache::{
+    Bucket, Damage, Keep, Lease, Pruning, Verification, Verified, contents, prune, verify,
+};
 pub use error::BuildError;
 pub use event::{Artifact, Event, Report, StageTime};
 pub use failed::{FailedCommand, Outcome};
+pub use forecast::{Forecast, State, Step};
 pub use ids::check_owner;
 pub use locking::LockReport;
 pub use options::{Only, Options};
 pub use osb_sandbox::{Kind, Program};
 pub use settings::files as settings_files;
 pub use tools::tool_packages;
+pub use why::{Cause, Changed, HalfWhy, LayerWhy, Link, Origin, PackageWhy, PathWhy, Why};
 
 /// How many damaged entries a build replaces before it gives up: a disk that damages more is not to
 /// be built on.
@@ -184,6 +190,36 @@ fn can_run(job: &Job) -> Result<(), BuildError> {
         Some(missing) => Err(BuildError::Host(missing)),
         None => Ok(()),
     }
+}
+
+/// Tells what a build with these options would do, and changes nothing.
+///
+/// # Errors
+/// There is no lock for this recipe yet; and see [`BuildError`].
+pub fn forecast(
+    options: &Options,
+    events: &(dyn Fn(Event) + Sync),
+) -> Result<Forecast, BuildError> {
+    let job = Job::new(options, events)?;
+    let lock = locking::present(&job)?;
+    let plan = plan::plan(&job, &lock)?;
+    job.stoppable(forecast::forecast(&job, &lock, &plan))
+}
+
+/// Tells why `what` is there or is built anew: a path (which has a slash), a layer, or a package.
+///
+/// # Errors
+/// There is no such thing in the image, the cache does not have what would tell, or there is no lock
+/// for this recipe; and see [`BuildError`].
+pub fn why(
+    options: &Options,
+    what: &str,
+    events: &(dyn Fn(Event) + Sync),
+) -> Result<Why, BuildError> {
+    let job = Job::new(options, events)?;
+    let lock = locking::present(&job)?;
+    let plan = plan::plan(&job, &lock)?;
+    job.stoppable(why::why(&job, &lock, &plan, what))
 }
 
 /// Locks the recipe anew, and writes the lock if it changed.

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use osb_apt::{Lock, LockedPackage, Wanted};
-use osb_tree::{Manifest, Stack, Tree};
+use osb_tree::{Layer, Manifest, Stack, Tree};
 
-use crate::cache::entry::{self, Entry, Found};
+use crate::cache::entry::{self, Entry, Found, Part};
 use crate::chamber::Workplace;
 use crate::error::BuildError;
 use crate::job::Job;
@@ -113,6 +113,59 @@ fn artifacts(job: &Job, plan: &Plan, survey: &Survey) -> Result<PathBuf, BuildEr
         std::fs::hard_link(&file, &link).map_err(BuildError::io("linking", link))?;
     }
     Ok(folder)
+}
+
+/// All packages and dressings together, if the cache has every one of them, whole.
+pub(crate) struct Standing {
+    stack: Stack,
+    dressings: Vec<Manifest>,
+    /// Halves, the names of their folders, and what is in them, lowest first.
+    pub(crate) parts: Vec<(Half, String, Layer)>,
+    /// What the initramfs' half and the seal have, where the cache has them.
+    pub(crate) crown: Vec<(&'static str, Layer)>,
+}
+
+impl Standing {
+    /// What they make together.
+    pub(crate) fn tree(&self) -> &Tree {
+        self.stack.tree()
+    }
+
+    /// Whether the cache has the initramfs of this.
+    pub(crate) fn has_initramfs(&self) -> bool {
+        self.crown.iter().any(|(stage, _)| *stage == "initramfs")
+    }
+}
+
+/// Reads what the cache has, and changes nothing.
+pub(crate) fn standing(job: &Job, plan: &Plan) -> Result<Option<Standing>, BuildError> {
+    let mut standing = Standing {
+        stack: Stack::new(),
+        dressings: Vec::new(),
+        parts: Vec::new(),
+        crown: Vec::new(),
+    };
+    for half in plan.halves().into_iter().filter(|half| *half != Half::Seal) {
+        let Found::Whole(entry) = entry::open(&plan.folder(job, half))? else { return Ok(None) };
+        for Part { name, layer, manifest } in entry.parts {
+            standing.stack.push(&layer)?;
+            if let Half::Dressing(_) = half {
+                standing.dressings.push(manifest);
+            }
+            standing.parts.push((half, name, layer));
+        }
+    }
+    let key = initramfs::make_key(plan, standing.tree(), &standing.dressings)?;
+    let initramfs = ("initramfs", job.cache.initramfs(&plan.made(&key)));
+    for (stage, folder) in [initramfs, ("seal", plan.folder(job, Half::Seal))] {
+        if let Found::Whole(entry) = entry::open(&folder)? {
+            for part in entry.parts {
+                standing.stack.push(&part.layer)?;
+                standing.crown.push((stage, part.layer));
+            }
+        }
+    }
+    Ok(Some(standing))
 }
 
 /// Builds what the cache lacks, lowest first, and folds all into one tree.

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use osb_apt::{Lock, LockedPackage, LockedTool, Wanted, deb};
 use osb_recipe::Arch;
 use osb_tree::Stack;
-use osb_unpack::Filter;
+use osb_unpack::{Filter, Store};
 use sha2::{Digest, Sha256};
 
 use crate::cache::entry;
@@ -106,6 +106,11 @@ pub(crate) fn folder(job: &Job, set: &str, packages: &[&LockedPackage]) -> PathB
     job.cache.tools(&hex::encode(hash.finalize()))
 }
 
+/// The tools' packages that were taken apart, without what programs do not need.
+pub(crate) fn store(job: &Job) -> Store {
+    job.cache.store(Filter::parse(UNNEEDED))
+}
+
 /// What the sandbox of this image's layers substitutes programs from: nothing, if they are this
 /// host's own.
 pub(crate) fn for_layers<'a>(job: &Job, lock: &'a Lock) -> Vec<&'a LockedPackage> {
@@ -144,7 +149,7 @@ pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, Build
         .zip(files)
         .partition(|(package, _)| part(job, set, package).is_some());
     let (whole, files): (Vec<&LockedPackage>, Vec<PathBuf>) = whole.into_iter().unzip();
-    let store = job.cache.store(Filter::parse(UNNEEDED));
+    let store = store(job);
     for package in &whole {
         // One that is damaged is taken apart once more.
         let what = format!("{} {}", package.name, package.version);

@@ -63,6 +63,12 @@ impl Layer {
         self.names.insert(path, Some(node));
     }
 
+    /// What the layer says of a path: nothing, that it is deleted (`Some(None)`), or what it is.
+    pub fn at(&self, path: &[u8]) -> Option<Option<&Inode>> {
+        let node = self.names.get(path)?;
+        Some(node.map(|index| &self.nodes[index].inode))
+    }
+
     /// The content of every file, once, with one of its names.
     pub fn contents(&self) -> impl Iterator<Item = (&[u8], &Content)> {
         let mut seen = vec![false; self.nodes.len()];

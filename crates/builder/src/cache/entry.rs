@@ -37,6 +37,8 @@ pub(crate) struct Entry {
 /// One folder of an entry.
 #[derive(Debug)]
 pub(crate) struct Part {
+    /// Its name.
+    pub(crate) name: String,
     /// Its files; contents that turn out to be others than those recorded cannot be read.
     pub(crate) layer: Layer,
     /// The record.
@@ -98,7 +100,8 @@ fn part(folder: &Path) -> Result<Result<Part, Mismatch>, BuildError> {
         }
         Err(error) => return Err(error.into()),
     };
-    Ok(manifest.check(&mut layer).map(|()| Part { layer, manifest }))
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(manifest.check(&mut layer).map(|()| Part { name, layer, manifest }))
 }
 
 /// Reads all contents of an entry, too. `go_on` is asked before each file.

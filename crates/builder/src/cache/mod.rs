@@ -32,6 +32,7 @@ mod contents;
 pub(crate) mod entry;
 pub(crate) mod lease;
 mod prune;
+mod verify;
 
 use std::fs;
 use std::io;
@@ -45,6 +46,7 @@ use osb_unpack::{Filter, Store};
 pub use contents::{Bucket, contents};
 pub use lease::Lease;
 pub use prune::{Keep, Pruning, prune};
+pub use verify::{Damage, Verification, Verified, verify};
 
 use crate::error::BuildError;
 use crate::ids;
@@ -165,6 +167,11 @@ impl Cache {
 
     pub(crate) fn initramfs(&self, key: &str) -> PathBuf {
         self.root.join("initramfs-v1").join(key)
+    }
+
+    /// Where the package of this digest lies as it was downloaded, or will.
+    pub(crate) fn deb(&self, sha256: &str) -> PathBuf {
+        self.root.join("debs-v1").join(format!("{sha256}.deb"))
     }
 
     pub(crate) fn record(&self, key: &str) -> PathBuf {

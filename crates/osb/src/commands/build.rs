@@ -26,7 +26,7 @@ pub(crate) fn run(global: &Global, arguments: &Build, output: &Output) -> Result
     Ok(())
 }
 
-fn only(form: Form) -> Only {
+pub(super) fn only(form: Form) -> Only {
     match form {
         Form::Tree => Only::Tree,
         Form::Disk => Only::Disk,
