@@ -120,8 +120,9 @@ fn once(project: &Project, ready: &Ready, folder: &Path, measured: &mut Measured
     eprintln!("    osb, cold: {usage}");
     measured.cold.0.push(usage);
 
-    let layers = cache.join("layers-v1");
-    fs::rename(&layers, folder.join("layers")).context("putting the layers aside")?;
+    for bucket in ["layers-v2", "initramfs-v1"] {
+        fs::rename(cache.join(bucket), folder.join(bucket)).context("putting layers aside")?;
+    }
     let usage = measure(osb()?.arg("--offline"))?;
     eprintln!("    osb, packages and tools unpacked: {usage}");
     measured.unpacked.0.push(usage);

@@ -74,7 +74,7 @@ pub(crate) fn check(steps: &mut Steps, site: &Site) {
 /// are merged, so that only the artifacts show that they are equal.
 fn same_entries(a: &Path, b: &Path) -> Result<usize> {
     let mut count = 0;
-    for bucket in ["packages-v1", "tools-v1"] {
+    for bucket in ["packages-v2", "tools-v2"] {
         for entry in names(&a.join(bucket)) {
             let other = b.join(bucket).join(entry.file_name().unwrap_or_default());
             if other.exists() {
@@ -96,6 +96,10 @@ fn same_tree(a: &Path, b: &Path) -> Result<()> {
     };
     let differ = || format!("{} and {} differ", a.display(), b.display());
     let (one, two) = (facts(a)?, facts(b)?);
+    // A manifest has the times of the folders around the files, too: those of the build.
+    if a.extension().is_some_and(|extension| extension == "manifest") {
+        return Ok(());
+    }
     ensure!(one == two, "{}: {one:?}, {two:?}", differ());
     let kind = fs::symlink_metadata(a)?.file_type();
     if kind.is_file() {
@@ -148,7 +152,7 @@ mod tests {
     fn trees_are_compared() {
         let dir = tempfile::tempdir().unwrap();
         let cache = |name: &str, text: &str| {
-            let folder = dir.path().join(name).join("tools-v1/key");
+            let folder = dir.path().join(name).join("tools-v2/key");
             fs::create_dir_all(&folder).unwrap();
             fs::write(folder.join("file"), text).unwrap();
             std::os::unix::fs::symlink("file", folder.join("link")).unwrap();
@@ -158,7 +162,7 @@ mod tests {
         assert_eq!(same_entries(&a, &b).unwrap(), 1);
         assert!(same_entries(&a, &c).is_err());
         assert!(same_entries(&a, &dir.path().join("none")).is_err());
-        fs::write(b.join("tools-v1/key/more"), "").unwrap();
+        fs::write(b.join("tools-v2/key/more"), "").unwrap();
         assert!(same_entries(&a, &b).is_err());
     }
 }

@@ -50,7 +50,7 @@ const GRACE: Duration = Duration::from_secs(3);
 /// No build takes longer.
 const PATIENCE: Duration = Duration::from_secs(1800);
 /// Folders of the cache that a build makes from its downloads.
-const DERIVED: [&str; 3] = ["packages-v1", "tools-v1", "layers-v1"];
+const DERIVED: [&str; 3] = ["packages-v2", "tools-v2", "layers-v2"];
 
 /// Where the builds of this proof run.
 pub(crate) struct Site<'a> {

@@ -167,7 +167,8 @@ fn numbers_beyond_ustar_are_in_records() {
     let size = (8 << 30) + 1;
     fs::File::create(&path).unwrap().set_len(size).unwrap();
     let mut tree = Tree::new();
-    tree.insert("huge", inode(0o644, Kind::File(Content::File { path, size }))).unwrap();
+    tree.insert("huge", inode(0o644, Kind::File(Content::File { path, size, fingerprint: None })))
+        .unwrap();
 
     /// Keeps the beginning and is then full, so that nobody waits for 8 GiB.
     struct Head(Vec<u8>);
@@ -195,7 +196,11 @@ fn a_file_that_shrank_is_named() {
     let path = directory.path().join("source");
     fs::write(&path, b"short").unwrap();
     let mut tree = Tree::new();
-    tree.insert("file", inode(0o644, Kind::File(Content::File { path, size: 100 }))).unwrap();
+    tree.insert(
+        "file",
+        inode(0o644, Kind::File(Content::File { path, size: 100, fingerprint: None })),
+    )
+    .unwrap();
     let error = tar(&tree, Vec::new()).unwrap_err();
     assert!(matches!(&error, ArchiveError::Content { path, .. } if path == "/file"), "{error}");
 }

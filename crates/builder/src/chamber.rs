@@ -7,7 +7,9 @@ use std::time::Duration;
 use osb_sandbox::{
     Bind, Command, Limits, Machine, Process, Rights, SandboxError, Session, Spec, ToolsTree,
 };
+use osb_tree::Stack;
 
+use crate::cache::entry;
 use crate::error::BuildError;
 use crate::failed::{self, FailedCommand, Outcome};
 use crate::job::Job;
@@ -48,10 +50,11 @@ impl Workplace {
         self.folder.join("work")
     }
 
-    /// Makes it the cache entry `entry`.
-    pub(crate) fn publish(self, job: &Job, entry: &Path) -> Result<(), BuildError> {
+    /// Makes it the cache entry `entry`; it was made on the layers `below`.
+    pub(crate) fn publish(self, job: &Job, entry: &Path, below: &Stack) -> Result<(), BuildError> {
         let work = self.work();
         fs::remove_dir_all(&work).map_err(BuildError::io("removing", work))?;
+        entry::seal(&self.folder, below.clone())?;
         job.cache.publish(&self.folder, entry)
     }
 }

@@ -12,15 +12,30 @@ use osb_metadata::{
 
 use crate::emit::{self, Disk, Emitted};
 use crate::error::BuildError;
-use crate::event::Artifact;
+use crate::event::{Artifact, Report};
 use crate::job::Job;
 use crate::partial;
 use crate::plan::Plan;
 
 /// Version of the kubelet in the image: what makes it a Kubernetes node.
-pub(crate) fn kubernetes(plan: &Plan) -> Option<String> {
+fn kubernetes(plan: &Plan) -> Option<String> {
     let kubelet = plan.packages.iter().find(|package| package.name == "kubelet")?;
     Some(kubelet.version.split('-').next().unwrap_or(&kubelet.version).to_owned())
+}
+
+/// What a build of this plan that wrote these files tells.
+pub(crate) fn report(job: &Job, plan: &Plan, artifacts: Vec<Artifact>) -> Report {
+    let image = &job.options.project.recipe.image;
+    Report {
+        unchanged: false,
+        artifacts,
+        stages: Vec::new(),
+        packages: plan.packages.len(),
+        name: image.name.clone(),
+        version: image.version.clone(),
+        architecture: image.arch.as_str().to_owned(),
+        kubernetes: kubernetes(plan),
+    }
 }
 
 /// The description of this build; a function of the lock and the recipe alone.

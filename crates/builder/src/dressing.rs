@@ -17,7 +17,7 @@ use crate::error::BuildError;
 use crate::job::Job;
 use crate::plan::{Plan, PlannedLayer};
 
-/// Builds the dressing half of `planned` onto the layers `below`.
+/// Makes the dressing half of `planned` on the layers `below`.
 pub(crate) fn dress(
     job: &Job,
     plan: &Plan,
@@ -25,7 +25,7 @@ pub(crate) fn dress(
     below: &[PathBuf],
     tools: &Path,
     artifacts: &Path,
-) -> Result<(), BuildError> {
+) -> Result<Workplace, BuildError> {
     let layer = planned.layer;
     let scripts = job.cache.scratch(&format!("scripts-{}", layer.name))?;
     for script in &layer.scripts {
@@ -53,7 +53,7 @@ pub(crate) fn dress(
         chamber.run(&file, &[&format!("/run/osb/{file}")])?;
     }
     chamber.close()?;
-    place.publish(job, &plan.folder(job, &planned.dressing_key))
+    Ok(place)
 }
 
 fn remove_packages(chamber: &mut Chamber, layer: &Layer) -> Result<(), BuildError> {

@@ -74,6 +74,9 @@ pub enum BuildError {
     /// A recipe that asks for something impossible.
     #[error("{0}")]
     Recipe(String),
+    /// What is asked for is told from the cache, which does not have it.
+    #[error("{0}")]
+    NotBuilt(String),
     /// Reading a layer back.
     #[error(transparent)]
     Scan(#[from] osb_tree::ScanError),
@@ -135,7 +138,10 @@ impl BuildError {
             },
             BuildError::Sandbox(osb_sandbox::SandboxError::Cancelled) => 130,
             BuildError::Sandbox(osb_sandbox::SandboxError::Missing(_)) => 5,
-            BuildError::LockDrift(_) | BuildError::Recipe(_) | BuildError::NoCache(_) => 2,
+            BuildError::LockDrift(_)
+            | BuildError::Recipe(_)
+            | BuildError::NoCache(_)
+            | BuildError::NotBuilt(_) => 2,
             BuildError::Package { .. }
             | BuildError::Unexpected(_)
             | BuildError::Rollback { .. } => 4,
@@ -173,6 +179,7 @@ impl BuildError {
                     .into()
             }
             BuildError::LockDrift(_) => "run `osb lock` and commit the new lock".into(),
+            BuildError::NotBuilt(_) => "`osb build --only tree` makes it".into(),
             BuildError::Busy(_) => "try again when they have ended, or without --no-wait".into(),
             BuildError::Host(_) => "`osb doctor` lists everything osb needs".into(),
             BuildError::NoCache(_) => {

@@ -43,6 +43,8 @@ pub enum Event {
 /// What a build made.
 #[derive(Debug, Clone)]
 pub struct Report {
+    /// The artifacts were there already, made from exactly this: nothing was done.
+    pub unchanged: bool,
     /// Files written, in the order of their names.
     pub artifacts: Vec<Artifact>,
     /// Every stage with its times.

@@ -130,7 +130,7 @@ fn is_enabled(tree: &Tree, unit: &str) -> bool {
 }
 
 /// The path with links followed within the tree, if it ends at something.
-fn resolve(tree: &Tree, path: &str) -> Option<Vec<u8>> {
+pub(crate) fn resolve(tree: &Tree, path: &str) -> Option<Vec<u8>> {
     let mut done: Vec<u8> = Vec::new();
     let mut open: Vec<Vec<u8>> =
         path.split('/').rev().filter(|part| !part.is_empty()).map(|part| part.into()).collect();

@@ -27,14 +27,14 @@ const POLICY: &str = "usr/sbin/policy-rc.d";
 /// Where dpkg keeps the control files of the package whose preinst runs.
 const CONTROL: &str = "/var/lib/dpkg/tmp.ci";
 
-/// Builds the package half of `planned` onto the layers `below`.
+/// Makes the package half of `planned` on the layers `below`.
 pub(crate) fn install(
     job: &Job,
     plan: &Plan,
     planned: &PlannedLayer,
     below: &[PathBuf],
     tools_tree: &Path,
-) -> Result<(), BuildError> {
+) -> Result<Workplace, BuildError> {
     let name = planned.layer.name.as_str();
     let place = Workplace::new(job, &format!("packages-{name}"))?;
     let folder = place.packages();
@@ -84,7 +84,7 @@ pub(crate) fn install(
     chamber.run_with(&what, &argv, &[("PATH", background::PATH)])?;
     chamber.run("removing the service policy", &["rm", "-f", &format!("/{POLICY}")])?;
     chamber.close()?;
-    place.publish(job, &plan.folder(job, &planned.package_key))
+    Ok(place)
 }
 
 /// Runs the preinst scripts of `packages` in order, each as dpkg would (src/main/script.c).

@@ -139,6 +139,11 @@ impl<'a> Job<'a> {
         Ok(value)
     }
 
+    /// The stages that have ended so far.
+    pub(crate) fn stages(&self) -> MutexGuard<'_, Vec<StageTime>> {
+        lock(&self.stages)
+    }
+
     pub(crate) fn into_stages(self) -> Vec<StageTime> {
         self.stages.into_inner().unwrap_or_else(PoisonError::into_inner)
     }

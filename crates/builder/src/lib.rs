@@ -18,7 +18,10 @@ mod error;
 mod event;
 mod expect;
 mod failed;
+mod forecast;
 mod ids;
+mod initramfs;
+mod inputs;
 mod install;
 mod job;
 mod locking;
@@ -26,12 +29,14 @@ mod options;
 mod packages;
 mod partial;
 mod plan;
+mod record;
 mod seal;
 mod settings;
 mod sources;
 mod space;
 mod stack;
 mod tools;
+mod why;
 mod write;
 
 use std::path::PathBuf;
@@ -41,16 +46,24 @@ use osb_sandbox::{Missing, Verdict};
 
 use crate::job::Job;
 
-pub use cache::{Bucket, Keep, Lease, Pruning, contents, prune};
+pub use cache::{
+    Bucket, Damage, Keep, Lease, Pruning, Verification, Verified, contents, prune, verify,
+};
 pub use error::BuildError;
 pub use event::{Artifact, Event, Report, StageTime};
 pub use failed::{FailedCommand, Outcome};
+pub use forecast::{Forecast, State, Step};
 pub use ids::check_owner;
 pub use locking::LockReport;
 pub use options::{Only, Options};
 pub use osb_sandbox::{Kind, Program};
 pub use settings::files as settings_files;
 pub use tools::tool_packages;
+pub use why::{Cause, Changed, HalfWhy, LayerWhy, Link, Origin, PackageWhy, PathWhy, Why};
+
+/// How many damaged entries a build replaces before it gives up: a disk that damages more is not to
+/// be built on.
+const DAMAGED_ENTRIES: usize = 8;
 
 /// Builds the image that the options describe, and reports what was written.
 ///
@@ -58,10 +71,43 @@ pub use tools::tool_packages;
 /// See [`BuildError`]; nothing is left half-written.
 pub fn build(options: &Options, events: &(dyn Fn(Event) + Sync)) -> Result<Report, BuildError> {
     let job = Job::new(options, events)?;
+    if let Some(report) = nothing_to_do(&job)? {
+        return Ok(report);
+    }
     can_run(&job)?;
     emit::sweep(&job)?;
-    let report = job.stoppable(with_lock(&job, |lock| build_locked(&job, lock)))?;
+    let report = job.stoppable(with_lock(&job, |lock| build_whole(&job, lock)))?;
     Ok(Report { stages: job.into_stages(), ..report })
+}
+
+/// The report of the last build, if its artifacts are what this one would make.
+fn nothing_to_do(job: &Job) -> Result<Option<Report>, BuildError> {
+    let Some(lock) = locking::fitting(job)? else { return Ok(None) };
+    let plan = plan::plan(job, &lock)?;
+    let artifacts = record::still_good(job, &lock, &plan);
+    Ok(artifacts
+        .map(|artifacts| Report { unchanged: true, ..describe::report(job, &plan, artifacts) }))
+}
+
+/// Builds; if a file of the cache turns out to be damaged when its content is read, once more
+/// without the entry that it is in.
+fn build_whole(job: &Job, lock: &Lock) -> Result<Report, BuildError> {
+    for _ in 0..DAMAGED_ENTRIES {
+        match build_locked(job, lock) {
+            Err(error) => match cache::damaged_file(&job.cache.root, &error) {
+                Some((entry, file)) => {
+                    let file = file.display();
+                    job.warn(format!(
+                        "{file}: the content is not what was recorded of it; the entry of the cache is made anew"
+                    ));
+                    job.cache.discard(&entry)?;
+                }
+                None => return Err(error),
+            },
+            built => return built,
+        }
+    }
+    build_locked(job, lock)
 }
 
 /// Does `work` with the lock; if the archive has dropped a locked version since, once more with a
@@ -78,12 +124,11 @@ fn with_lock<T>(job: &Job, work: impl Fn(&Lock) -> Result<T, BuildError>) -> Res
 
 fn build_locked(job: &Job, lock: &Lock) -> Result<Report, BuildError> {
     let plan = plan::plan(job, lock)?;
-    space::check(job, lock, &plan)?;
-    let tools = tools::unpack_for_layers(job, lock)?;
-    let artifacts = stack::fetch(job, &plan)?;
-    stack::build(job, &plan, &tools, &artifacts)?;
-    let tree = job.stage("merge", None, || {
-        let mut tree = stack::merge(job, &plan)?;
+    let survey = stack::survey(job, &plan)?;
+    space::check(job, lock, &plan, &survey)?;
+    let supplies = stack::fetch(job, lock, &plan, &survey)?;
+    let mut tree = stack::raise(job, &plan, survey, &supplies)?;
+    let tree = job.stage("clean", None, || {
         clean::clean(&mut tree, plan.epoch)?;
         let summary = format!("{} paths", tree.len());
         Ok((tree, summary))
@@ -96,16 +141,8 @@ fn build_locked(job: &Job, lock: &Lock) -> Result<Report, BuildError> {
         Some(Only::Tree) => Vec::new(),
         _ => write(job, lock, &plan, &tree)?,
     };
-    let recipe = &job.options.project.recipe;
-    Ok(Report {
-        artifacts: written,
-        stages: Vec::new(),
-        packages: plan.packages.len(),
-        name: recipe.image.name.clone(),
-        version: recipe.image.version.clone(),
-        architecture: recipe.image.arch.as_str().to_owned(),
-        kubernetes: describe::kubernetes(&plan),
-    })
+    record::keep(job, lock, &plan, &written)?;
+    Ok(describe::report(job, &plan, written))
 }
 
 fn write(
@@ -147,6 +184,36 @@ fn can_run(job: &Job) -> Result<(), BuildError> {
         Some(missing) => Err(BuildError::Host(missing)),
         None => Ok(()),
     }
+}
+
+/// Tells what a build with these options would do, and changes nothing.
+///
+/// # Errors
+/// There is no lock for this recipe yet; and see [`BuildError`].
+pub fn forecast(
+    options: &Options,
+    events: &(dyn Fn(Event) + Sync),
+) -> Result<Forecast, BuildError> {
+    let job = Job::new(options, events)?;
+    let lock = locking::present(&job)?;
+    let plan = plan::plan(&job, &lock)?;
+    job.stoppable(forecast::forecast(&job, &lock, &plan))
+}
+
+/// Tells why `what` is there or is built anew: a path (which has a slash), a layer, or a package.
+///
+/// # Errors
+/// There is no such thing in the image, the cache does not have what would tell, or there is no lock
+/// for this recipe; and see [`BuildError`].
+pub fn why(
+    options: &Options,
+    what: &str,
+    events: &(dyn Fn(Event) + Sync),
+) -> Result<Why, BuildError> {
+    let job = Job::new(options, events)?;
+    let lock = locking::present(&job)?;
+    let plan = plan::plan(&job, &lock)?;
+    job.stoppable(why::why(&job, &lock, &plan, what))
 }
 
 /// Locks the recipe anew, and writes the lock if it changed.

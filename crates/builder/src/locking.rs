@@ -19,6 +19,20 @@ pub struct LockReport {
     pub written: bool,
 }
 
+/// The lock that is there, if it fits this recipe.
+pub(crate) fn fitting(job: &Job) -> Result<Option<Lock>, BuildError> {
+    let inputs = sources::lock_request(job, None)?.inputs_digest();
+    Ok(read(&job.options.lock_path)?.filter(|lock| lock.inputs == inputs))
+}
+
+/// The lock that is there and fits, without which nothing can be told.
+pub(crate) fn present(job: &Job) -> Result<Lock, BuildError> {
+    fitting(job)?.ok_or_else(|| {
+        let path = job.options.lock_path.display();
+        BuildError::LockDrift(format!("there is no lock for this recipe as it is now in {path}"))
+    })
+}
+
 /// The lock for this recipe: the one that is there if it still fits, else a new one.
 pub(crate) fn ensure(job: &Job) -> Result<Lock, BuildError> {
     let path = &job.options.lock_path;

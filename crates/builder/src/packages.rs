@@ -6,9 +6,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use osb_apt::{FetchEvent, LockedPackage, Wanted, join_url};
+use osb_tree::Stack;
 use osb_unpack::{Filter, Package, Store, UnpackError};
 
-use crate::cache;
+use crate::cache::entry;
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::sources;
@@ -87,11 +88,11 @@ pub(crate) fn take_apart(
         let scratch = job.cache.scratch("packages")?;
         each(job, missing.len(), |index| {
             let (package, file) = missing[index];
+            let folder = scratch.join(&package.sha256);
             store
-                .take_apart(file, &scratch.join(&package.sha256), &|| {
-                    job.go_on().map_err(io::Error::other)
-                })
+                .take_apart(file, &folder, &|| job.go_on().map_err(io::Error::other))
                 .map_err(|source| unpack_error(package, source))?;
+            entry::seal(&folder, Stack::new())?;
             job.advance(package.size);
             Ok(())
         })?;
@@ -107,7 +108,6 @@ pub(crate) fn take_apart(
 /// Opens packages that were taken apart, in the same order.
 pub(crate) fn open(store: &Store, packages: &[&LockedPackage]) -> Result<Vec<Package>, BuildError> {
     let open = |package: &&LockedPackage| {
-        cache::has(&store.folder(&package.sha256));
         store.open(&package.sha256).map_err(|source| unpack_error(package, source))
     };
     packages.iter().map(open).collect()

@@ -1,9 +1,10 @@
 //! The chain of layer keys, and what of it is in the cache.
 //!
 //! A layer has two halves. All *package* halves come first, then all *dressings* (files, units,
-//! users, scripts), then one *seal* (image settings, initramfs). So a changed file in any layer
-//! re-runs no dpkg, no dressing is overwritten by a later package, and the initramfs is made
-//! once. Each key covers its parent's key: same key, same tree.
+//! users, scripts), then one *seal* (image settings). So a changed file in any layer re-runs no
+//! dpkg, and no dressing is overwritten by a later package. Each key covers its parent's key: same
+//! key, same tree. The initramfs, made once between dressings and seal, has a key of its own, see
+//! initramfs.rs.
 
 use std::path::PathBuf;
 
@@ -16,7 +17,7 @@ use crate::job::Job;
 use crate::tools;
 
 /// Raised when the same inputs would give another tree.
-const FORMAT: &str = "osb-layer 2";
+pub(crate) const FORMAT: &str = "osb-layer 3";
 
 /// Everything that will be done, in order.
 pub(crate) struct Plan<'a> {
@@ -43,19 +44,63 @@ pub(crate) struct PlannedLayer<'a> {
     pub(crate) dressing_key: String,
 }
 
+/// One half of a layer, or the seal, which belongs to no layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Half {
+    /// The packages of the layer with this index.
+    Packages(usize),
+    /// Its files, users, units and scripts.
+    Dressing(usize),
+    /// The image's settings.
+    Seal,
+}
+
 impl Plan<'_> {
-    /// Cache folders of all halves, lowest first, the seal last.
-    pub(crate) fn folders(&self, job: &Job) -> Vec<PathBuf> {
-        let packages = self.layers.iter().map(|layer| &layer.package_key);
-        let dressings = self.layers.iter().map(|layer| &layer.dressing_key);
-        packages.chain(dressings).chain([&self.seal_key]).map(|key| self.folder(job, key)).collect()
+    /// All halves, lowest first.
+    pub(crate) fn halves(&self) -> Vec<Half> {
+        let count = self.layers.len();
+        let packages = (0..count).map(Half::Packages);
+        packages.chain((0..count).map(Half::Dressing)).chain([Half::Seal]).collect()
     }
 
-    /// The cache folder of one half. Besides the key it is named by who made it: the tools tree is
-    /// no part of the key, since it must not change the tree, but a tree that other tools made is
-    /// not taken for this one's.
-    pub(crate) fn folder(&self, job: &Job, key: &str) -> PathBuf {
-        job.cache.layer(&format!("{key}-{}", self.maker))
+    /// What a half is the same by.
+    pub(crate) fn key(&self, half: Half) -> &str {
+        match half {
+            Half::Packages(index) => &self.layers[index].package_key,
+            Half::Dressing(index) => &self.layers[index].dressing_key,
+            Half::Seal => &self.seal_key,
+        }
+    }
+
+    /// The stage that builds a half, and the layer that it is of.
+    pub(crate) fn stage(&self, half: Half) -> (&'static str, &str) {
+        match half {
+            Half::Packages(index) => ("install", &self.layers[index].layer.name),
+            Half::Dressing(index) => ("dress", &self.layers[index].layer.name),
+            Half::Seal => ("seal", "image"),
+        }
+    }
+
+    /// The cache folder of one half.
+    pub(crate) fn folder(&self, job: &Job, half: Half) -> PathBuf {
+        job.cache.layer(&self.made(self.key(half)))
+    }
+
+    /// The name of what was made under `key`. Besides the key it is named by who made it: the tools
+    /// tree is no part of the key, since it must not change the tree, but a tree that other tools
+    /// made is not taken for this one's.
+    pub(crate) fn made(&self, key: &str) -> String {
+        format!("{key}-{}", self.maker)
+    }
+
+    /// What tells images of one tree apart; the tree included.
+    pub(crate) fn image_key(&self) -> &str {
+        &self.image_key
+    }
+
+    /// Names the tools that layers are made with.
+    pub(crate) fn maker(&self) -> &str {
+        &self.maker
     }
 
     /// Sixteen bytes that only this image has, for the identifier called `name`.
@@ -112,7 +157,8 @@ pub(crate) fn plan<'a>(job: &'a Job, lock: &'a Lock) -> Result<Plan<'a>, BuildEr
     Ok(Plan { epoch, layers, seal_key, image_key, maker, packages: lock.packages.iter().collect() })
 }
 
-fn key(parts: &[&str]) -> String {
+/// The digest of `parts`, hexadecimal.
+pub(crate) fn key(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_le_bytes());

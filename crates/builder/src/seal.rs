@@ -1,7 +1,6 @@
 //! The seal: what belongs to the whole image rather than to a layer, once, on top of all.
 //!
-//! The recipe's settings become files, the initramfs is made for the one kernel, and dpkg is
-//! asked whether it is content.
+//! The recipe's settings become files, and dpkg is asked whether it is content.
 
 use std::path::{Path, PathBuf};
 
@@ -14,13 +13,13 @@ use crate::job::Job;
 use crate::plan::Plan;
 use crate::settings;
 
-/// Builds the seal onto the layers `below`.
+/// Makes the seal on the layers `below`.
 pub(crate) fn seal(
     job: &Job,
     plan: &Plan,
     below: &[PathBuf],
     tools: &Path,
-) -> Result<(), BuildError> {
+) -> Result<Workplace, BuildError> {
     let recipe = &job.options.project.recipe;
     let setup = Setup { layer: "seal", below, tools, shown: &[], epoch: plan.epoch };
     let place = Workplace::new(job, "seal")?;
@@ -30,24 +29,10 @@ pub(crate) fn seal(
         files.lay(&path, Inode::file(mode, bytes))?;
     }
     lay_files(&mut chamber, "laying settings", &files, plan.epoch)?;
-    make_initramfs(&mut chamber)?;
     let audit = chamber.ask("asking dpkg for an audit", &["dpkg", "--audit"])?;
     if !audit.is_empty() {
         return Err(BuildError::Unexpected(vec![format!("dpkg --audit says: {audit}")]));
     }
     chamber.close()?;
-    place.publish(job, &plan.folder(job, &plan.seal_key))
-}
-
-fn make_initramfs(chamber: &mut Chamber) -> Result<(), BuildError> {
-    let listing = chamber.ask("looking for the kernel", &["ls", "/usr/lib/modules"])?;
-    let versions: Vec<&str> = listing.split_whitespace().collect();
-    let [version] = versions.as_slice() else {
-        return Err(BuildError::Recipe(format!(
-            "an image needs exactly one kernel; this one has {}: {}",
-            versions.len(),
-            versions.join(", ")
-        )));
-    };
-    chamber.run("making the initramfs", &["update-initramfs", "-c", "-k", version]).map(drop)
+    Ok(place)
 }

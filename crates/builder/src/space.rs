@@ -8,28 +8,56 @@ use crate::error::BuildError;
 use crate::job::Job;
 use crate::options::Only;
 use crate::plan::Plan;
+use crate::stack::Survey;
 use crate::tools;
 
 /// Unpacked size of a .deb against its own: between 3 and 4.5 for the default recipe, larger for
-/// packages of plain data.
-const UNPACKED: u64 = 5;
+/// packages of plain data; without what the recipe leaves out.
+const UNPACKED: u64 = 4;
+
+/// Bytes that a build writes, at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Into the cache folder.
+    pub(crate) cache: u64,
+    /// Into the output folder.
+    pub(crate) output: u64,
+}
 
 /// Checks the cache and the output folder against what the plan will write there.
-pub(crate) fn check(job: &Job, lock: &Lock, plan: &Plan) -> Result<(), BuildError> {
+pub(crate) fn check(
+    job: &Job,
+    lock: &Lock,
+    plan: &Plan,
+    survey: &Survey,
+) -> Result<(), BuildError> {
+    let Room { cache, output } = needed(job, lock, plan, |index| survey.lacks_packages(index));
+    let output_folder = job.options.output.as_path();
+    if same_file_system(&job.cache.root, output_folder)? {
+        return room(&job.cache.root, cache + output);
+    }
+    room(&job.cache.root, cache)?;
+    room(output_folder, output)
+}
+
+/// What the plan will write; `lacks` tells whether the packages of the layer with this index must
+/// be installed.
+pub(crate) fn needed(job: &Job, lock: &Lock, plan: &Plan, lacks: impl Fn(usize) -> bool) -> Room {
     let image: u64 = plan.packages.iter().map(|package| package.size).sum();
     let missing: u64 = plan
         .layers
         .iter()
-        .filter(|planned| !plan.folder(job, &planned.package_key).is_dir())
-        .flat_map(|planned| &planned.packages)
+        .enumerate()
+        .filter(|(index, _)| lacks(*index))
+        .flat_map(|(_, planned)| &planned.packages)
         .map(|package| package.size)
         .sum();
-    // Each missing package lies there twice: as downloaded, and taken apart.
-    let mut cache = missing * (1 + UNPACKED);
+    // Each missing package lies there three times: as downloaded, taken apart, and in its layer.
+    let mut cache = missing * (1 + 2 * UNPACKED);
     let tools = tools::for_layers(job, lock);
-    if !tools.is_empty() && !tools::folder(job, "build", &tools).is_dir() {
-        // As downloaded, and unpacked.
-        cache += tools.iter().map(|package| package.size).sum::<u64>() * (1 + UNPACKED);
+    if missing > 0 && !tools.is_empty() && !tools::folder(job, "build", &tools).is_dir() {
+        // The same for tools.
+        cache += tools.iter().map(|package| package.size).sum::<u64>() * (1 + 2 * UNPACKED);
     }
     let unpacked = image * UNPACKED;
     let output = match job.options.only {
@@ -38,12 +66,7 @@ pub(crate) fn check(job: &Job, lock: &Lock, plan: &Plan) -> Result<(), BuildErro
         Some(Only::Disk) => unpacked,
         None => unpacked * 2,
     };
-    let output_folder = job.options.output.as_path();
-    if same_file_system(&job.cache.root, output_folder)? {
-        return room(&job.cache.root, cache + output);
-    }
-    room(&job.cache.root, cache)?;
-    room(output_folder, output)
+    Room { cache, output }
 }
 
 fn room(path: &Path, need: u64) -> Result<(), BuildError> {

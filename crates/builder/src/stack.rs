@@ -1,27 +1,81 @@
-//! The layer stack: every half that the cache lacks is built, then all are merged.
+//! The layer stack: raised half by half, from the cache where that has a half, else anew.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use osb_apt::{LockedPackage, Wanted};
-use osb_tree::{Stack, Tree, scan_layer};
+use osb_apt::{Lock, LockedPackage, Wanted};
+use osb_tree::{Layer, Manifest, Stack, Tree};
 
+use crate::cache::entry::{self, Entry, Found, Part};
+use crate::chamber::Workplace;
 use crate::error::BuildError;
 use crate::job::Job;
-use crate::plan::Plan;
-use crate::{cache, chamber, dressing, install, packages, seal};
+use crate::plan::{Half, Plan, PlannedLayer};
+use crate::{dressing, initramfs, install, packages, seal, tools};
 
-/// Downloads and takes apart the packages of the layers that must be built, and the artifacts of
-/// all. Returns the folder of artifacts, named by their digests.
-pub(crate) fn fetch(job: &Job, plan: &Plan) -> Result<PathBuf, BuildError> {
+/// The halves that the cache has, by the order of [`Plan::halves`].
+pub(crate) struct Survey(Vec<Option<Entry>>);
+
+impl Survey {
+    /// Whether the packages of the layer `index` must be installed.
+    pub(crate) fn lacks_packages(&self, index: usize) -> bool {
+        self.0[index].is_none()
+    }
+
+    /// Whether the layer `index`, of as many as the plan has, must be dressed.
+    fn lacks_dressing(&self, index: usize) -> bool {
+        self.0[self.0.len() / 2 + index].is_none()
+    }
+}
+
+/// Looks every half over that the cache has. A damaged one is taken away, and told.
+pub(crate) fn survey(job: &Job, plan: &Plan) -> Result<Survey, BuildError> {
+    let open = |half| {
+        let (stage, name) = plan.stage(half);
+        look_over(job, &format!("{stage} {name}"), &plan.folder(job, half))
+    };
+    Ok(Survey(plan.halves().into_iter().map(open).collect::<Result<_, _>>()?))
+}
+
+/// The entry `folder`, if it is there and whole. `what` it is, for people.
+pub(crate) fn look_over(job: &Job, what: &str, folder: &Path) -> Result<Option<Entry>, BuildError> {
+    match entry::open(folder)? {
+        Found::Whole(entry) => Ok(Some(entry)),
+        Found::Missing => Ok(None),
+        Found::Damaged(mismatch) => {
+            job.warn(format!("{what}: damaged in the cache ({mismatch}); it is made anew"));
+            job.cache.discard(folder)?;
+            Ok(None)
+        }
+    }
+}
+
+/// What halves are made from.
+pub(crate) struct Supplies {
+    /// The tools tree; empty if none is needed.
+    tools: PathBuf,
+    /// The folder of artifacts, named by their digests.
+    artifacts: PathBuf,
+}
+
+/// Downloads and takes apart the packages of the halves that must be built, the tools, and the
+/// artifacts.
+pub(crate) fn fetch(
+    job: &Job,
+    lock: &Lock,
+    plan: &Plan,
+    survey: &Survey,
+) -> Result<Supplies, BuildError> {
+    let tools = tools::unpack_for_layers(job, lock)?;
     let store = packages::store(job);
-    let needed: Vec<&LockedPackage> = plan
-        .layers
-        .iter()
-        .filter(|planned| !plan.folder(job, &planned.package_key).is_dir())
-        .flat_map(|planned| planned.packages.iter().copied())
-        .filter(|package| !store.has(&package.sha256))
-        .collect();
+    let lacking = plan.layers.iter().enumerate().filter(|(index, _)| survey.lacks_packages(*index));
+    let mut needed: Vec<&LockedPackage> = Vec::new();
+    for package in lacking.flat_map(|(_, planned)| planned.packages.iter().copied()) {
+        let what = format!("{} {}", package.name, package.version);
+        if look_over(job, &what, &store.folder(&package.sha256))?.is_none() {
+            needed.push(package);
+        }
+    }
     if !needed.is_empty() {
         let wanted = needed
             .iter()
@@ -30,17 +84,18 @@ pub(crate) fn fetch(job: &Job, plan: &Plan) -> Result<PathBuf, BuildError> {
         let files = packages::download(job, "download", &wanted)?;
         packages::take_apart(job, "unpack", &store, &needed, &files)?;
     }
-    artifacts(job, plan)
+    Ok(Supplies { tools, artifacts: artifacts(job, plan, survey)? })
 }
 
-fn artifacts(job: &Job, plan: &Plan) -> Result<PathBuf, BuildError> {
+fn artifacts(job: &Job, plan: &Plan, survey: &Survey) -> Result<PathBuf, BuildError> {
     let folder = job.cache.scratch("artifacts")?;
     let mut seen = BTreeSet::new();
     let wanted: Vec<Wanted> = plan
         .layers
         .iter()
-        .filter(|planned| !plan.folder(job, &planned.dressing_key).is_dir())
-        .flat_map(|planned| &planned.layer.artifacts)
+        .enumerate()
+        .filter(|(index, _)| survey.lacks_dressing(*index))
+        .flat_map(|(_, planned)| &planned.layer.artifacts)
         .filter(|artifact| seen.insert(&artifact.sha256))
         .map(|artifact| Wanted {
             name: artifact.url.clone(),
@@ -60,54 +115,164 @@ fn artifacts(job: &Job, plan: &Plan) -> Result<PathBuf, BuildError> {
     Ok(folder)
 }
 
-/// Builds what the cache lacks, lowest first.
-pub(crate) fn build(
+/// All packages and dressings together, if the cache has every one of them, whole.
+pub(crate) struct Standing {
+    stack: Stack,
+    dressings: Vec<Manifest>,
+    /// Halves, the names of their folders, and what is in them, lowest first.
+    pub(crate) parts: Vec<(Half, String, Layer)>,
+    /// What the initramfs' half and the seal have, where the cache has them.
+    pub(crate) crown: Vec<(&'static str, Layer)>,
+}
+
+impl Standing {
+    /// What they make together.
+    pub(crate) fn tree(&self) -> &Tree {
+        self.stack.tree()
+    }
+
+    /// Whether the cache has the initramfs of this.
+    pub(crate) fn has_initramfs(&self) -> bool {
+        self.crown.iter().any(|(stage, _)| *stage == "initramfs")
+    }
+}
+
+/// Reads what the cache has, and changes nothing.
+pub(crate) fn standing(job: &Job, plan: &Plan) -> Result<Option<Standing>, BuildError> {
+    let mut standing = Standing {
+        stack: Stack::new(),
+        dressings: Vec::new(),
+        parts: Vec::new(),
+        crown: Vec::new(),
+    };
+    for half in plan.halves().into_iter().filter(|half| *half != Half::Seal) {
+        let Found::Whole(entry) = entry::open(&plan.folder(job, half))? else { return Ok(None) };
+        for Part { name, layer, manifest } in entry.parts {
+            standing.stack.push(&layer)?;
+            if let Half::Dressing(_) = half {
+                standing.dressings.push(manifest);
+            }
+            standing.parts.push((half, name, layer));
+        }
+    }
+    let key = initramfs::make_key(plan, standing.tree(), &standing.dressings)?;
+    let initramfs = ("initramfs", job.cache.initramfs(&plan.made(&key)));
+    for (stage, folder) in [initramfs, ("seal", plan.folder(job, Half::Seal))] {
+        if let Found::Whole(entry) = entry::open(&folder)? {
+            for part in entry.parts {
+                standing.stack.push(&part.layer)?;
+                standing.crown.push((stage, part.layer));
+            }
+        }
+    }
+    Ok(Some(standing))
+}
+
+/// Builds what the cache lacks, lowest first, and folds all into one tree.
+pub(crate) fn raise(
     job: &Job,
     plan: &Plan,
-    tools: &Path,
-    artifacts: &Path,
-) -> Result<(), BuildError> {
-    let folders = plan.folders(job);
-    let count = plan.layers.len();
-    for (index, planned) in plan.layers.iter().enumerate() {
-        half(job, "install", &planned.layer.name, &folders[..=index], |below| {
-            install::install(job, plan, planned, below, tools)?;
-            Ok(format!("{} packages", planned.packages.len()))
-        })?;
+    survey: Survey,
+    supplies: &Supplies,
+) -> Result<Tree, BuildError> {
+    let mut tower = Tower { job, folders: Vec::new(), stack: Stack::new(), dressings: Vec::new() };
+    for (half, found) in plan.halves().into_iter().zip(survey.0) {
+        if half == Half::Seal {
+            tower.raise_initramfs(plan, supplies)?;
+        }
+        let (stage, name) = plan.stage(half);
+        let make = |below: &[PathBuf]| make(job, plan, half, below, supplies);
+        let entry = tower.raise(stage, name, plan.folder(job, half), found, make)?;
+        if let Half::Dressing(_) = half {
+            tower.dressings.extend(entry.parts.into_iter().map(|part| part.manifest));
+        }
     }
-    for (index, planned) in plan.layers.iter().enumerate() {
-        half(job, "dress", &planned.layer.name, &folders[..=count + index], |below| {
-            dressing::dress(job, plan, planned, below, tools, artifacts)?;
-            Ok(format!("{} files", planned.layer.files.len()))
-        })?;
-    }
-    half(job, "seal", "image", &folders, |below| {
-        seal::seal(job, plan, below, tools)?;
-        Ok("initramfs made, dpkg content".to_owned())
-    })
+    Ok(tower.stack.into_tree())
 }
 
-/// One stage, unless its folder (the last of `folders`) is in the cache.
-fn half(
+fn make(
     job: &Job,
-    stage: &'static str,
-    name: &str,
-    folders: &[PathBuf],
-    make: impl FnOnce(&[PathBuf]) -> Result<String, BuildError>,
-) -> Result<(), BuildError> {
-    let Some((folder, below)) = folders.split_last() else { return Ok(()) };
-    if cache::has(folder) {
-        job.note(format!("{stage} {name}: unchanged"));
-        return Ok(());
+    plan: &Plan,
+    half: Half,
+    below: &[PathBuf],
+    Supplies { tools, artifacts }: &Supplies,
+) -> Result<(Workplace, String), BuildError> {
+    let layer = |index: usize| -> &PlannedLayer { &plan.layers[index] };
+    match half {
+        Half::Packages(index) => {
+            let place = install::install(job, plan, layer(index), below, tools)?;
+            Ok((place, format!("{} packages", layer(index).packages.len())))
+        }
+        Half::Dressing(index) => {
+            let place = dressing::dress(job, plan, layer(index), below, tools, artifacts)?;
+            Ok((place, format!("{} files", layer(index).layer.files.len())))
+        }
+        Half::Seal => Ok((seal::seal(job, plan, below, tools)?, "dpkg is content".to_owned())),
     }
-    job.layer_stage(stage, name, || make(below))
 }
 
-/// Reads all layers back and folds them into one tree.
-pub(crate) fn merge(job: &Job, plan: &Plan) -> Result<Tree, BuildError> {
-    let mut stack = Stack::new();
-    for root in chamber::roots(&plan.folders(job)) {
-        stack.push(&scan_layer(&root)?)?;
+/// What stands so far.
+struct Tower<'a> {
+    job: &'a Job<'a>,
+    /// The cache folders of its halves, lowest first.
+    folders: Vec<PathBuf>,
+    /// Their trees, folded.
+    stack: Stack,
+    /// What the dressings among them have changed.
+    dressings: Vec<Manifest>,
+}
+
+impl Tower<'_> {
+    /// Puts one half on top: the one that was found, or a new one.
+    fn raise(
+        &mut self,
+        stage: &'static str,
+        name: &str,
+        folder: PathBuf,
+        found: Option<Entry>,
+        make: impl FnOnce(&[PathBuf]) -> Result<(Workplace, String), BuildError>,
+    ) -> Result<Entry, BuildError> {
+        let entry = match found {
+            Some(entry) => {
+                self.job.note(format!("{stage} {name}: unchanged"));
+                entry
+            }
+            None => {
+                self.job.layer_stage(stage, name, || {
+                    let (place, summary) = make(&self.folders)?;
+                    place.publish(self.job, &folder, &self.stack)?;
+                    Ok(summary)
+                })?;
+                match entry::open(&folder)? {
+                    Found::Whole(entry) => entry,
+                    Found::Missing => return Err(broken(&folder, "it is gone")),
+                    Found::Damaged(mismatch) => {
+                        return Err(broken(&folder, &mismatch.to_string()));
+                    }
+                }
+            }
+        };
+        for part in &entry.parts {
+            self.stack.push(&part.layer)?;
+        }
+        self.folders.push(folder);
+        Ok(entry)
     }
-    Ok(stack.into_tree())
+
+    fn raise_initramfs(&mut self, plan: &Plan, supplies: &Supplies) -> Result<(), BuildError> {
+        let key = initramfs::make_key(plan, self.stack.tree(), &self.dressings)?;
+        let folder = self.job.cache.initramfs(&plan.made(&key));
+        let found = look_over(self.job, "initramfs", &folder)?;
+        let job = self.job;
+        self.raise("initramfs", "image", folder, found, |below| {
+            let place = initramfs::make(job, plan, below, &supplies.tools)?;
+            Ok((place, "made".to_owned()))
+        })?;
+        Ok(())
+    }
+}
+
+/// An entry that has just been made.
+fn broken(entry: &Path, what: &str) -> BuildError {
+    BuildError::io("reading back", entry)(std::io::Error::other(what.to_owned()))
 }

@@ -13,16 +13,21 @@ use std::path::PathBuf;
 
 use osb_apt::{Lock, LockedPackage, LockedTool, Wanted, deb};
 use osb_recipe::Arch;
-use osb_unpack::Filter;
+use osb_tree::Stack;
+use osb_unpack::{Filter, Store};
 use sha2::{Digest, Sha256};
 
+use crate::cache::entry;
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::packages;
-use crate::{cache, chamber};
+use crate::{chamber, stack};
 
 /// Host architectures that every lock has tools for.
 pub(crate) const HOSTS: [&str; 2] = ["amd64", "arm64"];
+
+/// The folder of an entry that is the root of the tools' tree.
+const TREE: &str = "tree";
 
 const BUILD: &str = "base-files base-passwd bash bsdutils bzip2 coreutils cpio dash debconf \
     debianutils diffutils dpkg dracut-install e2fsprogs findutils gawk grep gzip hostname init-system-helpers \
@@ -91,7 +96,7 @@ fn part(job: &Job, set: &str, package: &LockedPackage) -> Option<&'static str> {
     (set == "build" && package.name == "qemu-user").then_some(emulator)
 }
 
-/// Where these packages are unpacked, or will be.
+/// The cache entry that these packages are unpacked in, or will be.
 pub(crate) fn folder(job: &Job, set: &str, packages: &[&LockedPackage]) -> PathBuf {
     let mut hash = Sha256::new();
     for package in packages {
@@ -99,6 +104,11 @@ pub(crate) fn folder(job: &Job, set: &str, packages: &[&LockedPackage]) -> PathB
         hash.update(format!("{} {} {part}\n", package.name, package.sha256));
     }
     job.cache.tools(&hex::encode(hash.finalize()))
+}
+
+/// The tools' packages that were taken apart, without what programs do not need.
+pub(crate) fn store(job: &Job) -> Store {
+    job.cache.store(Filter::parse(UNNEEDED))
 }
 
 /// What the sandbox of this image's layers substitutes programs from: nothing, if they are this
@@ -126,9 +136,9 @@ pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, Build
             host()
         )));
     }
-    let tree = folder(job, set, &tools);
-    if cache::has(&tree) {
-        return Ok(tree);
+    let entry = folder(job, set, &tools);
+    if stack::look_over(job, &format!("tools {set}"), &entry)?.is_some() {
+        return Ok(entry.join(TREE));
     }
     let wanted: Vec<Wanted> =
         tools.iter().map(|package| packages::wanted(job, package)).collect::<Result<_, _>>()?;
@@ -139,9 +149,15 @@ pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, Build
         .zip(files)
         .partition(|(package, _)| part(job, set, package).is_some());
     let (whole, files): (Vec<&LockedPackage>, Vec<PathBuf>) = whole.into_iter().unzip();
-    let store = job.cache.store(Filter::parse(UNNEEDED));
+    let store = store(job);
+    for package in &whole {
+        // One that is damaged is taken apart once more.
+        let what = format!("{} {}", package.name, package.version);
+        stack::look_over(job, &what, &store.folder(&package.sha256))?;
+    }
     packages::take_apart(job, "unpack tools", &store, &whole, &files)?;
-    let root = job.cache.scratch(&format!("tools-{set}"))?;
+    let scratch = job.cache.scratch(&format!("tools-{set}"))?;
+    let root = scratch.join(TREE);
     // The directories that merged-/usr systems reach through links; unpacked packages may name
     // either side.
     for (name, target) in
@@ -159,6 +175,7 @@ pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, Build
             source,
         })?;
     }
-    job.cache.publish(&root, &tree)?;
-    Ok(tree)
+    entry::seal(&scratch, Stack::new())?;
+    job.cache.publish(&scratch, &entry)?;
+    Ok(entry.join(TREE))
 }

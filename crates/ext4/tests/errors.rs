@@ -105,7 +105,7 @@ fn a_file_that_shrank_or_vanished_is_named() {
     std::fs::write(&source, b"short").unwrap();
     for path in [source, directory.path().join("missing")] {
         let mut tree = Tree::new();
-        let content = Content::File { path, size: 100_000 };
+        let content = Content::File { path, size: 100_000, fingerprint: None };
         tree.insert("file", Inode::new(0o644, Kind::File(content))).unwrap();
         let image = Image::plan(&tree, &options(SIZE)).unwrap();
         let error = image.write(&mut Bytes::default()).unwrap_err();

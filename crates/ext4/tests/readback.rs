@@ -172,7 +172,8 @@ fn contents_of_real_files_are_streamed() {
     let bytes: Vec<u8> = (0..5_000_000_u32).map(|at| (at % 253) as u8).collect();
     fs::write(&source, &bytes).unwrap();
     let mut tree = Tree::new();
-    let content = osb_tree::Content::File { path: source, size: bytes.len() as u64 };
+    let content =
+        osb_tree::Content::File { path: source, size: bytes.len() as u64, fingerprint: None };
     tree.insert("file", Inode::new(0o644, Kind::File(content))).unwrap();
     compare(&tree, &write_smallest(&tree));
 }

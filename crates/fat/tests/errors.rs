@@ -54,7 +54,8 @@ fn two_names_that_differ_by_case_only() {
 fn the_suggested_size_is_the_least_that_fits() {
     for (mib, largest) in [(33, 40), (33, 200), (64, 255), (33, 259), (256, 300), (300, 1000)] {
         let mut tree = Tree::new();
-        let content = Content::File { path: "never read".into(), size: largest * MIB };
+        let content =
+            Content::File { path: "never read".into(), size: largest * MIB, fingerprint: None };
         tree.insert("big", Inode::new(0o644, Kind::File(content))).unwrap();
         add(&mut tree, "small", vec![1; 700]);
         let FatError::Full { needed, available, suggested, size } =
@@ -87,7 +88,7 @@ fn a_hundredth_stays_free() {
 #[test]
 fn files_and_directories_have_limits() {
     let mut tree = Tree::new();
-    let content = Content::File { path: "never read".into(), size: 1 << 32 };
+    let content = Content::File { path: "never read".into(), size: 1 << 32, fingerprint: None };
     tree.insert("big", Inode::new(0o644, Kind::File(content))).unwrap();
     let error = refused(&tree, &options(16 * 1024 * MIB)).to_string();
     assert!(error.starts_with("big: 4294967296 bytes"), "{error}");

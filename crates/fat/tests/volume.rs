@@ -118,7 +118,7 @@ fn files_of_the_machine_are_streamed() {
     let bytes = content(5, 1_000_003);
     std::fs::write(&path, &bytes).unwrap();
     let mut tree = Tree::new();
-    let content = Content::File { path: path.clone(), size: bytes.len() as u64 };
+    let content = Content::File { path: path.clone(), size: bytes.len() as u64, fingerprint: None };
     tree.insert("kernel_2712.img", Inode::new(0o644, Kind::File(content))).unwrap();
     let plan = Plan::new(&tree, &options(33 * MIB)).unwrap();
     let mut sink = osb_sink::WriteSink::new(Vec::new());

@@ -14,5 +14,5 @@ pub use codec::Codec;
 pub use cut::Cuts;
 pub use frames::Frames;
 pub use single::single;
-pub use store::{NoStore, Store};
+pub use store::{NoStore, Store, open};
 pub use tally::Tally;

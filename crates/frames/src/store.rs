@@ -41,13 +41,10 @@ pub(crate) fn seal(key: &Digest, piece: &mut Vec<u8>) {
     piece.extend_from_slice(&seal);
 }
 
-/// Takes the piece out of an entry, and returns true; or false if that is damaged.
-pub(crate) fn open(key: &Digest, entry: &mut Vec<u8>) -> bool {
-    let Some((piece, seal)) = entry.split_last_chunk::<32>() else { return false };
-    let length = piece.len();
-    let whole = fingerprint(key, piece) == *seal;
-    entry.truncate(length);
-    whole
+/// The compressed piece in an entry, unless that is damaged or another key's.
+pub fn open<'entry>(key: &Digest, entry: &'entry [u8]) -> Option<&'entry [u8]> {
+    let (piece, seal) = entry.split_last_chunk::<32>()?;
+    (fingerprint(key, piece) == *seal).then_some(piece)
 }
 
 fn fingerprint(key: &Digest, piece: &[u8]) -> Digest {

@@ -105,17 +105,16 @@ pub(crate) fn compress(
 ) -> io::Result<Done> {
     let key = codec.key(&piece);
     let damaged = match store.get(&key, &mut out) {
-        Ok(true) if store::open(&key, &mut out) => {
-            return Ok(Done {
-                piece,
-                compressed: out,
-                reused: true,
-                damaged: false,
-                unsaved: None,
-            });
-        }
+        Ok(true) => match store::open(&key, &out).map(<[u8]>::len) {
+            Some(length) => {
+                out.truncate(length);
+                let compressed = out;
+                return Ok(Done { piece, compressed, reused: true, damaged: false, unsaved: None });
+            }
+            None => true,
+        },
         Ok(false) => false,
-        Ok(true) | Err(_) => true,
+        Err(_) => true,
     };
     out.clear();
     codec.compress(&piece, &mut out)?;

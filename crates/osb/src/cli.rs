@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(after_help = "\
 Examples:
   osb build                    build the default recipe, or ./osb.toml, into ./out/
+  osb plan                     what a build would do now, and how long it would take
   osb boot                     boot ./out/disk.img in QEMU
   osb doctor                   see whether this machine can build
 
@@ -44,6 +45,10 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Build the image in every form
     Build(Build),
+    /// Tell what a build would do: what is cached, what is built, bytes and seconds
+    Plan(Plan),
+    /// Tell why a layer is built anew, a package is installed, or where a path comes from
+    Why(Why),
     /// Choose exact packages and write them to the lock
     Lock(Lock),
     /// Boot an image in QEMU with UEFI firmware; the image stays untouched
@@ -121,6 +126,46 @@ pub(crate) struct Build {
     /// Report how long each stage took, and which programs of the image ran, how, and how long
     #[arg(long)]
     pub(crate) timings: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb plan                     what `osb build` would do now
+  osb plan --only disk --json  the same for disk.img, for programs
+
+Nothing is changed. Seconds are those that a step took when it was last done.")]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) project: Project,
+    /// Folder for the artifacts
+    #[arg(long, short, default_value = "out", value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// One form of the image only
+    #[arg(long, value_enum)]
+    pub(crate) only: Option<Form>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb why k8s-prereq           what changed in this layer since the last build
+  osb why conntrack            which layer asked for this package, and the chain of dependencies
+  osb why /etc/crictl.yaml     which layer and package this path comes from
+
+What has a slash is a path; else layers come before packages.")]
+pub(crate) struct Why {
+    /// A layer, a package, or a path of the image
+    #[arg(value_name = "LAYER|PACKAGE|PATH")]
+    pub(crate) what: String,
+    #[command(flatten)]
+    pub(crate) project: Project,
+    /// The output folder of the build to compare with
+    #[arg(long, short, default_value = "out", value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// The form that build was for, if it was for one
+    #[arg(long, value_enum)]
+    pub(crate) only: Option<Form>,
 }
 
 #[derive(Debug, Args)]

@@ -103,10 +103,10 @@ fn what_there_is_is_listed_and_removed() {
         let buckets = list()["buckets"].as_array().unwrap().clone();
         buckets.iter().find(|bucket| bucket["name"] == name).unwrap()["entries"].clone()
     };
-    assert_eq!((entries("tools-v1"), entries("layers-v1")), (Value::from(1), Value::from(0)));
+    assert_eq!((entries("tools-v2"), entries("layers-v2")), (Value::from(1), Value::from(0)));
     assert!(list()["bytes"].as_u64().unwrap() > 10_000);
     let people = world.succeed(&["cache"]).out;
-    assert!(people.contains("tools-v1") && people.contains("tools trees"), "{people}");
+    assert!(people.contains("tools-v2") && people.contains("tools trees"), "{people}");
 
     let before = files(&world.cache());
     world.succeed(&["cache", "prune", "--all", "--dry-run"]);
@@ -120,7 +120,7 @@ fn what_there_is_is_listed_and_removed() {
         (&pruned["event"], &pruned["dry_run"]),
         (&Value::from("prune"), &Value::from(false))
     );
-    assert_eq!((entries("tools-v1"), entries("debs-v1")), (Value::from(0), Value::from(0)));
+    assert_eq!((entries("tools-v2"), entries("debs-v1")), (Value::from(0), Value::from(0)));
     assert_eq!(entries("releases-v1"), Value::from(1), "what mirrors have shown is remembered");
     world.succeed(&["cache", "prune", "--all"]);
     assert_eq!(files(&world.cache()), ["ids"]);
@@ -166,7 +166,7 @@ fn a_run_waits_for_prune_and_says_so() {
     prune.lock().unwrap();
     let mut run = Talking::start(&world, &["tools", "test"]);
     run.wait_for("waiting: `osb cache prune` is removing entries");
-    assert_eq!(files(&world.cache().join("tools-v1")), [""; 0]);
+    assert_eq!(files(&world.cache().join("tools-v2")), [""; 0]);
     drop(prune);
     run.must_end(0, PATIENCE);
 }

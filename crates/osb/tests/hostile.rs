@@ -109,7 +109,7 @@ fn tools_that_would_leave_their_folder() {
         let run = world.osb(&["tools", "test"]);
         run.assert_error(4, &["gdisk", entry, "refused"]);
         world.assert_nothing_half_written();
-        assert_eq!(common::files(&world.cache().join("tools-v1")), [""; 0]);
+        assert_eq!(common::files(&world.cache().join("tools-v2")), [""; 0]);
         let escaped = ["/escaped".into(), world.cache().join("escaped")];
         assert!(escaped.iter().all(|path| !path.exists()), "{entry}");
     }

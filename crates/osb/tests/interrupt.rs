@@ -52,7 +52,7 @@ fn while_a_package_is_awaited() {
     let run = interrupt_at(&world, &path, &["tools", "test"]);
     run.assert_error(130, &["interrupted"]);
     assert_eq!(world.lock(), lock);
-    assert_eq!(common::files(&world.cache().join("tools-v1")), [""; 0]);
+    assert_eq!(common::files(&world.cache().join("tools-v2")), [""; 0]);
 
     world.server.forget();
     let run = world.succeed(&["tools", "test"]);

@@ -6,6 +6,10 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use osb_checksum::{Digest, Fingerprint};
+
+use crate::checked::Checked;
+
 /// Index of an inode within its [`crate::Tree`]; stable while the tree lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InodeId(pub(crate) usize);
@@ -62,6 +66,8 @@ pub enum Content {
         path: PathBuf,
         /// Length in bytes.
         size: u64,
+        /// What the bytes must be, if that is known: whoever reads them all finds out.
+        fingerprint: Option<Digest>,
     },
 }
 
@@ -74,12 +80,21 @@ impl Content {
         }
     }
 
-    /// A reader over the bytes.
+    /// A reader over the bytes. At the last of them it fails with [`Damaged`](crate::Damaged) if
+    /// they are not the recorded ones.
     pub fn open(&self) -> io::Result<Box<dyn Read + '_>> {
         match self {
             Content::Bytes(bytes) => Ok(Box::new(&bytes[..])),
-            Content::File { path, size } => match File::open(path) {
-                Ok(file) => Ok(Box::new(file.take(*size))),
+            Content::File { path, size, fingerprint } => match File::open(path) {
+                Ok(file) => {
+                    let file = file.take(*size);
+                    Ok(match *fingerprint {
+                        Some(expected) => {
+                            Box::new(Checked { file, path, expected, seen: Fingerprint::new() })
+                        }
+                        None => Box::new(file),
+                    })
+                }
                 Err(error) => {
                     Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
                 }

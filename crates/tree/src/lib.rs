@@ -17,12 +17,16 @@
 //! path exists and is a directory; iteration is in byte order of the path, so parents come
 //! before their children; a tree never names the place it will be written to.
 
+mod checked;
 mod inode;
+mod manifest;
 mod overlay;
 mod scan;
 mod tree;
 
+pub use checked::Damaged;
 pub use inode::{Content, Device, Inode, InodeId, Kind, Meta, Time};
+pub use manifest::{Manifest, Mismatch};
 pub use overlay::{Layer, Stack};
 pub use scan::{ScanError, scan, scan_layer};
 pub use tree::{Tree, TreeError};

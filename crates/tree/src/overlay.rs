@@ -8,28 +8,42 @@
 //! Overlayfs notes on the copy which inode it came from (`overlay.origin`, a file handle); if it
 //! is the inode that the lower layer has at that very path, it is a copy, and the whole group
 //! gets it. If it is not, the name was replaced by another file, and the group is left.
+//!
+//! The note is good as long as the folder below is the one that the layer was made on. So what it
+//! says is recorded when the layer is finished ([`Manifest`](crate::Manifest)), and the note is not
+//! asked again.
 
 use std::collections::BTreeMap;
 
-use crate::inode::{Inode, InodeId};
+use crate::inode::{Content, Inode, InodeId};
 use crate::tree::{Tree, TreeError};
 
 /// What one layer adds, changes and deletes.
 #[derive(Debug, Default)]
 pub struct Layer {
-    nodes: Vec<Node>,
-    names: BTreeMap<Vec<u8>, Option<usize>>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) names: BTreeMap<Vec<u8>, Option<usize>>,
 }
 
 #[derive(Debug)]
-struct Node {
-    inode: Inode,
+pub(crate) struct Node {
+    pub(crate) inode: Inode,
     /// Inode number on the building machine.
-    number: u64,
+    pub(crate) number: u64,
     /// A directory that hides what lower layers have in it.
-    opaque: bool,
-    /// Overlayfs' note of where a copy came from.
-    origin: Option<Vec<u8>>,
+    pub(crate) opaque: bool,
+    pub(crate) origin: Origin,
+}
+
+/// Where a file of a layer came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// From the layer itself.
+    Own,
+    /// Overlayfs' note on it: from there, if the lower layer has that very inode at its path.
+    Noted(Vec<u8>),
+    /// It is a changed copy of what the lower layer has at its path.
+    Copied,
 }
 
 impl Layer {
@@ -40,6 +54,7 @@ impl Layer {
         opaque: bool,
         origin: Option<Vec<u8>>,
     ) -> usize {
+        let origin = origin.map_or(Origin::Own, Origin::Noted);
         self.nodes.push(Node { inode, number, opaque, origin });
         self.nodes.len() - 1
     }
@@ -48,13 +63,30 @@ impl Layer {
         self.names.insert(path, Some(node));
     }
 
+    /// What the layer says of a path: nothing, that it is deleted (`Some(None)`), or what it is.
+    pub fn at(&self, path: &[u8]) -> Option<Option<&Inode>> {
+        let node = self.names.get(path)?;
+        Some(node.map(|index| &self.nodes[index].inode))
+    }
+
+    /// The content of every file, once, with one of its names.
+    pub fn contents(&self) -> impl Iterator<Item = (&[u8], &Content)> {
+        let mut seen = vec![false; self.nodes.len()];
+        self.names.iter().filter_map(move |(path, node)| {
+            let index = (*node)?;
+            let first = !std::mem::replace(&mut seen[index], true);
+            let content = self.nodes[index].inode.content().filter(|_| first)?;
+            Some((path.as_slice(), content))
+        })
+    }
+
     pub(crate) fn delete(&mut self, path: Vec<u8>) {
         self.names.insert(path, None);
     }
 }
 
 /// Layers folded so far, lowest first.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Stack {
     tree: Tree,
     /// Inode number on the building machine of what the tree holds.
@@ -99,22 +131,30 @@ impl Stack {
         Ok(())
     }
 
+    /// What the layers so far make together.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     /// The merged tree.
     pub fn into_tree(self) -> Tree {
         self.tree
     }
 
     /// The lower inode of a hard-link group that `node` is a changed copy of.
-    fn copied_from(&self, path: &[u8], node: &Node) -> Option<InodeId> {
+    pub(crate) fn copied_from(&self, path: &[u8], node: &Node) -> Option<InodeId> {
         let id = self.tree.id(path)?;
         if self.tree.links(id) < 2 {
             return None;
         }
-        let origin = node.origin.as_ref()?;
-        match (inode_number(origin), self.numbers.get(&id)) {
-            (Some(origin), Some(lower)) => (origin == *lower).then_some(id),
-            // A file system whose handles we cannot read: a copy is far likelier than a rename.
-            _ => Some(id),
+        match &node.origin {
+            Origin::Own => None,
+            Origin::Copied => Some(id),
+            Origin::Noted(origin) => match (inode_number(origin), self.numbers.get(&id)) {
+                (Some(origin), Some(lower)) => (origin == *lower).then_some(id),
+                // A file system whose handles we cannot read: a copy is far likelier than a rename.
+                _ => Some(id),
+            },
         }
     }
 }

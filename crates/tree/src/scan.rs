@@ -85,7 +85,9 @@ impl Scanner {
         } else if kind.is_file() {
             match stat.len() {
                 0 => Kind::File(Content::from(Vec::new())),
-                size => Kind::File(Content::File { path: real.to_owned(), size }),
+                size => {
+                    Kind::File(Content::File { path: real.to_owned(), size, fingerprint: None })
+                }
             }
         } else if kind.is_symlink() {
             Kind::Symlink(fs::read_link(real).map_err(fail)?.as_os_str().as_bytes().to_vec())

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! <store>/SHA256-RULES/
-//!   control/        the members of control.tar
-//!   data/           the files that the path rules do not exclude, with owners, modes and times
-//!   manifest.json   the control fields and the entries of data.tar in their order
+//!   control/            the members of control.tar
+//!   data/               the files that the path rules do not exclude, with owners, modes, times
+//!   about/package.json  the control fields and the entries of data.tar in their order
 //! ```
 
 use std::fs;
@@ -18,6 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::UnpackError;
 use crate::filter::Filter;
+
+/// Where a package's own description lies.
+const ABOUT: &str = "about/package.json";
 
 /// A folder of packages taken apart, named by the SHA-256 of their .deb and by what of them is left
 /// out: a third of all files is documentation that most images do without.
@@ -164,7 +167,10 @@ impl Store {
             return Err(UnpackError::package(name, format!("newline in {:?}", entry.path)));
         }
         let manifest = Manifest { fields, entries };
-        let path = scratch.join("manifest.json");
+        let path = scratch.join(ABOUT);
+        if let Some(folder) = path.parent() {
+            fs::create_dir(folder).map_err(UnpackError::io("making", folder))?;
+        }
         let bytes = serde_json::to_vec(&manifest)
             .map_err(|error| UnpackError::io("writing", &path)(error.into()))?;
         fs::write(&path, bytes).map_err(UnpackError::io("writing", &path))
@@ -176,7 +182,7 @@ impl Store {
     /// It is not there, or its manifest cannot be read.
     pub fn open(&self, sha256: &str) -> Result<Package, UnpackError> {
         let folder = self.folder(sha256);
-        let path = folder.join("manifest.json");
+        let path = folder.join(ABOUT);
         let bytes = fs::read(&path).map_err(UnpackError::io("reading", &path))?;
         let manifest = serde_json::from_slice(&bytes)
             .map_err(|error| UnpackError::io("reading", &path)(error.into()))?;

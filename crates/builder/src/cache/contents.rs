@@ -96,6 +96,8 @@ pub(super) fn what(name: &str) -> &'static str {
             Some("packages") => "packages taken apart",
             Some("tools") => "tools trees",
             Some("layers") => "halves of layers",
+            Some("initramfs") => "initramfs images",
+            Some("records") => "records of builds",
             Some("frames") => "compressed pieces of artifacts",
             _ => "",
         },
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn names_are_told_apart() {
-        assert!(!is_outdated("layers-v1") && is_outdated("layers-v0"));
+        assert!(!is_outdated("layers-v2") && is_outdated("layers-v1"));
         assert!(!is_outdated("debs-v12"), "a newer osb's");
         for foreign in ["work", "layers", "layers-v", "layers-vx", "photos-v1", "-v1"] {
             assert!(!is_outdated(foreign), "{foreign}");

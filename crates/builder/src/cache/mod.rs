@@ -5,15 +5,18 @@
 //!   debs-v1/SHA256.deb       packages as the archive has them        (osb-apt)
 //!   indices-v1/SHA256        indices, by their signed digest         (osb-apt)
 //!   releases-v1/SHA256       verified Releases, by their URL         (osb-apt)
-//!   packages-v1/SHA256-RULES/  the same packages, checked and taken apart  (osb-unpack)
-//!   tools-v1/KEY/            unpacked tool sets of the host's architecture
-//!   layers-v1/KEY/packages/  a finished layer: its packages' files
-//!   layers-v1/KEY/root/      and, over them, what scripts have changed: an overlay's upper
+//!   packages-v2/SHA256-RULES/  the same packages, checked and taken apart  (osb-unpack)
+//!   tools-v2/KEY/tree/       unpacked tool sets of the host's architecture
+//!   layers-v2/KEY/packages/  a finished layer: its packages' files
+//!   layers-v2/KEY/root/      and, over them, what scripts have changed: an overlay's upper
+//!   initramfs-v1/KEY/root/   what making the initramfs added, by all that went into it
 //!   frames-v1/KEY            compressed pieces of artifacts, see frames.rs (osb-frames)
+//!   records-v1/KEY           what a build into one output folder was made from, and how long it took
 //!   ids                      shows who owns what here, see ids.rs
 //!   failure.log              what the last program that failed had printed
 //!   work/RUN/                what a run is making; a dead run's is removed by the next
 //! ```
+//! Beside each folder of an entry that is a folder lies FOLDER.manifest, see [`entry`].
 //! Entries appear by rename, whole, and disappear by rename, whole: what is between is below
 //! `work`. They are never changed; only the time of an entry itself is that of its last use.
 //!
@@ -27,9 +30,11 @@
 //! | `work/RUN` | alone, for its life | the run: a folder whose lock can be had is a dead one's |
 
 mod contents;
+pub(crate) mod entry;
 mod frames;
 pub(crate) mod lease;
 mod prune;
+mod verify;
 
 use std::fs;
 use std::io;
@@ -37,21 +42,25 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use osb_tree::Damaged;
 use osb_unpack::{Filter, Store};
 
 pub use contents::{Bucket, contents};
 pub(crate) use frames::FrameStore;
 pub use lease::Lease;
 pub use prune::{Keep, Pruning, prune};
+pub use verify::{Damage, Verification, Verified, verify};
 
 use crate::error::BuildError;
 use crate::ids;
 use lease::{Claim, Patience};
 
 /// Folders whose entries are single files.
-const FILES: [&str; 4] = ["debs-v1", "indices-v1", "releases-v1", "frames-v1"];
+const FILES: [&str; 5] = ["debs-v1", "indices-v1", "releases-v1", FRAMES, "records-v1"];
+/// The bucket of compressed pieces.
+const FRAMES: &str = "frames-v1";
 /// Folders whose entries are folders.
-const FOLDERS: [&str; 3] = ["packages-v1", "tools-v1", "layers-v1"];
+const FOLDERS: [&str; 4] = ["packages-v2", "tools-v2", "layers-v2", "initramfs-v1"];
 /// Where runs make what becomes an entry.
 const WORK: &str = "work";
 /// What the names of runs' folders there begin with.
@@ -150,20 +159,33 @@ impl Cache {
 
     /// The packages that were taken apart, without what `filter` skips.
     pub(crate) fn store(&self, filter: Filter) -> Store {
-        Store::new(self.root.join("packages-v1"), filter)
+        Store::new(self.root.join("packages-v2"), filter)
     }
 
     pub(crate) fn tools(&self, key: &str) -> PathBuf {
-        self.root.join("tools-v1").join(key)
+        self.root.join("tools-v2").join(key)
     }
 
     pub(crate) fn layer(&self, key: &str) -> PathBuf {
-        self.root.join("layers-v1").join(key)
+        self.root.join("layers-v2").join(key)
+    }
+
+    pub(crate) fn initramfs(&self, key: &str) -> PathBuf {
+        self.root.join("initramfs-v1").join(key)
+    }
+
+    /// Where the package of this digest lies as it was downloaded, or will.
+    pub(crate) fn deb(&self, sha256: &str) -> PathBuf {
+        self.root.join("debs-v1").join(format!("{sha256}.deb"))
+    }
+
+    pub(crate) fn record(&self, key: &str) -> PathBuf {
+        self.root.join("records-v1").join(key)
     }
 
     /// The compressed pieces of artifacts.
     pub(crate) fn frames(&self) -> FrameStore {
-        FrameStore::new(self.root.join("frames-v1"))
+        FrameStore::new(self.root.join(FRAMES))
     }
 
     pub(crate) fn failure_log(&self) -> PathBuf {
@@ -178,6 +200,20 @@ impl Cache {
         }
         fs::create_dir_all(&path).map_err(BuildError::io("making", &path))?;
         Ok(path)
+    }
+
+    /// Takes a damaged entry away. Other runs may be using it: what they make of it would be damaged.
+    pub(crate) fn discard(&self, entry: &Path) -> Result<(), BuildError> {
+        let place = tempfile::Builder::new()
+            .prefix("damaged-")
+            .tempdir_in(&self.work.path)
+            .map_err(BuildError::io("making a folder in", &self.work.path))?
+            .keep();
+        match fs::rename(entry, place.join("entry")) {
+            // Another run has found the same.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result.map_err(BuildError::io("removing", entry)),
+        }
     }
 
     /// Makes the finished folder `from` the cache entry `to`. The data is on disk before the
@@ -221,6 +257,15 @@ fn touch(path: &Path) {
     let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
     let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
     let _ = rustix::fs::utimensat(rustix::fs::CWD, path, &times, rustix::fs::AtFlags::empty());
+}
+
+/// The entry, and the file in it, whose content `error` found damaged.
+pub(crate) fn damaged_file(root: &Path, error: &BuildError) -> Option<(PathBuf, PathBuf)> {
+    let file = Damaged::path_in(error)?;
+    let mut parts = file.strip_prefix(root).ok()?.components();
+    let (bucket, entry) = (parts.next()?, parts.next()?);
+    let known = FOLDERS.iter().any(|folder| bucket.as_os_str() == *folder);
+    known.then(|| (root.join(bucket).join(entry), file.to_owned()))
 }
 
 /// What dead runs have left: found while nobody can begin, removed afterwards.

@@ -180,8 +180,8 @@ mod tests {
             "debs-v1/old.deb",
             "debs-v1/.partX",
             "releases-v1/old",
+            "layers-v2/key/root/etc",
             "layers-v1/key/root/etc",
-            "layers-v0/key/root/etc",
             "work/run-dead/layer/file",
             "photos-v1/mine",
             "failure.log",
@@ -195,7 +195,7 @@ mod tests {
             opened.set_modified(then).unwrap();
         }
         let now = std::time::UNIX_EPOCH + std::time::Duration::from_secs(NOW as u64);
-        let layer = fs::File::open(dir.path().join("layers-v1/key")).unwrap();
+        let layer = fs::File::open(dir.path().join("layers-v2/key")).unwrap();
         layer.set_modified(now).unwrap();
         dir
     }
@@ -206,8 +206,8 @@ mod tests {
             "debs-v1/old.deb",
             "debs-v1/.partX",
             "releases-v1/old",
-            "layers-v1/key/root/etc",
-            "layers-v0",
+            "layers-v2/key/root/etc",
+            "layers-v1",
             "work/run-dead",
             "photos-v1/mine",
             "failure.log",
@@ -220,14 +220,14 @@ mod tests {
         let dir = filled();
         let removed = prune(&request(dir.path(), Keep::All), &|_| {}).unwrap();
         let names: Vec<_> = removed.iter().map(|bucket| bucket.name.as_str()).collect();
-        assert_eq!(names, ["work", "debs-v1", "layers-v0"]);
+        assert_eq!(names, ["work", "debs-v1", "layers-v1"]);
         assert_eq!(
             there(&dir),
             [
                 "debs-v1/new.deb",
                 "debs-v1/old.deb",
                 "releases-v1/old",
-                "layers-v1/key/root/etc",
+                "layers-v2/key/root/etc",
                 "photos-v1/mine",
                 "failure.log"
             ]
@@ -243,7 +243,7 @@ mod tests {
         let left = there(&dir);
         assert!(!left.contains(&"debs-v1/old.deb"), "{left:?}");
         assert!(left.contains(&"debs-v1/new.deb") && left.contains(&"releases-v1/old"));
-        assert!(left.contains(&"layers-v1/key/root/etc"));
+        assert!(left.contains(&"layers-v2/key/root/etc"));
         prune(&request(dir.path(), Keep::UsedWithin(0)), &|_| {}).unwrap();
         assert_eq!(there(&dir), ["releases-v1/old", "photos-v1/mine", "failure.log"]);
         prune(&request(dir.path(), Keep::Nothing), &|_| {}).unwrap();
@@ -263,7 +263,7 @@ mod tests {
         };
         assert_eq!(counts(&told), counts(&done));
         let expected =
-            [("work", 1), ("debs-v1", 3), ("releases-v1", 1), ("layers-v1", 1), ("layers-v0", 1)];
+            [("work", 1), ("debs-v1", 3), ("releases-v1", 1), ("layers-v2", 1), ("layers-v1", 1)];
         let expected = expected.into_iter().chain([("failure.log", 1)]);
         assert!(counts(&told).iter().map(|(name, count)| (name.as_str(), *count)).eq(expected));
     }

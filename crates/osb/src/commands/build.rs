@@ -26,7 +26,7 @@ pub(crate) fn run(global: &Global, arguments: &Build, output: &Output) -> Result
     Ok(())
 }
 
-fn only(form: Form) -> Only {
+pub(super) fn only(form: Form) -> Only {
     match form {
         Form::Tree => Only::Tree,
         Form::Disk => Only::Disk,
@@ -58,8 +58,15 @@ fn people(report: &Report) -> String {
         .stages
         .iter()
         .fold((0.0, 0.0), |(wall, cpu), stage| (wall + stage.wall, cpu + stage.cpu));
-    let _ =
-        writeln!(text, "in {}, {} of processor time", format::seconds(wall), format::seconds(cpu));
+    let _ = match report.unchanged {
+        true => writeln!(text, "nothing has changed since these were built"),
+        false => writeln!(
+            text,
+            "in {}, {} of processor time",
+            format::seconds(wall),
+            format::seconds(cpu)
+        ),
+    };
     text
 }
 
@@ -74,6 +81,7 @@ fn machine(report: &Report) -> Value {
     let stages: Vec<_> = report.stages.iter().map(timings::machine).collect();
     json!({
         "event": "report",
+        "unchanged": report.unchanged,
         "name": report.name,
         "version": report.version,
         "arch": report.architecture,
@@ -95,6 +103,7 @@ mod tests {
 
     fn report() -> Report {
         Report {
+            unchanged: false,
             artifacts: vec![Artifact {
                 path: "out/disk.img".into(),
                 size: 3 << 30,

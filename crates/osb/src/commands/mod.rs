@@ -5,8 +5,10 @@ mod build;
 mod cache;
 mod doctor;
 mod lock;
+mod plan;
 mod timings;
 mod tools;
+mod why;
 
 use std::path::Path;
 
@@ -30,6 +32,8 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<(), Failure> {
         (Command::Doctor(arguments), identity) => doctor::run(global, arguments, &identity, output),
         (_, Err(missing)) => Err(missing.into()),
         (Command::Build(arguments), Ok(_)) => build::run(global, arguments, output),
+        (Command::Plan(arguments), Ok(_)) => plan::run(global, arguments, output),
+        (Command::Why(arguments), Ok(_)) => why::run(global, arguments, output),
         (Command::Lock(arguments), Ok(_)) => lock::run(global, arguments, output),
         (Command::Boot(arguments), Ok(_)) => boot::run(global, arguments, output),
         (Command::Tools(arguments), Ok(_)) => tools::run(global, arguments, output),

@@ -8,6 +8,8 @@
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used)] // a failed helper is a failed test
 
+pub mod image;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -202,7 +204,7 @@ keys = [{{ fingerprint = "{fingerprint}", file = "archive.asc" }}]
                     assert_eq!(stem, digest, "a valid-looking entry: {path}");
                 }
                 // Named by other digests; temporary names begin with a dot.
-                "packages-v1" | "releases-v1" | "tools-v1" => {
+                "packages-v2" | "releases-v1" | "tools-v2" => {
                     assert!(!name.starts_with('.'), "left in the cache: {path}");
                 }
                 // What the last program printed; the file that shows who owns what.
@@ -214,7 +216,7 @@ keys = [{{ fingerprint = "{fingerprint}", file = "archive.asc" }}]
 
     /// Fails unless no package was installed or even taken apart.
     pub fn assert_nothing_installed(&self) {
-        for folder in ["layers-v1", "packages-v1"] {
+        for folder in ["layers-v2", "packages-v2"] {
             assert_eq!(files(&self.cache().join(folder)), [""; 0], "{folder}");
         }
     }
