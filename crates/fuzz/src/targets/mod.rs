@@ -11,6 +11,7 @@ mod decompress;
 mod dpkg;
 mod explode;
 mod filter;
+mod frame;
 mod interpreter;
 mod kernel;
 mod lay;
@@ -42,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     dpkg::TARGET,
     explode::TARGET,
     filter::TARGET,
+    frame::TARGET,
     interpreter::TARGET,
     kernel::TARGET,
     lay::TARGET,
