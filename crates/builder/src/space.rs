@@ -59,6 +59,13 @@ pub(crate) fn needed(job: &Job, lock: &Lock, plan: &Plan, lacks: impl Fn(usize) 
         // The same for tools.
         cache += tools.iter().map(|package| package.size).sum::<u64>() * (1 + 2 * UNPACKED);
     }
+    // Their share of what is compressed is kept in pieces.
+    let compressed = match job.options.only {
+        Some(Only::Tree | Only::Disk) => 0,
+        Some(Only::Rootfs | Only::Sd) => 1,
+        None => 2,
+    };
+    cache += compressed * missing * UNPACKED / 2;
     let unpacked = image * UNPACKED;
     let output = match job.options.only {
         Some(Only::Tree) => 0,

@@ -27,13 +27,15 @@ pub struct Cuts {
 }
 
 impl Cuts {
-    /// Pieces of `average` bytes, but at least a quarter of that, and at most five times it.
+    /// Pieces of `average` bytes; at least a quarter of that, and at most four times it, or a quarter
+    /// more if they end with zeroes.
     /// Zeroes from a quarter of it on are pieces of their own, of at most `zero_piece` bytes.
     ///
     /// # Panics
-    /// If the grain is not 64 bytes at least, or the others are no multiples of four grains.
+    /// If the grain is not 64 bytes to 64 KiB, or the others are no multiples of four grains, or
+    /// pieces of zeroes are shorter than the average.
     pub const fn new(grain: usize, average: usize, zero_piece: usize) -> Cuts {
-        assert!(grain >= LOOK && average > 0);
+        assert!(grain >= LOOK && grain <= crate::split::MAX_GRAIN && average > 0);
         assert!(average.is_multiple_of(4 * grain) && zero_piece.is_multiple_of(4 * grain));
         assert!(zero_piece >= average);
         let min = average / 4;
