@@ -6,6 +6,8 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::extents::Extents;
+
 /// Index of an inode within its [`crate::Tree`]; stable while the tree lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InodeId(pub(crate) usize);
@@ -63,6 +65,8 @@ pub enum Content {
         /// Length in bytes.
         size: u64,
     },
+    /// In pieces within something larger: an image that is read back.
+    Extents(Extents),
 }
 
 impl Content {
@@ -71,6 +75,7 @@ impl Content {
         match self {
             Content::Bytes(bytes) => bytes.len() as u64,
             Content::File { size, .. } => *size,
+            Content::Extents(extents) => extents.size(),
         }
     }
 
@@ -84,10 +89,12 @@ impl Content {
                     Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
                 }
             },
+            Content::Extents(extents) => Ok(Box::new(extents.reader())),
         }
     }
 
-    /// All bytes, read into memory.
+    /// All bytes, read into memory. Not for what an image from elsewhere holds: a file there may
+    /// claim any size.
     pub fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(self.size() as usize);
         self.open()?.read_to_end(&mut bytes)?;

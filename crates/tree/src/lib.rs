@@ -17,11 +17,14 @@
 //! path exists and is a directory; iteration is in byte order of the path, so parents come
 //! before their children; a tree never names the place it will be written to.
 
+pub mod diff;
+mod extents;
 mod inode;
 mod overlay;
 mod scan;
 mod tree;
 
+pub use extents::{Extent, Extents, ReadAt};
 pub use inode::{Content, Device, Inode, InodeId, Kind, Meta, Time};
 pub use overlay::{Layer, Stack};
 pub use scan::{ScanError, scan, scan_layer};
