@@ -43,6 +43,7 @@ pub(super) fn read(disk: &Window) -> Result<Option<Table>, Fault> {
             logical(disk, record.first, id, &mut table)?;
         }
     }
+    table.partitions.sort_by_key(|partition| partition.number);
     Ok(Some(table))
 }
 
