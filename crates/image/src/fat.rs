@@ -29,6 +29,9 @@ enum Width {
     ThirtyTwo,
 }
 
+/// What is called with every path, its entry, and where its bytes lie.
+type Visit<'a> = dyn FnMut(&[u8], &Entry, Vec<Extent>) -> Result<(), Fault> + 'a;
+
 /// A file system, opened.
 #[derive(Debug)]
 pub(crate) struct Fat {
@@ -213,11 +216,7 @@ impl Fat {
     }
 
     /// Calls `visit` with every path below the root, parents first.
-    fn walk(
-        &self,
-        budget: &mut Budget,
-        visit: &mut dyn FnMut(&[u8], &Entry, Vec<Extent>) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+    fn walk(&self, budget: &mut Budget, visit: &mut Visit) -> Result<(), Fault> {
         let mut seen = HashSet::new();
         let mut open = vec![(Vec::new(), self.root(budget)?)];
         while let Some((path, pieces)) = open.pop() {

@@ -28,6 +28,9 @@ const ROOT: u32 = 2;
 /// Longest target of a symbolic link (`PATH_MAX`).
 const MOST_TARGET: u64 = 4096;
 
+/// What is called with every path, its inode's number, and its inode.
+type Visit<'a> = dyn FnMut(&mut Budget, &[u8], u32, &DiskInode) -> Result<(), Fault> + 'a;
+
 /// A file system, opened.
 #[derive(Debug)]
 pub(crate) struct Ext4 {
@@ -87,11 +90,7 @@ impl Ext4 {
     }
 
     /// Calls `visit` with every path, parents first.
-    fn walk(
-        &self,
-        budget: &mut Budget,
-        visit: &mut dyn FnMut(&mut Budget, &[u8], u32, &DiskInode) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+    fn walk(&self, budget: &mut Budget, visit: &mut Visit) -> Result<(), Fault> {
         let root = self.inode(ROOT, budget)?;
         if !root.is_directory() {
             return Err(Fault::damaged(FORMAT, "inode 2, the root, is no directory"));

@@ -125,7 +125,7 @@ impl Superblock {
             return refuse("groups without blocks or inodes".to_owned());
         }
         let bytes = self.blocks.checked_mul(self.block_size);
-        if !bytes.is_some_and(|bytes| bytes <= window.len) {
+        if bytes.is_none_or(|bytes| bytes > window.len) {
             return refuse(format!(
                 "it says that it has {} blocks of {} bytes, and there are {} bytes",
                 self.blocks, self.block_size, window.len
