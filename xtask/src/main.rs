@@ -15,6 +15,7 @@ mod image;
 mod kills;
 mod kubernetes;
 mod project;
+mod rebuild;
 mod referee;
 mod reproduce;
 mod steps;
