@@ -10,7 +10,7 @@ use crate::error::{ArchiveError, show};
 use crate::pax::Records;
 
 /// Archives consist of blocks of so many bytes and end with two of zeroes.
-const BLOCK: usize = 512;
+pub const BLOCK: usize = 512;
 /// Bytes read from a file at a time.
 const BUFFER: usize = 256 << 10;
 /// Largest number in the fields of 8 bytes: seven octal digits.

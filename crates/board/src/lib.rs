@@ -10,6 +10,7 @@
 //! let tree = Tree::new();
 //! let inputs = Inputs {
 //!     tree: &tree, arch: "arm64", root_partuuid: "0b", command_line: &[], version: "1", name: "x",
+//!     gzip: &Ok,
 //! };
 //! let error = boot("rpi5", &inputs).unwrap_err();
 //! assert!(error.to_string().contains("linux-image-arm64"));
@@ -25,6 +26,8 @@ mod layout;
 mod rpi5;
 mod uefi;
 
+use std::io;
+
 use osb_tree::Tree;
 
 pub use error::BoardError;
@@ -32,7 +35,7 @@ pub use error::BoardError;
 use kernel::Kernel;
 
 /// What a boot partition is made from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Inputs<'a> {
     /// The merged root tree, with the kernel and `/boot/initrd.img-*`.
     pub tree: &'a Tree,
@@ -46,6 +49,8 @@ pub struct Inputs<'a> {
     pub version: &'a str,
     /// Name of the image, shown in the loader's menu.
     pub name: &'a str,
+    /// Makes one gzip member of bytes, the same whenever they are the same.
+    pub gzip: &'a dyn Fn(Vec<u8>) -> io::Result<Vec<u8>>,
 }
 
 /// A boot partition.

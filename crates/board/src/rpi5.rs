@@ -1,7 +1,8 @@
 //! What the Raspberry Pi 5's EEPROM bootloader reads: `config.txt`, `cmdline.txt`, a gzip kernel,
 //! the initramfs and the device trees. No firmware files: they live in the EEPROM.
 
-use flate2::{Compression, GzBuilder};
+use std::io::Read;
+
 use osb_tree::{Content, Inode, Tree};
 
 use crate::Inputs;
@@ -55,17 +56,15 @@ pub(crate) fn add(boot: &mut Tree, inputs: &Inputs<'_>, kernel: &Kernel) -> Resu
     fits(INITRAMFS, initramfs)?;
     put(boot, "cmdline.txt", Inode::file(0o644, line.into_bytes()))?;
     put(boot, "config.txt", Inode::file(0o644, CONFIG.as_bytes().to_vec()))?;
-    put(boot, "kernel8.img", Inode::file(0o644, compress(kernel)?))
+    put(boot, "kernel8.img", Inode::file(0o644, compress(inputs, kernel)?))
 }
 
-/// The kernel as gzip: no name, no time, so the bytes depend on the kernel only.
-fn compress(kernel: &Kernel) -> Result<Vec<u8>, BoardError> {
+/// The kernel as gzip.
+fn compress(inputs: &Inputs<'_>, kernel: &Kernel) -> Result<Vec<u8>, BoardError> {
     let failed = |source| BoardError::Read { path: kernel.path.clone(), source };
-    let output = Vec::with_capacity(kernel.image.size() as usize / 3);
-    let mut encoder = GzBuilder::new().mtime(0).write(output, Compression::new(6));
-    let mut image = kernel.image.open().map_err(failed)?;
-    std::io::copy(&mut image, &mut encoder).map_err(failed)?;
-    let bytes = encoder.finish().map_err(failed)?;
+    let mut image = Vec::with_capacity(kernel.image.size() as usize);
+    kernel.image.open().and_then(|mut reader| reader.read_to_end(&mut image)).map_err(failed)?;
+    let bytes = (inputs.gzip)(image).map_err(failed)?;
     let size = bytes.len() as u64;
     fits("kernel8.img", size)?;
     Ok(bytes)

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 
 use osb_board::{BoardError, Boot, Inputs, boot};
 use osb_tree::{Inode, Tree};
@@ -51,8 +51,15 @@ fn make_with(board: &str, arch: &str, tree: &Tree, more: &[String]) -> Result<Bo
             command_line: more,
             version: "1.2",
             name: "node",
+            gzip: &gzip,
         },
     )
+}
+
+fn gzip(bytes: Vec<u8>) -> std::io::Result<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&bytes)?;
+    encoder.finish()
 }
 
 fn make(board: &str, tree: &Tree) -> Result<Boot, BoardError> {

@@ -112,16 +112,12 @@ pub(crate) fn forecast(job: &Job, lock: &Lock, plan: &Plan) -> Result<Forecast, 
             downloads.extend(lacking);
         }
     }
-    let mut writing = Vec::new();
     let unchanged = record::still_good(job, lock, plan);
     let written = if unchanged.is_some() { State::Cached } else { State::Build };
-    for (stage, wanted) in
-        [("disk", [Only::Disk, Only::Sd].as_slice()), ("rootfs", &[Only::Rootfs])]
-    {
-        if job.options.only.is_none_or(|only| wanted.contains(&only)) {
-            writing.push(step(stage, None, written, last.as_ref()));
-        }
-    }
+    let writing = match job.options.only {
+        Some(Only::Tree) => Vec::new(),
+        _ => vec![step("write", None, written, last.as_ref())],
+    };
     let Room { cache, output } =
         space::needed(job, lock, plan, |index| unchanged.is_none() && !has(Half::Packages(index)));
     let to_do = || steps.iter().chain(&writing).filter(|step| step.state == State::Build);

@@ -37,13 +37,13 @@ mod space;
 mod stack;
 mod tools;
 mod why;
+mod write;
 
 use std::path::PathBuf;
 
 use osb_apt::{AptError, Lock};
 use osb_sandbox::{Missing, Verdict};
 
-use crate::emit::Emitted;
 use crate::job::Job;
 
 pub use cache::{
@@ -168,13 +168,7 @@ fn write_forms(
         Ok((boot, summary))
     })?;
     let disk = emit::plan_disk(&job.options.project.recipe, plan, tree, boot)?;
-    let mut emitted: Vec<Emitted> = Vec::new();
-    if job.options.only != Some(Only::Rootfs) {
-        emitted.extend(emit::write_disk(job, &disk, tree)?);
-    }
-    if job.options.only.is_none_or(|only| only == Only::Rootfs) {
-        emitted.push(emit::write_rootfs(job, tree, &disk.boot)?);
-    }
+    let emitted = write::artifacts(job, &disk, tree)?;
     describe::publish(job, lock, plan, &disk, emitted)
 }
 

@@ -41,8 +41,7 @@ fn a_plan_tells_what_a_build_would_do_and_does_nothing() {
             "dress top: build",
             "initramfs image: depends",
             "seal image: build",
-            "disk -: build",
-            "rootfs -: build"
+            "write -: build"
         ]
     );
     assert_eq!((&plan["seconds"], &plan["unchanged"]), (&Value::Null, &Value::from(false)));
@@ -63,7 +62,7 @@ fn a_plan_tells_what_a_build_would_do_and_does_nothing() {
     let plan = json_of(&world, &["plan"]);
     let built: Vec<String> =
         states(&plan).into_iter().filter(|state| !state.ends_with(": cached")).collect();
-    let last = ["seal image: build", "disk -: build", "rootfs -: build"];
+    let last = ["seal image: build", "write -: build"];
     assert_eq!(built, [&["dress top: build", "initramfs image: depends"], &last[..]].concat());
     assert!(plan["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{plan}");
     let people = world.succeed(&["plan"]);

@@ -1,8 +1,8 @@
 //! A byte stream of data and zero regions, and its adapters.
 //!
 //! Image writers lay everything out first and then emit each byte once, in order, into a
-//! [`Sink`]. Zero regions are said, not written: a sparse file leaves a hole, a compressor gets
-//! them from a small buffer, and nobody searches for zeroes afterwards.
+//! [`Sink`]. Zero regions are said, not written: a sparse file leaves a hole, and nobody reads or
+//! copies them on the way.
 //!
 //! ```
 //! use osb_sink::{HashSink, Sink, Tee, WriteSink};
@@ -18,19 +18,21 @@
 use std::io;
 
 mod counting;
+mod direct;
 mod hash;
 mod sparse;
 mod tee;
+mod threaded;
 mod write;
 mod writer;
 mod zero;
-mod zstd;
 
-pub use crate::zstd::ZstdSink;
 pub use counting::Counting;
+pub use direct::DirectFile;
 pub use hash::HashSink;
 pub use sparse::SparseFile;
 pub use tee::Tee;
+pub use threaded::Threaded;
 pub use write::WriteSink;
 pub use writer::SinkWriter;
 

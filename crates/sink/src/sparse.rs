@@ -1,17 +1,14 @@
 //! A file with holes where the image is zero.
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::io::{self, Write};
 use std::path::Path;
 
 use crate::Sink;
+use crate::direct::DirectFile;
+use crate::zero::write_zeros;
 
-/// Bytes gathered before they are written with one call.
-const BUFFER: usize = 1 << 20;
-
-/// A zero region that short, right after data, is written out with it: a system call costs more
-/// than the copy, and file systems allocate by pages, so it would hardly save anything.
+/// A zero region that short is written out like data: a system call costs more than the copy, and
+/// file systems allocate by pages, so it would hardly save anything.
 const SHORT: u64 = 16 * 1024;
 
 /// Writes an image to a regular file, each byte at its place, and leaves zero regions as holes.
@@ -21,104 +18,58 @@ const SHORT: u64 = 16 * 1024;
 /// `SparseFile` leaves an unfinished file behind.
 #[derive(Debug)]
 pub struct SparseFile {
-    file: File,
+    file: DirectFile,
     len: u64,
-    /// Data not yet written, to go to `offset`.
-    buffer: Vec<u8>,
-    offset: u64,
 }
 
 impl SparseFile {
     /// Makes the file, for an image of exactly `len` bytes.
     ///
     /// # Errors
-    /// If it cannot be made, or `path` is something else than a regular file: on a device, what is
-    /// not written would keep its old content.
+    /// As [`DirectFile::create`].
     pub fn create(path: &Path, len: u64) -> io::Result<SparseFile> {
-        let file = File::create(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("{} is not a regular file", path.display()),
-            ));
-        }
-        Ok(SparseFile { file, len, buffer: Vec::with_capacity(BUFFER), offset: 0 })
+        Ok(SparseFile { file: DirectFile::create(path)?, len })
     }
 
     /// Writes the rest, sets the length and waits until all is on the disk.
     ///
     /// # Errors
     /// If fewer bytes came than announced, or the disk fails.
-    pub fn finish(mut self) -> io::Result<()> {
-        let position = self.position();
+    pub fn finish(self) -> io::Result<()> {
+        let position = self.file.position();
         if position != self.len {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 format!("the image ended after {position} of {} bytes", self.len),
             ));
         }
-        self.flush()?;
-        self.file.set_len(self.len)?;
-        self.file.sync_all()
-    }
-
-    fn position(&self) -> u64 {
-        self.offset + self.buffer.len() as u64
+        self.file.finish().map(drop)
     }
 
     fn admit(&self, more: u64) -> io::Result<()> {
-        if more > self.len - self.position() {
+        let position = self.file.position();
+        if more > self.len - position {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 format!(
-                    "the image is longer than the announced {} bytes: {more} more at {}",
-                    self.len,
-                    self.position()
+                    "the image is longer than the announced {} bytes: {more} more at {position}",
+                    self.len
                 ),
             ));
         }
         Ok(())
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.write_all_at(&self.buffer, self.offset)?;
-        self.offset = self.position();
-        self.buffer.clear();
-        Ok(())
-    }
 }
 
 impl Sink for SparseFile {
-    fn data(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    fn data(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.admit(bytes.len() as u64)?;
-        if self.buffer.len() + bytes.len() > BUFFER {
-            if self.buffer.is_empty() {
-                // As much as makes whole buffers goes straight to the file.
-                let direct = bytes.len() - bytes.len() % BUFFER;
-                self.file.write_all_at(&bytes[..direct], self.offset)?;
-                self.offset += direct as u64;
-                bytes = &bytes[direct..];
-            } else {
-                let (head, rest) = bytes.split_at(BUFFER - self.buffer.len());
-                self.buffer.extend_from_slice(head);
-                self.flush()?;
-                return self.data(rest);
-            }
-        }
-        self.buffer.extend_from_slice(bytes);
-        Ok(())
+        self.file.write_all(bytes)
     }
 
     fn zeros(&mut self, len: u64) -> io::Result<()> {
         self.admit(len)?;
-        let room = (BUFFER - self.buffer.len()) as u64;
-        if !self.buffer.is_empty() && len <= SHORT.min(room) {
-            self.buffer.resize(self.buffer.len() + len as usize, 0);
-            return Ok(());
-        }
-        self.flush()?;
-        self.offset += len;
-        Ok(())
+        if len <= SHORT { write_zeros(&mut self.file, len) } else { self.file.skip(len) }
     }
 }
 
@@ -183,7 +134,7 @@ mod tests {
             parts in prop::collection::vec((any::<bool>(), prop_oneof![
                 0usize..20_000,
                 (SHORT as usize - 2)..(SHORT as usize + 2),
-                (BUFFER - 2)..(2 * BUFFER + 2),
+                ((1usize << 20) - 2)..((2 << 20) + 2),
             ]), 0..12)
         ) {
             let dir = tempfile::tempdir().unwrap();

@@ -98,6 +98,7 @@ pub(super) fn what(name: &str) -> &'static str {
             Some("layers") => "halves of layers",
             Some("initramfs") => "initramfs images",
             Some("records") => "records of builds",
+            Some("frames") => "compressed pieces of artifacts",
             _ => "",
         },
     }

@@ -10,6 +10,7 @@
 //!   layers-v2/KEY/packages/  a finished layer: its packages' files
 //!   layers-v2/KEY/root/      and, over them, what scripts have changed: an overlay's upper
 //!   initramfs-v1/KEY/root/   what making the initramfs added, by all that went into it
+//!   frames-v1/KEY            compressed pieces of artifacts, see frames.rs (osb-frames)
 //!   records-v1/KEY           what a build into one output folder was made from, and how long it took
 //!   ids                      shows who owns what here, see ids.rs
 //!   failure.log              what the last program that failed had printed
@@ -30,6 +31,7 @@
 
 mod contents;
 pub(crate) mod entry;
+mod frames;
 pub(crate) mod lease;
 mod prune;
 mod verify;
@@ -44,6 +46,7 @@ use osb_tree::Damaged;
 use osb_unpack::{Filter, Store};
 
 pub use contents::{Bucket, contents};
+pub(crate) use frames::FrameStore;
 pub use lease::Lease;
 pub use prune::{Keep, Pruning, prune};
 pub use verify::{Damage, Verification, Verified, verify};
@@ -53,7 +56,9 @@ use crate::ids;
 use lease::{Claim, Patience};
 
 /// Folders whose entries are single files.
-const FILES: [&str; 4] = ["debs-v1", "indices-v1", "releases-v1", "records-v1"];
+const FILES: [&str; 5] = ["debs-v1", "indices-v1", "releases-v1", FRAMES, "records-v1"];
+/// The bucket of compressed pieces.
+const FRAMES: &str = "frames-v1";
 /// Folders whose entries are folders.
 const FOLDERS: [&str; 4] = ["packages-v2", "tools-v2", "layers-v2", "initramfs-v1"];
 /// Where runs make what becomes an entry.
@@ -178,6 +183,11 @@ impl Cache {
         self.root.join("records-v1").join(key)
     }
 
+    /// The compressed pieces of artifacts.
+    pub(crate) fn frames(&self) -> FrameStore {
+        FrameStore::new(self.root.join(FRAMES))
+    }
+
     pub(crate) fn failure_log(&self) -> PathBuf {
         self.root.join(FAILURE_LOG)
     }
@@ -237,11 +247,16 @@ pub(crate) fn has(path: &Path) -> bool {
     if !path.is_dir() {
         return false;
     }
+    touch(path);
+    true
+}
+
+/// Marks an entry as used now.
+fn touch(path: &Path) {
     // A cache that cannot be written serves all the same; its entries only seem older.
     let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
     let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
     let _ = rustix::fs::utimensat(rustix::fs::CWD, path, &times, rustix::fs::AtFlags::empty());
-    true
 }
 
 /// The entry, and the file in it, whose content `error` found damaged.

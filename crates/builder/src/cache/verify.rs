@@ -8,7 +8,7 @@ use osb_checksum::{sha256_file, to_hex};
 use super::contents::read;
 use super::entry::{self, Found};
 use super::lease::Patience;
-use super::{Cache, FOLDERS, is_hidden};
+use super::{Cache, FOLDERS, FRAMES, frames, is_hidden};
 use crate::error::BuildError;
 use crate::event::Event;
 
@@ -60,14 +60,15 @@ pub fn verify(
         false => Ok(()),
     };
     let mut verified = Verified::default();
-    for bucket in NAMED_BY_DIGEST.into_iter().chain(FOLDERS) {
+    for bucket in NAMED_BY_DIGEST.into_iter().chain([FRAMES]).chain(FOLDERS) {
         let entries = read(&cache.root.join(bucket))?;
         for path in entries.iter().filter(|entry| !is_hidden(entry)).map(std::fs::DirEntry::path) {
             go_on()?;
             events(Event::Detail { text: path.display().to_string() });
-            let what = match FOLDERS.contains(&bucket) {
-                true => folder(&path, &go_on)?,
-                false => file(&path),
+            let what = match bucket {
+                FRAMES => frames::damage(&path),
+                _ if FOLDERS.contains(&bucket) => folder(&path, &go_on)?,
+                _ => file(&path),
             };
             verified.entries += 1;
             let Some(what) = what else { continue };

@@ -32,6 +32,7 @@ fn run(bytes: &[u8]) {
             command_line: &[],
             version: "1",
             name: "a",
+            gzip: &Ok,
         };
         if boot(board, &inputs).is_ok() {
             assert!(bytes.starts_with(b"MZ"), "{board} takes what UEFI cannot start");
