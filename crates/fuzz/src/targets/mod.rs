@@ -11,6 +11,7 @@ mod decompress;
 mod dpkg;
 mod explode;
 mod filter;
+mod image;
 mod interpreter;
 mod kernel;
 mod lay;
@@ -32,6 +33,7 @@ use crate::Target;
 /// All targets, by name.
 pub const TARGETS: &[Target] = &[
     ar::TARGET,
+    image::ARCHIVE,
     certificate::TARGET,
     cleartext::TARGET,
     console::TARGET,
@@ -41,6 +43,8 @@ pub const TARGETS: &[Target] = &[
     decompress::TARGET,
     dpkg::TARGET,
     explode::TARGET,
+    image::EXT4,
+    image::FAT,
     filter::TARGET,
     interpreter::TARGET,
     kernel::TARGET,
@@ -56,6 +60,7 @@ pub const TARGETS: &[Target] = &[
     signature::TARGET,
     sources::TARGET,
     sums::TARGET,
+    image::TABLE,
     tar::TARGET,
     version::TARGET,
 ];

@@ -139,7 +139,7 @@ pub fn compare(a: &Side, b: &Side, options: &Options) -> Result<Report, CompareE
         report.partitions = partitions(&images);
         trees::compare(&images, &mut report)?;
         if !(a.is_output() && b.is_output()) && path_a.is_file() && path_b.is_file() {
-            let same_trees = report.is_equal();
+            let same_trees = report.paths.is_empty();
             report.files.extend(bytes::images([path_a, path_b], &images, same_trees)?);
         }
     } else {
@@ -148,7 +148,7 @@ pub fn compare(a: &Side, b: &Side, options: &Options) -> Result<Report, CompareE
             .push("there is no image on one side: only descriptions are compared".to_owned());
     }
     if a.is_output() && b.is_output() {
-        let same_trees = report.is_equal();
+        let same_trees = report.paths.is_empty();
         bytes::folders(a, b, options, same_trees, &mut report)?;
     }
     Ok(report)
@@ -205,6 +205,6 @@ fn tables(a: &Table, b: &Table, found: &mut Vec<Fact>) {
         fact("sectors", |each| format!("{}-{}", each.first_lba, each.last_lba));
         fact("flags", |each| format!("{:#x}", each.flags));
     }
-    let problems = |table: &Table| table.problems.join("; ");
-    found.extend(Fact::of("problems of the table", Some(problems(a)), Some(problems(b))));
+    let problems = |table: &Table| (!table.problems.is_empty()).then(|| table.problems.join("; "));
+    found.extend(Fact::of("problem of the table:", problems(a), problems(b)));
 }
