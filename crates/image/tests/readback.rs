@@ -5,8 +5,10 @@
 mod common;
 
 use std::io::Write;
+use std::sync::Arc;
 
 use common::{boot, disk, ext4, fat, file, open, root};
+use osb_frames::{Codec, Cuts, Frames, NoStore};
 use osb_image::{Form, System, TableKind};
 use osb_tree::diff::{Scope, diff};
 use osb_tree::{Inode, Kind, Tree};
@@ -86,7 +88,11 @@ fn archives_come_back_in_every_compression() {
     let folder = tempfile::tempdir().unwrap();
     let root = root();
     let plain = osb_archive::tar(&root, Vec::new()).unwrap();
-    let gzip = osb_archive::tar_gz(&root, Vec::new(), &Default::default()).unwrap();
+    // Several members, as osb writes them.
+    let (codec, cuts) = (Codec::Gzip { level: 6 }, Cuts::new(512, 4096, 16 << 10));
+    let mut gzip = Frames::new(Vec::new(), codec, cuts, 1, Arc::new(NoStore)).unwrap();
+    gzip.write_all(&plain).unwrap();
+    let gzip = gzip.finish().unwrap().0;
     let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 0);
     xz.write_all(&plain).unwrap();
     let zstd = zstd::encode_all(&plain[..], 1).unwrap();

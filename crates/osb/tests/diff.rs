@@ -6,10 +6,12 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use common::Run;
+use osb_frames::{Codec, Cuts, Frames, NoStore};
 use osb_partition::{Guid, Layout, PartitionSpec, PartitionType};
-use osb_sink::WriteSink;
+use osb_sink::{Sink, WriteSink};
 use osb_tree::{Inode, Time, Tree};
 use serde_json::Value;
 
@@ -107,7 +109,9 @@ fn archive(boot: &Tree, root: &Tree) -> Vec<u8> {
     for (path, _, inode) in boot.iter().filter(|(path, ..)| !path.is_empty()) {
         whole.lay([b"boot/firmware/", path].concat(), inode.clone()).unwrap();
     }
-    osb_archive::tar_gz(&whole, Vec::new(), &Default::default()).unwrap()
+    let mut archive = frames(Codec::Gzip { level: 6 }, Cuts::new(512, 1 << 20, 4 << 20));
+    osb_archive::tar(&whole, &mut archive).unwrap();
+    archive.finish().unwrap().0
 }
 
 /// The root after a new version of its package.
@@ -309,8 +313,11 @@ fn what_is_no_image_is_bad_input() {
 }
 
 fn zstd(bytes: &[u8]) -> Vec<u8> {
-    use osb_sink::Sink;
-    let mut sink = osb_sink::ZstdSink::create(Vec::new(), 1, 1, bytes.len() as u64).unwrap();
+    let mut sink = frames(Codec::Zstd { level: 1 }, Cuts::new(4096, 1 << 20, 4 << 20));
     sink.data(bytes).unwrap();
-    sink.finish().unwrap()
+    sink.finish().unwrap().0
+}
+
+fn frames(codec: Codec, cuts: Cuts) -> Frames<Vec<u8>> {
+    Frames::new(Vec::new(), codec, cuts, 1, Arc::new(NoStore)).unwrap()
 }
