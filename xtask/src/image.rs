@@ -56,6 +56,17 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, out: &P
         let bytes = compare(tools, &out.join("sd.img.zst"), &disk)?;
         Ok(((), format!("{} MiB are equal", bytes >> 20)))
     });
+    steps.run("zstd -lv sd.img.zst", || {
+        let size = fs::metadata(&disk)?.len();
+        let text = capture(tools.command("zstd")?.arg("-lv").arg(out.join("sd.img.zst")))?;
+        // The size is known before anything is decompressed, every frame has a checksum, and the
+        // seek table is what decoders pass over.
+        for part in [&format!("({size} B)"), "Check: XXH64", "Skippable Frames: 1"] {
+            ensure!(text.contains(part), "zstd does not say {part:?}:\n{text}");
+        }
+        let frames = text.lines().find(|line| line.contains("Zstandard Frames"));
+        Ok(((), frames.unwrap_or_default().trim_start_matches(['#', ' ']).to_owned()))
+    });
     steps.run("tar -t rootfs.tar.gz", || {
         let names = tar_names(tools, &out.join("rootfs.tar.gz"))?;
         let told = metadata(out)?;

@@ -47,7 +47,8 @@ use osb_sandbox::{Missing, Verdict};
 use crate::job::Job;
 
 pub use cache::{
-    Bucket, Damage, Keep, Lease, Pruning, Verification, Verified, contents, prune, verify,
+    Bucket, Damage, Keep, Lease, Limits, Pruning, Scope, Used, Verification, Verified, contents,
+    prune, verify,
 };
 pub use error::BuildError;
 pub use event::{Artifact, Event, Report, StageTime};

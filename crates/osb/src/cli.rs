@@ -259,6 +259,8 @@ pub(crate) enum CacheAction {
 #[command(after_help = "\
 Examples:
   osb cache prune --older-than 30d       what no run has made or used for 30 days, too
+  osb cache prune --keep-size 5G         what was not used for longest, until the rest fits
+  osb cache prune --layers               every built layer, and no download
   osb cache prune --all                  everything; the next build downloads it again
   osb cache prune --all --dry-run        tell what would go
 
@@ -268,6 +270,13 @@ pub(crate) struct Prune {
     /// Remove entries that no run has made or used for so many days, too
     #[arg(long, value_name = "DAYS", value_parser = days, conflicts_with = "all")]
     pub(crate) older_than: Option<u32>,
+    /// Remove the entries that were not used for longest, until the rest takes no more than this
+    /// (500M, 5G), too
+    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "all")]
+    pub(crate) keep_size: Option<u64>,
+    /// Remove built layers only: all, or those that the other two options tell
+    #[arg(long, conflicts_with = "all")]
+    pub(crate) layers: bool,
     /// Remove every entry
     #[arg(long)]
     pub(crate) all: bool,
@@ -319,6 +328,23 @@ fn days(text: &str) -> Result<u32, String> {
         .unwrap_or(text)
         .parse()
         .map_err(|_| "expected a number of days, such as 30 or 30d".to_owned())
+}
+
+/// `500M`: binary units, as `osb cache` prints them; bytes without one.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|char: char| !char.is_ascii_digit());
+    let shift = match &text[digits.len()..] {
+        "" => Some(0),
+        "K" | "KiB" => Some(10),
+        "M" | "MiB" => Some(20),
+        "G" | "GiB" => Some(30),
+        "T" | "TiB" => Some(40),
+        _ => None,
+    };
+    let value = digits.parse::<u64>().ok().zip(shift);
+    value
+        .and_then(|(number, shift)| number.checked_mul(1 << shift))
+        .ok_or_else(|| "expected a size, such as 500M or 5G".to_owned())
 }
 
 /// `NAME=VALUE`.

@@ -33,6 +33,16 @@ pub(crate) fn time(duration: Duration) -> String {
     }
 }
 
+/// How long ago something was, in the largest unit of which there are two: `90 s`, `3 h`, `12 d`.
+pub(crate) fn age(seconds: i64) -> String {
+    match seconds.max(0) {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}
+
 /// [`time`] for a number of seconds. Negative or endless ones do not come from a clock.
 pub(crate) fn seconds(value: f64) -> String {
     time(Duration::try_from_secs_f64(value).unwrap_or_default())
@@ -50,6 +60,12 @@ mod tests {
         assert_eq!(bytes(1024 * 1024 - 1), "1.0 MiB");
         assert_eq!(bytes(1536 * 1024 * 1024), "1.5 GiB");
         assert_eq!(bytes(u64::MAX), "16384.0 PiB");
+    }
+
+    #[test]
+    fn ages() {
+        let shown = [-5, 90, 120, 7199, 7200, 172_799, 172_800].map(age);
+        assert_eq!(shown, ["0 s", "90 s", "2 min", "119 min", "2 h", "47 h", "2 d"]);
     }
 
     #[test]

@@ -129,6 +129,39 @@ fn what_there_is_is_listed_and_removed() {
 }
 
 #[test]
+fn ages_are_told_and_what_was_used_last_stays() {
+    let world = World::new();
+    world.succeed(&["tools", "test"]);
+    let bucket = |name: &str| -> Value {
+        let list: Value = serde_json::from_str(&world.succeed(&["cache", "--json"]).out).unwrap();
+        let buckets = list["buckets"].as_array().unwrap().clone();
+        buckets.into_iter().find(|bucket| bucket["name"] == name).unwrap()
+    };
+    assert_eq!(bucket("frames-v1")["oldest_use"], Value::Null);
+    let debs = std::fs::read_dir(world.cache().join("debs-v1")).unwrap();
+    let debs: Vec<_> = debs.map(|entry| entry.unwrap().path()).collect();
+    assert!(debs.len() > 1);
+    let long_ago = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000);
+    std::fs::File::open(&debs[0]).unwrap().set_modified(long_ago).unwrap();
+    assert_eq!(bucket("debs-v1")["oldest_use"], 1_000_000);
+    assert!(bucket("debs-v1")["newest_use"].as_i64().unwrap() > 1_700_000_000);
+    assert!(world.succeed(&["cache"]).out.contains(" d "), "an age in days");
+
+    let before = files(&world.cache());
+    world.succeed(&["cache", "prune", "--keep-size", "5G"]);
+    world.succeed(&["cache", "prune", "--layers"]);
+    assert_eq!(files(&world.cache()), before);
+    world.succeed(&["cache", "prune", "--keep-size", "1G", "--older-than", "30d"]);
+    assert!(!debs[0].exists() && debs[1].exists());
+    world.succeed(&["cache", "prune", "--keep-size", "0"]);
+    assert!(!debs[1].exists());
+    for bad in ["5X", "G", "", "5iB", "5 G", "99999999T"] {
+        world.osb(&["cache", "prune", "--keep-size", bad]).assert_error(2, &["a size"]);
+    }
+    world.osb(&["cache", "prune", "--all", "--keep-size", "1G"]).assert_error(2, &["--keep-size"]);
+}
+
+#[test]
 fn prune_waits_for_runs_and_can_be_stopped() {
     let world = World::new();
     let mut run = hanging(&world);

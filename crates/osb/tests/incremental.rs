@@ -108,6 +108,20 @@ fn a_changed_file_runs_no_dpkg_and_gives_the_bytes_of_a_first_build() {
 }
 
 #[test]
+fn an_artifact_that_cannot_be_written_ends_the_others() {
+    let Some(world) = image::project() else { return };
+    for name in ["rootfs.tar.gz", "disk.img", "sd.img.zst"] {
+        // Where it is to be made lies something that is no file.
+        let partial = world.project().join("out").join(format!(".{name}.partial"));
+        fs::create_dir_all(&partial).unwrap();
+        world.osb(&["build"]).assert_error(1, &[name]);
+        assert_eq!(fs::read_dir(world.project().join("out")).unwrap().count(), 1, "{name}");
+        fs::remove_dir(partial).unwrap();
+    }
+    build(&world, &[]);
+}
+
+#[test]
 fn what_goes_into_the_initramfs_makes_it_anew() {
     let Some(world) = image::project() else { return };
     build(&world, &[]);
@@ -148,6 +162,10 @@ fn damage_in_the_cache_is_noticed_told_and_repaired() {
     let name = names.iter().find(|name| name.ends_with("initrd.img-6.0-test")).unwrap();
     fs::write(initramfs.join(name), "").unwrap();
     repaired("initramfs: damaged in the cache (root/boot/initrd", &["initramfs image"]);
+    for name in common::files(&world.cache().join("frames-v1")) {
+        spoil(&world.cache().join("frames-v1").join(name));
+    }
+    repaired("damaged entries of frames-v1", &[]);
     // Packages are looked over when a layer is made from them.
     let packages = world.cache().join("packages-v2");
     let names = common::files(&packages);

@@ -21,6 +21,25 @@ pub struct Bucket {
     pub entries: u64,
     /// The room that they take on the disk, in bytes; what has several names counts once.
     pub bytes: u64,
+    /// When the entries were made or used, if there are any.
+    pub used: Option<Used>,
+}
+
+/// Times of the last use of entries, seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Used {
+    /// The entry that was not used for the longest time.
+    pub oldest: i64,
+    /// The entry that was used last.
+    pub newest: i64,
+}
+
+impl Used {
+    /// Of these and one entry more.
+    pub(super) fn with(used: Option<Used>, time: i64) -> Option<Used> {
+        let Used { oldest, newest } = used.unwrap_or(Used { oldest: time, newest: time });
+        Some(Used { oldest: oldest.min(time), newest: newest.max(time) })
+    }
 }
 
 /// Lists the cache's folders; none if there is no cache.
@@ -32,9 +51,14 @@ pub fn contents(root: &Path) -> Result<Vec<Bucket>, BuildError> {
     let mut buckets = Vec::new();
     for name in names(root)? {
         let folder = root.join(&name);
-        let entries = read(&folder)?.into_iter().filter(|entry| !is_hidden(entry)).count() as u64;
+        let (mut entries, mut used) = (0, None);
+        for entry in read(&folder)?.into_iter().filter(|entry| !is_hidden(entry)) {
+            entries += 1;
+            // One that is gone meanwhile has no time.
+            used = entry.metadata().map_or(used, |stat| Used::with(used, stat.mtime()));
+        }
         let what = what(&name);
-        buckets.push(Bucket { bytes: usage.of(&folder)?, name, what, entries });
+        buckets.push(Bucket { bytes: usage.of(&folder)?, name, what, entries, used });
     }
     Ok(buckets)
 }
@@ -160,8 +184,14 @@ mod tests {
         fs::write(debs.join("a.deb"), vec![1; 100_000]).unwrap();
         fs::hard_link(debs.join("a.deb"), debs.join("b.deb")).unwrap();
         fs::write(debs.join(".part1"), "").unwrap();
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+        fs::write(debs.join("old.deb"), "").unwrap();
+        fs::File::open(debs.join("old.deb")).unwrap().set_modified(time).unwrap();
         let buckets = contents(dir.path()).unwrap();
-        let [Bucket { name, entries: 2, bytes, .. }] = &buckets[..] else { panic!("{buckets:?}") };
+        let [Bucket { name, entries: 3, bytes, used: Some(used), .. }] = &buckets[..] else {
+            panic!("{buckets:?}")
+        };
+        assert!(used.oldest == 1_000_000 && used.newest > 1_700_000_000, "{used:?}");
         assert_eq!(name, "debs-v1");
         assert!((100_000..200_000).contains(bytes), "{bytes}");
     }

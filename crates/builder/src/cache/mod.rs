@@ -45,10 +45,10 @@ use std::time::Duration;
 use osb_tree::Damaged;
 use osb_unpack::{Filter, Store};
 
-pub use contents::{Bucket, contents};
+pub use contents::{Bucket, Used, contents};
 pub(crate) use frames::FrameStore;
 pub use lease::Lease;
-pub use prune::{Keep, Pruning, prune};
+pub use prune::{Keep, Limits, Pruning, Scope, prune};
 pub use verify::{Damage, Verification, Verified, verify};
 
 use crate::error::BuildError;
@@ -57,10 +57,12 @@ use lease::{Claim, Patience};
 
 /// Folders whose entries are single files.
 const FILES: [&str; 5] = ["debs-v1", "indices-v1", "releases-v1", FRAMES, "records-v1"];
+/// The bucket of finished halves of layers.
+const LAYERS: &str = "layers-v2";
 /// The bucket of compressed pieces.
 const FRAMES: &str = "frames-v1";
 /// Folders whose entries are folders.
-const FOLDERS: [&str; 4] = ["packages-v2", "tools-v2", "layers-v2", "initramfs-v1"];
+const FOLDERS: [&str; 4] = ["packages-v2", "tools-v2", LAYERS, "initramfs-v1"];
 /// Where runs make what becomes an entry.
 const WORK: &str = "work";
 /// What the names of runs' folders there begin with.
@@ -167,7 +169,7 @@ impl Cache {
     }
 
     pub(crate) fn layer(&self, key: &str) -> PathBuf {
-        self.root.join("layers-v2").join(key)
+        self.root.join(LAYERS).join(key)
     }
 
     pub(crate) fn initramfs(&self, key: &str) -> PathBuf {

@@ -4,12 +4,13 @@
 //! there, while others go on: who is killed in between leaves whole entries or none.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::contents::{Usage, is_outdated, names, read, what};
 use super::lease::{Claim, Patience};
-use super::{Bucket, Cache, FAILURE_LOG, Lease, Left, WORK, discard, is_hidden};
+use super::{Bucket, Cache, FAILURE_LOG, LAYERS, Lease, Left, Used, WORK, discard, is_hidden};
 use crate::error::BuildError;
 use crate::ids;
 
@@ -21,10 +22,39 @@ const RELEASES: &str = "releases-v1";
 pub enum Keep {
     /// All.
     All,
-    /// Those that a run has made or used within so many seconds, and all Releases.
-    UsedWithin(u64),
+    /// Those that are within limits.
+    Within(Limits),
     /// None.
     Nothing,
+}
+
+/// What is kept for being used. All Releases stay, whatever the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Which entries the limits are for; the others stay.
+    pub scope: Scope,
+    /// Those stay that a run has made or used within so many seconds; `None`: all.
+    pub seconds: Option<u64>,
+    /// Of these the last used stay that take so many bytes together; `None`: all.
+    pub bytes: Option<u64>,
+}
+
+/// A choice of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// In all folders.
+    All,
+    /// Finished halves of layers: they cost no download.
+    Layers,
+}
+
+impl Scope {
+    fn has(self, bucket: &str) -> bool {
+        match self {
+            Scope::All => bucket != RELEASES,
+            Scope::Layers => bucket == LAYERS,
+        }
+    }
 }
 
 /// What to remove, and how.
@@ -96,29 +126,30 @@ pub fn prune(request: &Pruning, tell: &dyn Fn(String)) -> Result<Vec<Bucket>, Bu
 
 /// Everything that goes: the bucket it lies in, and its path.
 fn doomed(request: &Pruning, root: &Path) -> Result<Vec<(String, PathBuf)>, BuildError> {
-    let mut doomed = Vec::new();
+    let (mut doomed, mut limited) = (Vec::new(), Vec::new());
     for name in names(root)? {
         let folder = root.join(&name);
         if name == WORK {
             // Its folders are their runs'.
             continue;
         }
-        // What is not whole yet goes with the dead run that left it.
-        for entry in read(&folder)?.into_iter().filter(|entry| !is_hidden(entry)) {
-            let goes = match request.keep {
-                _ if is_outdated(&name) => continue,
-                Keep::All => false,
-                Keep::Nothing => true,
-                Keep::UsedWithin(_) if name == RELEASES => false,
-                Keep::UsedWithin(seconds) => age(&entry, request.now) >= seconds,
-            };
-            if goes {
-                doomed.push((name.clone(), entry.path()));
-            }
-        }
         if is_outdated(&name) {
             doomed.push((name, folder));
+            continue;
         }
+        // What is not whole yet goes with the dead run that left it.
+        for entry in read(&folder)?.into_iter().filter(|entry| !is_hidden(entry)) {
+            match request.keep {
+                Keep::Nothing => doomed.push((name.clone(), entry.path())),
+                Keep::Within(limits) if limits.scope.has(&name) => {
+                    limited.push((used(&entry), name.clone(), entry.path()));
+                }
+                Keep::All | Keep::Within(_) => {}
+            }
+        }
+    }
+    if let Keep::Within(limits) = request.keep {
+        doomed.extend(beyond(limits, request.now, limited)?);
     }
     let log = root.join(FAILURE_LOG);
     if request.keep == Keep::Nothing && log.exists() {
@@ -127,11 +158,38 @@ fn doomed(request: &Pruning, root: &Path) -> Result<Vec<(String, PathBuf)>, Buil
     Ok(doomed)
 }
 
-/// Seconds since an entry was used.
-fn age(entry: &fs::DirEntry, now: i64) -> u64 {
-    use std::os::unix::fs::MetadataExt;
+/// Which of these entries, each with the time of its last use, are beyond the limits.
+fn beyond(
+    limits: Limits,
+    now: i64,
+    mut entries: Vec<(i64, String, PathBuf)>,
+) -> Result<Vec<(String, PathBuf)>, BuildError> {
+    // The last used first; among equals any order will do, but it is to be told before.
+    entries.sort_by(|a, b| (b.0, &b.1, &b.2).cmp(&(a.0, &a.1, &a.2)));
+    let (mut usage, mut room, mut beyond) = (Usage::default(), limits.bytes, Vec::new());
+    for (used, bucket, path) in entries {
+        // One from the future was used now.
+        let age = u64::try_from(now - used).unwrap_or(0);
+        let mut stays = limits.seconds.is_none_or(|seconds| age < seconds);
+        if let Some(left) = room.filter(|_| stays) {
+            // From the first that has no room on, all go: what is older is not worth more.
+            let rest = left.checked_sub(usage.of(&path)?);
+            room = Some(rest.unwrap_or_default());
+            stays = rest.is_some();
+        }
+        if !stays {
+            beyond.push((bucket, path));
+        }
+    }
+    // The oldest first: who is interrupted has kept what is worth more.
+    beyond.reverse();
+    Ok(beyond)
+}
+
+/// When an entry was used last, seconds since 1970.
+fn used(entry: &fs::DirEntry) -> i64 {
     // One that is gone is old enough.
-    entry.metadata().map_or(u64::MAX, |stat| u64::try_from(now - stat.mtime()).unwrap_or(0))
+    entry.metadata().map_or(i64::MIN / 2, |stat| stat.mtime())
 }
 
 /// Entries that go, by the bucket they lie in.
@@ -144,14 +202,17 @@ struct Tally {
 impl Tally {
     fn add(&mut self, bucket: &str, path: &Path) -> Result<(), BuildError> {
         let bytes = self.usage.of(path)?;
+        let time = fs::symlink_metadata(path).map(|stat| stat.mtime()).ok();
+        let with = |used| time.map_or(used, |time| Used::with(used, time));
         match self.buckets.iter_mut().find(|known| known.name == bucket) {
             Some(known) => {
                 known.entries += 1;
                 known.bytes += bytes;
+                known.used = with(known.used);
             }
             None => {
                 let (name, what) = (bucket.to_owned(), what(bucket));
-                self.buckets.push(Bucket { name, what, entries: 1, bytes });
+                self.buckets.push(Bucket { name, what, entries: 1, bytes, used: with(None) });
             }
         }
         Ok(())
@@ -168,6 +229,10 @@ mod tests {
     fn request(cache: &Path, keep: Keep) -> Pruning<'_> {
         static GO_ON: AtomicBool = AtomicBool::new(false);
         Pruning { cache, keep, dry_run: false, wait: false, now: NOW, cancel: &GO_ON }
+    }
+
+    fn within(seconds: u64) -> Keep {
+        Keep::Within(Limits { scope: Scope::All, seconds: Some(seconds), bytes: None })
     }
 
     /// A cache with an entry in most buckets, one of a former version, one half-written, and what
@@ -238,16 +303,81 @@ mod tests {
     #[test]
     fn what_was_not_used_goes_if_asked() {
         let dir = filled();
-        let keep = Keep::UsedWithin(30 * 86_400);
-        prune(&request(dir.path(), keep), &|_| {}).unwrap();
+        prune(&request(dir.path(), within(30 * 86_400)), &|_| {}).unwrap();
         let left = there(&dir);
         assert!(!left.contains(&"debs-v1/old.deb"), "{left:?}");
         assert!(left.contains(&"debs-v1/new.deb") && left.contains(&"releases-v1/old"));
         assert!(left.contains(&"layers-v2/key/root/etc"));
-        prune(&request(dir.path(), Keep::UsedWithin(0)), &|_| {}).unwrap();
+        prune(&request(dir.path(), within(0)), &|_| {}).unwrap();
         assert_eq!(there(&dir), ["releases-v1/old", "photos-v1/mine", "failure.log"]);
         prune(&request(dir.path(), Keep::Nothing), &|_| {}).unwrap();
         assert_eq!(there(&dir), ["photos-v1/mine"]);
+    }
+
+    /// Five entries of 40 KiB, used 1 to 5 days ago, and two layers, used 2 and 6 days ago.
+    fn of_five_days() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path()));
+        let used = |path: &Path, days: u64| {
+            let time = std::time::Duration::from_secs(NOW as u64 - days * 86_400);
+            fs::File::open(path).unwrap().set_modified(std::time::UNIX_EPOCH + time).unwrap();
+        };
+        for day in 1..=5 {
+            let path = dir.path().join(format!("frames-v1/{day}"));
+            fs::write(&path, vec![1; 40 << 10]).unwrap();
+            used(&path, day);
+        }
+        for day in [2, 6] {
+            let path = dir.path().join(format!("layers-v2/{day}"));
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("file"), vec![1; 40 << 10]).unwrap();
+            used(&path, day);
+        }
+        dir
+    }
+
+    fn left(dir: &tempfile::TempDir) -> Vec<String> {
+        let names = |bucket: &str| -> Vec<String> {
+            let entries = fs::read_dir(dir.path().join(bucket)).unwrap().flatten();
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+        };
+        let mut left = names("frames-v1");
+        left.extend(names("layers-v2").iter().map(|name| format!("layer {name}")));
+        left.sort();
+        left
+    }
+
+    #[test]
+    fn what_was_used_last_stays_within_a_size() {
+        // Room for three and a half: 1, 2 and a layer of 2.
+        let limits =
+            |scope, seconds, bytes| Keep::Within(Limits { scope, seconds, bytes: Some(bytes) });
+        let dir = of_five_days();
+        prune(&request(dir.path(), limits(Scope::All, None, 1 << 30)), &|_| {}).unwrap();
+        assert_eq!(left(&dir).len(), 7, "all have room");
+        let keep = limits(Scope::All, None, 150 << 10);
+        prune(&request(dir.path(), keep), &|_| {}).unwrap();
+        assert_eq!(left(&dir), ["1", "2", "layer 2"]);
+        prune(&request(dir.path(), keep), &|_| {}).unwrap();
+        assert_eq!(left(&dir), ["1", "2", "layer 2"], "there is nothing more to do");
+        // The younger of two limits counts.
+        let keep = limits(Scope::All, Some(2 * 86_400), 150 << 10);
+        prune(&request(dir.path(), keep), &|_| {}).unwrap();
+        assert_eq!(left(&dir), ["1"]);
+        prune(&request(dir.path(), limits(Scope::All, None, 0)), &|_| {}).unwrap();
+        assert_eq!(left(&dir), [""; 0]);
+    }
+
+    #[test]
+    fn layers_alone_go_if_asked() {
+        let frames = ["1", "2", "3", "4", "5"];
+        let layers = |seconds, bytes| Limits { scope: Scope::Layers, seconds, bytes };
+        let dir = of_five_days();
+        let old = Keep::Within(layers(Some(4 * 86_400), None));
+        prune(&request(dir.path(), old), &|_| {}).unwrap();
+        assert_eq!(left(&dir), [&frames[..], &["layer 2"]].concat());
+        prune(&request(dir.path(), Keep::Within(layers(None, Some(0)))), &|_| {}).unwrap();
+        assert_eq!(left(&dir), frames);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod decompress;
 mod dpkg;
 mod explode;
 mod filter;
+mod frame;
 mod image;
 mod interpreter;
 mod kernel;
@@ -46,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     image::EXT4,
     image::FAT,
     filter::TARGET,
+    frame::TARGET,
     interpreter::TARGET,
     kernel::TARGET,
     lay::TARGET,

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use osb_builder::{Bucket, Event, Keep, Pruning};
+use osb_builder::{Bucket, Event, Keep, Limits, Pruning, Scope};
 use serde_json::{Value, json};
 
 use crate::cli::{Cache, CacheAction, Global, Prune};
@@ -37,11 +37,7 @@ fn prune(folder: &Path, arguments: &Prune, output: &Output) -> Result<(), Failur
     let cancel = environment::cancel_flag(move || interrupted.failure(&Failure::interrupted()))?;
     let request = Pruning {
         cache: folder,
-        keep: match arguments.older_than {
-            _ if arguments.all => Keep::Nothing,
-            Some(days) => Keep::UsedWithin(u64::from(days) * DAY),
-            None => Keep::All,
-        },
+        keep: keep(arguments),
         dry_run: arguments.dry_run,
         wait: !arguments.no_wait,
         now: environment::now(),
@@ -59,12 +55,37 @@ fn prune(folder: &Path, arguments: &Prune, output: &Output) -> Result<(), Failur
     Ok(())
 }
 
+/// Which entries the options keep.
+fn keep(arguments: &Prune) -> Keep {
+    let seconds = arguments.older_than.map(|days| u64::from(days) * DAY);
+    let (scope, bytes) = match (arguments.layers, arguments.keep_size) {
+        // Layers by themselves: all of them.
+        (true, None) if seconds.is_none() => (Scope::Layers, Some(0)),
+        (true, bytes) => (Scope::Layers, bytes),
+        (false, bytes) => (Scope::All, bytes),
+    };
+    match (arguments.all, seconds, bytes) {
+        (true, ..) => Keep::Nothing,
+        (false, None, None) => Keep::All,
+        (false, seconds, bytes) => Keep::Within(Limits { scope, seconds, bytes }),
+    }
+}
+
 /// One line a bucket, and their sum.
 fn table(buckets: &[Bucket]) -> String {
-    let mut text = String::new();
-    for Bucket { name, what, entries, bytes } in buckets {
+    let now = environment::now();
+    let mut text =
+        format!("  {:12} {:>7} {:>11} {:>10} {:>10}\n", "", "entries", "size", "oldest", "newest");
+    for bucket in buckets {
+        let Bucket { name, what, entries, bytes, used } = bucket;
+        let [oldest, newest] = match used {
+            Some(used) => [used.oldest, used.newest].map(|time| format::age(now - time)),
+            None => [const { String::new() }; 2],
+        };
+        let size = format::bytes(*bytes);
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {name:12} {entries:>7} {:>11}  {what}", format::bytes(*bytes));
+        let _ =
+            writeln!(text, "  {name:12} {entries:>7} {size:>11} {oldest:>10} {newest:>10}  {what}");
     }
     let _ = write!(text, "  {:12} {:>7} {:>11}", "", "", format::bytes(sum(buckets)));
     text
@@ -73,8 +94,14 @@ fn table(buckets: &[Bucket]) -> String {
 fn machine(event: &str, folder: &Path, buckets: &[Bucket]) -> Value {
     let listed: Vec<_> = buckets
         .iter()
-        .map(|Bucket { name, entries, bytes, .. }| {
-            json!({"name": name, "entries": entries, "bytes": bytes})
+        .map(|Bucket { name, entries, bytes, used, .. }| {
+            json!({
+                "name": name,
+                "entries": entries,
+                "bytes": bytes,
+                "oldest_use": used.map(|used| used.oldest),
+                "newest_use": used.map(|used| used.newest),
+            })
         })
         .collect();
     json!({"event": event, "path": folder, "buckets": listed, "bytes": sum(buckets)})
