@@ -46,6 +46,28 @@ fn directories_of_ext4_that_are_their_own_parents() {
 }
 
 #[test]
+fn files_that_share_their_bytes() {
+    let mut tree = Tree::new();
+    for (name, len) in [("A", 12 << 20), ("B", 1), ("C", 1)] {
+        tree.insert(name, file(vec![7; len])).unwrap();
+    }
+    let mut image = fat(&tree);
+    let entry = |image: &[u8], name: u8| {
+        let short = [&[name][..], &[b' '; 10]].concat();
+        image.windows(11).position(|window| window == short).unwrap()
+    };
+    let first = entry(&image, b'A');
+    for name in [b'B', b'C'] {
+        let other = entry(&image, name);
+        // First cluster and size: three times 12 MiB in 34.
+        for field in [20..22, 26..32] {
+            image.copy_within(first + field.start..first + field.end, other + field.start);
+        }
+    }
+    refused(&image, "more bytes than there are");
+}
+
+#[test]
 fn superblocks_with_impossible_numbers() {
     for (at, bytes, part) in [
         (0x18, &[9, 0, 0, 0][..], "blocks of 2^19 bytes"),
