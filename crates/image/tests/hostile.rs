@@ -122,6 +122,22 @@ fn tables_that_claim_millions_of_entries() {
 }
 
 #[test]
+fn sector_numbers_beyond_all_disks() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut image = disk(&boot(), &small());
+    image[512 + 32..512 + 40].fill(0xFF);
+    let read = try_open(folder.path(), &image, Limits::default()).unwrap();
+    assert!(read.table.unwrap().problems.iter().any(|each| each.contains("no last header")));
+    // A group of META_BG (0x10) as far away as numbers go, with one inode in each group.
+    let mut image = ext4(&small());
+    image[1024 + 0x60] |= 0x10;
+    image[1024 + 0x104..1024 + 0x108].fill(0);
+    image[1024 + 0x20..1024 + 0x24].fill(0xFF);
+    image[1024 + 0x28..1024 + 0x2C].copy_from_slice(&1_u32.to_le_bytes());
+    refused(&image, "damaged");
+}
+
+#[test]
 fn limits_hold() {
     let folder = tempfile::tempdir().unwrap();
     let mut tree = Tree::new();
