@@ -5,7 +5,7 @@ use std::path::Path;
 use osb_tree::Content;
 use osb_tree::diff::{ContentDifference, first_difference};
 
-use super::{CompareError, FileDifference, Report, Side, side};
+use super::{CompareError, FileDifference, Report, Side, open_both, side};
 use crate::open::{Form, Image, Options};
 
 /// The bytes of two image files; `same_trees` if nothing else differs, and they are to be
@@ -83,7 +83,7 @@ pub(super) fn folders(
         }
         let Some(first) = files([path, other])? else { continue };
         if side::IMAGES.contains(name) && same_trees {
-            let opened = [crate::open(path, options)?, crate::open(other, options)?];
+            let opened = open_both([path, other], options)?;
             report.files.extend(images([path, other], &opened, true)?);
             continue;
         }
