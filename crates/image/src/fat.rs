@@ -159,6 +159,7 @@ impl Fat {
     /// Everything in it.
     pub(crate) fn tree(&self, budget: &mut Budget) -> Result<Tree, Fault> {
         let mut tree = Tree::new();
+        let mut shares = self.window.shares();
         self.walk(budget, &mut |path, entry, pieces| {
             let kind = match pieces {
                 _ if entry.directory => Kind::Directory,
@@ -173,6 +174,7 @@ impl Fat {
             }
             let mut inode = Inode::new(0o755, kind);
             inode.meta.mtime = entry.modified;
+            shares.take(&inode, FORMAT)?;
             tree.insert(path, inode).map(drop).map_err(Fault::tree(FORMAT))
         })?;
         Ok(tree)

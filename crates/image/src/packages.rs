@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 
-use osb_tree::{Kind, Tree};
+use osb_tree::{Inode, Kind, Tree};
 
 /// Largest file of the database that is read, in bytes. Debian's largest have a few megabytes.
 const MOST: u64 = 64 << 20;
@@ -45,14 +45,17 @@ pub fn installed(tree: &Tree) -> BTreeMap<String, Installed> {
 /// Which package a path of a root belongs to.
 #[derive(Debug, Default)]
 pub struct Owners {
-    owners: HashMap<Vec<u8>, usize>,
+    /// The package's index in `names`; `None` for a directory that several packages have.
+    owners: HashMap<Vec<u8>, Option<usize>>,
     names: Vec<String>,
 }
 
 impl Owners {
-    /// Reads `var/lib/dpkg/info/*.list` of all `trees`; what several name belongs to the first.
+    /// Reads `var/lib/dpkg/info/*.list` of all `trees`. A file that several packages name belongs to
+    /// the first, a directory to none.
     pub fn of<'a>(trees: impl IntoIterator<Item = &'a Tree>) -> Owners {
         let mut owners = Owners::default();
+        let mut known = HashMap::new();
         for tree in trees {
             let folder: &[u8] = b"var/lib/dpkg/info";
             for (name, _) in tree.children(folder) {
@@ -61,26 +64,34 @@ impl Owners {
                 let package = package.split(|byte| *byte == b':').next().unwrap_or(package);
                 let package = String::from_utf8_lossy(package).into_owned();
                 let text = text(tree, &[folder, b"/", name].concat()).unwrap_or_default();
-                owners.add(tree, package, &text);
+                let index = *known.entry(package).or_insert_with_key(|package| {
+                    owners.names.push(package.clone());
+                    owners.names.len() - 1
+                });
+                owners.add(tree, index, &text);
             }
         }
         owners
     }
 
-    fn add(&mut self, tree: &Tree, package: String, list: &str) {
-        let index = self.names.len();
-        self.names.push(package);
+    fn add(&mut self, tree: &Tree, index: usize, list: &str) {
         for line in list.lines() {
             let path = line.trim_start_matches('/');
-            if !path.is_empty() && path != "." {
-                self.owners.entry(behind_links(tree, path.as_bytes())).or_insert(index);
+            if path.is_empty() || path == "." {
+                continue;
+            }
+            let path = behind_links(tree, path.as_bytes());
+            let is_directory = tree.get(&path).is_some_and(Inode::is_directory);
+            let owner = self.owners.entry(path).or_insert(Some(index));
+            if is_directory && *owner != Some(index) {
+                *owner = None;
             }
         }
     }
 
     /// The package that lists `path`.
     pub fn owner(&self, path: &[u8]) -> Option<&str> {
-        self.owners.get(path).map(|index| self.names[*index].as_str())
+        self.owners.get(path).copied().flatten().map(|index| self.names[index].as_str())
     }
 }
 
@@ -108,7 +119,6 @@ fn text(tree: &Tree, path: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use osb_tree::Inode;
 
     fn tree() -> Tree {
         let mut tree = Tree::new();
@@ -144,5 +154,18 @@ mod tests {
         assert_eq!(owners.owner(b"etc/conf"), Some("a"));
         assert_eq!(owners.owner(b"usr/bin/c"), Some("c"));
         assert_eq!(owners.owner(b"usr/bin/d"), None);
+    }
+
+    #[test]
+    fn a_directory_of_several_packages_is_nobodys() {
+        let mut tree = tree();
+        tree.lay("opt/both", Inode::directory(0o755)).unwrap();
+        for name in ["a", "c"] {
+            let list = Inode::file(0o644, b"/.\n/opt\n/opt/both\n".to_vec());
+            tree.insert(format!("var/lib/dpkg/info/{name}.list"), list).unwrap();
+        }
+        assert_eq!(Owners::of([&tree, &tree]).owner(b"opt/both"), None);
+        tree.remove("var/lib/dpkg/info/a.list");
+        assert_eq!(Owners::of([&tree, &tree]).owner(b"opt/both"), Some("c"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use osb_tree::{Extent, Extents, ReadAt};
+use osb_tree::{Content, Extent, Extents, Inode, ReadAt};
 
 use crate::error::Fault;
 
@@ -55,11 +55,35 @@ impl Window {
         at.checked_add(len).is_some_and(|end| end <= self.len)
     }
 
+    /// Counts what files take of it.
+    pub(crate) fn shares(&self) -> Shares {
+        Shares { left: self.len }
+    }
+
     /// A content of `size` bytes in pieces whose offsets count from this window's start.
     pub(crate) fn content(&self, mut pieces: Vec<Extent>, size: u64) -> Extents {
         for piece in &mut pieces {
             piece.offset += self.start;
         }
         Extents::new(Arc::clone(&self.source), pieces, size)
+    }
+}
+
+/// What is left for files. If they take more than there is, they share bytes, which no file system
+/// here allows: a few blocks could be terabytes of files.
+pub(crate) struct Shares {
+    left: u64,
+}
+
+impl Shares {
+    /// Takes what `inode` has.
+    pub(crate) fn take(&mut self, inode: &Inode, format: &'static str) -> Result<(), Fault> {
+        let Some(Content::Extents(extents)) = inode.content() else { return Ok(()) };
+        for piece in extents.pieces() {
+            let left = self.left.checked_sub(piece.len);
+            self.left =
+                left.ok_or_else(|| Fault::damaged(format, "files take more bytes than there are"))?;
+        }
+        Ok(())
     }
 }

@@ -144,6 +144,25 @@ fn equal_images_of_any_form_have_no_difference() {
 }
 
 #[test]
+fn what_only_one_form_has_is_a_difference_unless_the_form_cannot_have_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = disk(&boot(), &root());
+    fs::write(dir.path().join("disk.img"), &bytes).unwrap();
+    fs::write(dir.path().join("root.ext4"), &bytes[35 << 20..67 << 20]).unwrap();
+    fs::write(dir.path().join("boot.vfat"), &bytes[1 << 20..35 << 20]).unwrap();
+    fs::write(dir.path().join("bare.tar.gz"), archive(&Tree::new(), &root())).unwrap();
+    let text = compare(dir.path(), "disk.img", "bare.tar.gz", 1);
+    assert!(text.contains("- boot files: 3 paths"), "{text}");
+    let text = compare(dir.path(), "root.ext4", "disk.img", 0);
+    assert!(text.contains("only the second image has boot files: 3 paths"), "{text}");
+    compare(dir.path(), "boot.vfat", "root.ext4", 1);
+    fs::create_dir(dir.path().join("folder")).unwrap();
+    fs::write(dir.path().join("folder/config.txt"), "arm_64bit=1\n").unwrap();
+    let text = compare(dir.path(), "folder", "boot.vfat", 1);
+    assert!(text.contains("+ /overlays/, with 1 path below it"), "{text}");
+}
+
+#[test]
 fn packages_paths_and_lines_are_named() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("a.img"), disk(&boot(), &root())).unwrap();

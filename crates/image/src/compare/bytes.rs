@@ -5,7 +5,7 @@ use std::path::Path;
 use osb_tree::Content;
 use osb_tree::diff::{ContentDifference, first_difference};
 
-use super::{CompareError, FileDifference, Report, Side};
+use super::{CompareError, FileDifference, Report, Side, open_both, side};
 use crate::open::{Form, Image, Options};
 
 /// The bytes of two image files; `same_trees` if nothing else differs, and they are to be
@@ -76,10 +76,14 @@ pub(super) fn folders(
             report.files.push(one_sided(name, "only the first folder has it"));
             continue;
         };
+        // Sums differ with what they are of.
+        let is_sum = *name == "SHA256SUMS" || name.ends_with(".sha256");
+        if is_sum && !report.files.is_empty() {
+            continue;
+        }
         let Some(first) = files([path, other])? else { continue };
-        let is_image = name.contains(".img") || name.contains(".tar");
-        if is_image && !name.ends_with(".sha256") && same_trees {
-            let opened = [crate::open(path, options)?, crate::open(other, options)?];
+        if side::IMAGES.contains(name) && same_trees {
+            let opened = open_both([path, other], options)?;
             report.files.extend(images([path, other], &opened, true)?);
             continue;
         }

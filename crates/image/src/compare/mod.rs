@@ -9,6 +9,8 @@ mod metadata;
 mod side;
 mod trees;
 
+use std::path::Path;
+
 use osb_tree::diff::{ContentDifference, DiffError, Difference};
 
 use crate::error::ImageError;
@@ -132,7 +134,7 @@ pub fn compare(a: &Side, b: &Side, options: &Options) -> Result<Report, CompareE
     }
     let [path_a, path_b] = side::choose(a, b);
     if let (Some(path_a), Some(path_b)) = (&path_a, &path_b) {
-        let images = [crate::open(path_a, options)?, crate::open(path_b, options)?];
+        let images = open_both([path_a, path_b], options)?;
         if documents.iter().any(Option::is_none) {
             report.packages = trees::packages(&images);
         }
@@ -152,6 +154,17 @@ pub fn compare(a: &Side, b: &Side, options: &Options) -> Result<Report, CompareE
         bytes::folders(a, b, options, same_trees, &mut report)?;
     }
     Ok(report)
+}
+
+/// Opens both sides at once: to decompress one takes seconds.
+fn open_both(paths: [&Path; 2], options: &Options) -> Result<[Image; 2], ImageError> {
+    let [a, b] = paths;
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| crate::open(b, options));
+        let first = crate::open(a, options)?;
+        let other = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok([first, other])
+    })
 }
 
 /// What differs in the partition tables and in what identifies the file systems.

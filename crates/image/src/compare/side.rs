@@ -9,7 +9,7 @@ use super::CompareError;
 
 const METADATA: &str = "metadata.json";
 /// Files that hold an image, the one that says most first.
-const IMAGES: [&str; 3] = ["disk.img", "sd.img.zst", "rootfs.tar.gz"];
+pub(super) const IMAGES: [&str; 3] = ["disk.img", "sd.img.zst", "rootfs.tar.gz"];
 /// What else a build writes.
 const OTHERS: [&str; 6] = [
     METADATA,

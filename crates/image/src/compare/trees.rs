@@ -12,9 +12,12 @@ use crate::packages::{Owners, installed};
 /// Where the boot partition is mounted, and where an archive has its files.
 const FIRMWARE: &str = "boot/firmware";
 
+const ROOT: &str = "root";
+const BOOT: &str = "boot";
+
 /// What a tree is: its name, where it comes from, and itself.
 struct Part {
-    name: String,
+    name: &'static str,
     system: System,
     tree: Tree,
 }
@@ -39,61 +42,105 @@ pub(super) fn compare(images: &[Image; 2], report: &mut Report) -> Result<(), Co
                 (Some(number), label) => format!("partition {number} ({label})"),
                 (None, _) => "root".to_owned(),
             };
-            let found = diff(&a.tree, &b.tree, &Scope::ALL)?;
+            let scope = match a.system == b.system {
+                true => Scope::ALL,
+                false => scope(a.system).and(scope(b.system)),
+            };
+            let found = diff(&a.tree, &b.tree, &scope)?;
             report.paths.extend(grouped(&name, found, [&a.tree, &b.tree], &owners));
         }
         return Ok(());
     }
-    let [a, b] = [&images[0], &images[1]].map(parts);
     report.notes.push(format!(
-        "a {} and a {}: only the trees are compared, as far as both can express them",
+        "one is a {}, the other a {}: the trees are compared, as far as both can express them",
         images[0].form.name(),
         images[1].form.name()
     ));
-    for mut part in a {
-        let Some(other) = b.iter().find(|other| other.name == part.name) else {
-            report.notes.push(format!("only the first image has {} files", part.name));
-            continue;
-        };
-        let scope = scope(part.system).and(scope(other.system));
-        report.notes.extend(left_out(&part.name, &scope));
-        if part.system != other.system
-            && part.name == "boot"
-            && let Some(root) = other.tree.get("")
-        {
-            // The root directory of FAT has no time of its own.
-            part.tree.insert("", root.clone()).map_err(|error| unreadable(&error))?;
+    forms([&images[0], &images[1]], report, &owners)
+}
+
+/// Two images of different forms: root with root, boot files with boot files.
+fn forms(images: [&Image; 2], report: &mut Report, owners: &Owners) -> Result<(), CompareError> {
+    let [mut a, mut b] = images.map(parts);
+    // One file system holds one of them; what the other image has besides is not missing there.
+    let single = images.iter().any(|image| image.form == Form::FileSystem);
+    let mut compared = 0;
+    for name in [ROOT, BOOT] {
+        match (take(&mut a, name), take(&mut b, name)) {
+            (Some(a), Some(b)) => {
+                compared += 1;
+                pair(name, a, b, report, owners)?;
+            }
+            (None, None) => {}
+            (a, b) if single => {
+                let which = if a.is_some() { "first" } else { "second" };
+                let count = a.or(b).map_or(0, |part| part.tree.len() - 1);
+                report
+                    .notes
+                    .push(format!("only the {which} image has {name} files: {count} paths"));
+            }
+            (a, b) => {
+                let paths = |part: Part| format!("{} paths", part.tree.len() - 1);
+                let subject = format!("{name} files:");
+                report.partitions.extend(Fact::of(&subject, a.map(paths), b.map(paths)));
+            }
         }
-        let found = diff(&part.tree, &other.tree, &scope)?;
-        report.paths.extend(grouped(&part.name, found, [&part.tree, &other.tree], &owners));
+    }
+    if compared == 0 {
+        let [a, b] = images.map(|image| Some(format!("a {}", image.form.name())));
+        let subject = "no tree on one side is like one of the other:".to_owned();
+        report.partitions.push(Fact { subject, a, b });
     }
     Ok(())
 }
 
-fn unreadable(error: &osb_tree::TreeError) -> CompareError {
-    CompareError::Io { path: String::new(), source: std::io::Error::other(error.to_string()) }
+fn take(parts: &mut Vec<Part>, name: &str) -> Option<Part> {
+    let at = parts.iter().position(|part| part.name == name)?;
+    Some(parts.swap_remove(at))
+}
+
+fn pair(
+    name: &str,
+    mut a: Part,
+    b: Part,
+    report: &mut Report,
+    owners: &Owners,
+) -> Result<(), CompareError> {
+    let scope = scope(a.system).and(scope(b.system));
+    report.notes.extend(left_out(name, &scope));
+    // The root directory of FAT has no time of its own.
+    if (a.system == System::Fat) != (b.system == System::Fat)
+        && let (Some(own), Some(other)) = (a.tree.get_mut(""), b.tree.get(""))
+    {
+        own.meta = other.meta.clone();
+    }
+    let found = diff(&a.tree, &b.tree, &scope)?;
+    report.paths.extend(grouped(name, found, [&a.tree, &b.tree], owners));
+    Ok(())
 }
 
 /// The root and the boot files, whatever the form.
 fn parts(image: &Image) -> Vec<Part> {
     let mut parts = Vec::new();
-    let root = image.volumes.iter().filter(|volume| volume.system != System::Fat);
+    let only = image.volumes.len() == 1;
+    let root = image.volumes.iter().filter(|volume| only || volume.system != System::Fat);
     if let Some(root) = root.max_by_key(|volume| volume.tree.len()) {
         let mut tree = root.tree.clone();
         if image.form != Form::Disk
             && let Some(boot) = tree.subtree(FIRMWARE).filter(|boot| !boot.is_empty())
         {
-            parts.push(Part { name: "boot".to_owned(), system: root.system, tree: boot });
+            parts.push(Part { name: BOOT, system: root.system, tree: boot });
         }
         tree.remove(FIRMWARE);
         if tree.children(b"lost+found").next().is_none() {
             tree.remove("lost+found");
         }
-        parts.push(Part { name: "root".to_owned(), system: root.system, tree });
+        parts.push(Part { name: ROOT, system: root.system, tree });
     }
-    if let Some(boot) = image.volumes.iter().find(|volume| volume.system == System::Fat) {
+    let boot = image.volumes.iter().find(|volume| volume.system == System::Fat);
+    if let Some(boot) = boot.filter(|_| !only) {
         let tree = boot.tree.clone();
-        parts.push(Part { name: "boot".to_owned(), system: System::Fat, tree });
+        parts.push(Part { name: BOOT, system: System::Fat, tree });
     }
     parts
 }

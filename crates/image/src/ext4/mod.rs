@@ -74,11 +74,13 @@ impl Ext4 {
     pub(crate) fn tree(&self, budget: &mut Budget) -> Result<Tree, Fault> {
         let mut tree = Tree::new();
         let mut known: HashMap<u32, InodeId> = HashMap::new();
+        let mut shares = self.window.shares();
         self.walk(budget, &mut |budget, path, number, disk| {
             if let Some(id) = known.get(&number) {
                 return tree.link(path, *id).map_err(Fault::tree(FORMAT));
             }
             let inode = self.value(number, disk, budget)?;
+            shares.take(&inode, FORMAT)?;
             let shared = !inode.is_directory() && disk.links > 1;
             let id = tree.insert(path, inode).map_err(Fault::tree(FORMAT))?;
             if shared {

@@ -183,9 +183,9 @@ impl Superblock {
         })
     }
 
-    /// First block of a group.
+    /// First block of a group, which may be behind the end.
     pub(super) fn group_start(&self, group: u64) -> u64 {
-        self.first_data_block + group * self.blocks_per_group
+        self.first_data_block.saturating_add(group.saturating_mul(self.blocks_per_group))
     }
 
     /// Where the descriptor of a group is, in bytes.
@@ -196,9 +196,9 @@ impl Superblock {
             self.first_data_block + 1 + table
         } else {
             let first = table * in_block;
-            self.group_start(first) + u64::from(self.has_copy(first))
+            self.group_start(first).saturating_add(u64::from(self.has_copy(first)))
         };
-        block * self.block_size + index * self.descriptor_size
+        block.saturating_mul(self.block_size).saturating_add(index * self.descriptor_size)
     }
 }
 

@@ -60,10 +60,8 @@ pub(super) fn read(disk: &Window) -> Result<Option<Table>, Fault> {
 }
 
 fn header(disk: &Window, sector: u64, lba: u64) -> Result<Option<Header>, Fault> {
-    let at = lba * sector;
-    if lba == 0 || !disk.has(at, sector) {
-        return Ok(None);
-    }
+    let at = lba.checked_mul(sector).filter(|at| lba > 0 && disk.has(*at, sector));
+    let Some(at) = at else { return Ok(None) };
     let bytes = disk.bytes(at, sector as usize)?;
     if &bytes[..8] != MAGIC {
         return Ok(None);
