@@ -14,6 +14,7 @@ use clap::ValueEnum;
 use crate::equivalence::referee::{Form, Referee, host};
 use crate::equivalence::sets::Ready;
 use crate::project::Project;
+use crate::rebuild;
 use crate::steps::{Steps, show};
 use crate::test::{clear, release};
 use crate::usage::{Usage, measure};
@@ -26,6 +27,13 @@ pub(crate) enum Bench {
         /// The image's architecture (repeatable) [default: both]
         #[arg(long)]
         arch: Vec<Arch>,
+        /// Measure so often, and take the median
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+        runs: u16,
+    },
+    /// All artifacts of the default recipe: a first build, one with nothing to do, and one after a
+    /// changed file
+    Rebuild {
         /// Measure so often, and take the median
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
         runs: u16,
@@ -51,7 +59,10 @@ struct Measured {
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<Steps> {
-    let Bench::Build { arch, runs } = bench;
+    let (arch, runs) = match bench {
+        Bench::Build { arch, runs } => (arch, runs),
+        Bench::Rebuild { runs } => return rebuild::run(*runs),
+    };
     let project = Project::find()?;
     let mut steps = Steps::default();
     release(&mut steps, &project);

@@ -15,7 +15,9 @@ mod image;
 mod kills;
 mod kubernetes;
 mod project;
+mod rebuild;
 mod referee;
+mod reproduce;
 mod steps;
 mod test;
 mod usage;
@@ -66,6 +68,11 @@ enum Task {
         #[arg(default_value = "out")]
         folder: PathBuf,
     },
+    /// Only the proof that folder, user, mirror, locale, time zone, umask and cache do not matter
+    Reproduce {
+        /// The folder that `osb build` wrote to [default: build]
+        folder: Option<PathBuf>,
+    },
     /// osb's roots and unmodified mmdebstrap's, compared entry by entry
     Equivalence(equivalence::Arguments),
     /// Every reader of foreign bytes under libFuzzer
@@ -78,7 +85,7 @@ enum Task {
     Container(equivalence::container::Container),
     /// The same as test, and with --full the long proofs too
     Ci {
-        /// Also compare osb's resolver with apt, build once more from a cold cache, kill builds
+        /// Also compare osb's resolver with apt, build under other circumstances, kill builds
         /// at random points, build beside each other and prune, build with upstream Kubernetes,
         /// and fuzz every reader of foreign bytes
         #[arg(long)]
@@ -94,6 +101,7 @@ fn main() -> ExitCode {
         Task::Referee => test::referee(),
         Task::Proofs { folder, series } => test::proofs(&folder, &series),
         Task::User { folder } => test::user(&folder),
+        Task::Reproduce { folder } => reproduce::run(folder.as_deref()),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(bench) => bench::run(&bench),

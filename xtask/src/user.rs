@@ -12,6 +12,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::project::{Image, Project};
+use crate::reproduce::same_bytes;
 use crate::steps::{Steps, capture, show};
 use crate::test::clear;
 
@@ -60,10 +61,8 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, image: &Image) {
     });
     steps.run("an ordinary user: the same bytes", || {
         show(&mut as_user(&place, &["build", "--locked", "--quiet"]))?;
-        let sums = |folder: &Path| fs::read_to_string(folder.join("SHA256SUMS"));
-        let (own, roots) = (sums(&place.join("home/out"))?, sums(&image.out)?);
-        ensure!(own == roots, "the user's build differs from root's:\n{own}\n{roots}");
-        Ok(((), format!("{} files", own.lines().count())))
+        let count = same_bytes(project, &image.out, &place.join("home/out"), "the user")?;
+        Ok(((), format!("{count} files")))
     });
     // A second cache and second artifacts: the steps that follow need the room.
     if let Err(error) = clear(&place) {

@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// List what the cache holds, or remove what is not needed
     Cache(Cache),
+    /// Explain what differs between two images, output folders or layers
+    Diff(Diff),
     /// Unpack a locked tool set and print its folder
     #[command(hide = true)]
     Tools(Tools),
@@ -284,6 +286,31 @@ pub(crate) struct Prune {
     /// Fail, and do not wait, if other runs use the cache
     #[arg(long)]
     pub(crate) no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb diff old/ out/                       two output folders of osb build
+  osb diff out/disk.img /dev/shm/disk.img  two disks, down to the first byte that differs
+  osb diff out/disk.img out/rootfs.tar.gz  do both hold the same files?
+  osb diff 3f2a 91bc                       two layers of the cache, by the beginning of their keys
+  osb diff old/ out/ --limit 0 --json      every difference, one JSON object a line
+
+Each side is an output folder, disk.img, sd.img.zst, rootfs.tar.gz, a file system, a layer of the
+cache (its folder or key), or any folder. Nothing is mounted, and no rights are needed.
+
+Exit codes: 0 nothing differs, 1 something differs, 2 one side cannot be read.")]
+pub(crate) struct Diff {
+    /// How it was
+    #[arg(value_name = "A")]
+    pub(crate) a: PathBuf,
+    /// How it is
+    #[arg(value_name = "B")]
+    pub(crate) b: PathBuf,
+    /// Lines in each section; 0 for all [default: 100, with --json all]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
 }
 
 #[derive(Debug, Args)]

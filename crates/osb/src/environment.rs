@@ -81,6 +81,15 @@ pub(crate) fn cache_folder(option: Option<&Path>) -> Result<PathBuf, Failure> {
     std::path::absolute(&folder).map_err(|error| Failure::from_error(FAILED, &error))
 }
 
+/// A folder for large files that nobody needs afterwards: `TMPDIR`, else `/var/tmp`, which is on a
+/// disk where `/tmp` may be memory.
+pub(crate) fn scratch_folder() -> PathBuf {
+    let named = std::env::var_os("TMPDIR").map(PathBuf::from).filter(|path| path.is_dir());
+    named
+        .or_else(|| Some(PathBuf::from("/var/tmp")).filter(|path| path.is_dir()))
+        .unwrap_or_else(std::env::temp_dir)
+}
+
 fn choose_cache(
     option: Option<PathBuf>,
     xdg: Option<PathBuf>,

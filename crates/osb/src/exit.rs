@@ -7,6 +7,7 @@ use std::error::Error;
 
 use osb_boot::BootError;
 use osb_builder::{BuildError, FailedCommand, Outcome};
+use osb_image::compare::CompareError;
 use osb_recipe::RecipeError;
 use osb_sandbox::Missing;
 use serde_json::{Value, json};
@@ -74,6 +75,12 @@ impl From<BuildError> for Failure {
             _ => Value::Null,
         };
         Self { hint: error.hint(), details, ..failure }
+    }
+}
+
+impl From<CompareError> for Failure {
+    fn from(error: CompareError) -> Self {
+        Self::from_error(BAD_INPUT, &error)
     }
 }
 

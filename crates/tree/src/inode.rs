@@ -9,6 +9,7 @@ use std::sync::Arc;
 use osb_checksum::{Digest, Fingerprint};
 
 use crate::checked::Checked;
+use crate::extents::Extents;
 
 /// Index of an inode within its [`crate::Tree`]; stable while the tree lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +70,8 @@ pub enum Content {
         /// What the bytes must be, if that is known: whoever reads them all finds out.
         fingerprint: Option<Digest>,
     },
+    /// In pieces within something larger: an image that is read back.
+    Extents(Extents),
 }
 
 impl Content {
@@ -77,6 +80,7 @@ impl Content {
         match self {
             Content::Bytes(bytes) => bytes.len() as u64,
             Content::File { size, .. } => *size,
+            Content::Extents(extents) => extents.size(),
         }
     }
 
@@ -99,10 +103,12 @@ impl Content {
                     Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
                 }
             },
+            Content::Extents(extents) => Ok(Box::new(extents.reader())),
         }
     }
 
-    /// All bytes, read into memory.
+    /// All bytes, read into memory. Not for what an image from elsewhere holds: a file there may
+    /// claim any size.
     pub fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(self.size() as usize);
         self.open()?.read_to_end(&mut bytes)?;

@@ -18,6 +18,8 @@
 //! before their children; a tree never names the place it will be written to.
 
 mod checked;
+pub mod diff;
+mod extents;
 mod inode;
 mod manifest;
 mod overlay;
@@ -25,6 +27,7 @@ mod scan;
 mod tree;
 
 pub use checked::Damaged;
+pub use extents::{Extent, Extents, ReadAt};
 pub use inode::{Content, Device, Inode, InodeId, Kind, Meta, Time};
 pub use manifest::{Manifest, Mismatch};
 pub use overlay::{Layer, Stack};

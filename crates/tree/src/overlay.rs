@@ -80,6 +80,11 @@ impl Layer {
         })
     }
 
+    /// The paths that this layer deletes from those below it.
+    pub fn deleted(&self) -> impl Iterator<Item = &[u8]> {
+        self.names.iter().filter(|(_, node)| node.is_none()).map(|(path, _)| path.as_slice())
+    }
+
     pub(crate) fn delete(&mut self, path: Vec<u8>) {
         self.names.insert(path, None);
     }

@@ -197,6 +197,26 @@ impl Tree {
             .filter(|(name, _)| !name.contains(&b'/'))
     }
 
+    /// What is in the directory `path`, as a tree of its own; `None` if there is no such directory.
+    pub fn subtree(&self, path: impl AsRef<[u8]>) -> Option<Tree> {
+        let path = path.as_ref();
+        let root = self.get(path).filter(|inode| inode.is_directory())?;
+        let skip = if path.is_empty() { 0 } else { path.len() + 1 };
+        let mut tree = Tree::new();
+        tree.inodes[0] = root.clone();
+        let mut taken = BTreeMap::new();
+        for (below, id) in self.descendants(path) {
+            let new = *taken.entry(id).or_insert_with(|| {
+                tree.inodes.push(self.inode(id).clone());
+                tree.links.push(0);
+                InodeId(tree.inodes.len() - 1)
+            });
+            tree.links[new.0] += 1;
+            tree.paths.insert(below[skip..].into(), new);
+        }
+        Some(tree)
+    }
+
     /// Number of paths, the root included.
     pub fn len(&self) -> usize {
         self.paths.len()
@@ -274,6 +294,20 @@ mod tests {
         tree.insert("a", Inode::file(0o644, vec![])).unwrap();
         let paths: Vec<&[u8]> = tree.iter().map(|entry| entry.0).collect();
         assert_eq!(paths, [&b""[..], b"a", b"a-c"]);
+    }
+
+    #[test]
+    fn a_subtree_keeps_links_and_order() {
+        let mut tree = Tree::new();
+        let id = tree.lay("a/b/c", Inode::file(0o600, b"x".to_vec())).unwrap();
+        tree.link("a/d", id).unwrap();
+        tree.link("e", id).unwrap();
+        let sub = tree.subtree("a").unwrap();
+        let paths: Vec<&[u8]> = sub.iter().map(|entry| entry.0).collect();
+        assert_eq!(paths, [&b""[..], b"b", b"b/c", b"d"]);
+        assert_eq!(sub.links(sub.id("d").unwrap()), 2);
+        assert!(tree.subtree("e").is_none() && tree.subtree("f").is_none());
+        assert_eq!(tree.subtree("").unwrap().len(), tree.len());
     }
 
     #[test]

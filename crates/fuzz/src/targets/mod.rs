@@ -12,6 +12,7 @@ mod dpkg;
 mod explode;
 mod filter;
 mod frame;
+mod image;
 mod interpreter;
 mod kernel;
 mod lay;
@@ -33,6 +34,7 @@ use crate::Target;
 /// All targets, by name.
 pub const TARGETS: &[Target] = &[
     ar::TARGET,
+    image::ARCHIVE,
     certificate::TARGET,
     cleartext::TARGET,
     console::TARGET,
@@ -42,6 +44,8 @@ pub const TARGETS: &[Target] = &[
     decompress::TARGET,
     dpkg::TARGET,
     explode::TARGET,
+    image::EXT4,
+    image::FAT,
     filter::TARGET,
     frame::TARGET,
     interpreter::TARGET,
@@ -58,6 +62,7 @@ pub const TARGETS: &[Target] = &[
     signature::TARGET,
     sources::TARGET,
     sums::TARGET,
+    image::TABLE,
     tar::TARGET,
     version::TARGET,
 ];

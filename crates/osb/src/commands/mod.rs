@@ -3,6 +3,7 @@
 mod boot;
 mod build;
 mod cache;
+mod diff;
 mod doctor;
 mod lock;
 mod plan;
@@ -11,6 +12,7 @@ mod tools;
 mod why;
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use osb_builder::Options;
 use osb_recipe::LoadOptions;
@@ -24,11 +26,13 @@ use crate::output::Output;
 const LAUNCHER: &str = "/proc/self/exe";
 
 /// Runs the command that was asked for. Must be called with one thread.
-pub(crate) fn run(cli: &Cli, output: &Output) -> Result<(), Failure> {
-    // All of them use the cache, which holds files of many users.
+pub(crate) fn run(cli: &Cli, output: &Output) -> Result<ExitCode, Failure> {
+    // Nearly all of them use the cache, which holds files of many users.
     let identity = osb_sandbox::enter(Path::new(LAUNCHER));
     let global = &cli.global;
     match (&cli.command, identity) {
+        // Images can be read without any rights.
+        (Command::Diff(arguments), _) => return diff::run(global, arguments, output),
         (Command::Doctor(arguments), identity) => doctor::run(global, arguments, &identity, output),
         (_, Err(missing)) => Err(missing.into()),
         (Command::Build(arguments), Ok(_)) => build::run(global, arguments, output),
@@ -39,6 +43,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<(), Failure> {
         (Command::Tools(arguments), Ok(_)) => tools::run(global, arguments, output),
         (Command::Cache(arguments), Ok(_)) => cache::run(global, arguments, output),
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 /// The builder's options for a recipe as the arguments describe it; commands change what differs.

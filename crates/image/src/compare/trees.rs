@@ -1,0 +1,218 @@
+//! The trees of two images, paired and compared.
+
+use std::collections::BTreeMap;
+
+use osb_tree::Tree;
+use osb_tree::diff::{Change, Difference, Resolution, Scope, Type, diff};
+
+use super::{CompareError, Fact, Group, Report, metadata};
+use crate::open::{Form, Image, System};
+use crate::packages::{Owners, installed};
+
+/// Where the boot partition is mounted, and where an archive has its files.
+const FIRMWARE: &str = "boot/firmware";
+
+const ROOT: &str = "root";
+const BOOT: &str = "boot";
+
+/// What a tree is: its name, where it comes from, and itself.
+struct Part {
+    name: &'static str,
+    system: System,
+    tree: Tree,
+}
+
+/// Compares the trees of two images.
+pub(super) fn compare(images: &[Image; 2], report: &mut Report) -> Result<(), CompareError> {
+    for (image, which) in images.iter().zip(["first", "second"]) {
+        for volume in &image.volumes {
+            let problems = volume.problems.iter();
+            report.notes.extend(problems.map(|problem| format!("the {which} image: {problem}")));
+        }
+    }
+    let owners =
+        Owners::of(images.iter().flat_map(|image| &image.volumes).map(|volume| &volume.tree));
+    if images[0].form == images[1].form {
+        for a in &images[0].volumes {
+            let other = images[1].volumes.iter().find(|b| b.partition == a.partition);
+            // One that is there on one side only is a difference of the partitions.
+            let Some(b) = other else { continue };
+            let name = match (a.partition, a.label.as_str()) {
+                (Some(number), "") => format!("partition {number}"),
+                (Some(number), label) => format!("partition {number} ({label})"),
+                (None, _) => "root".to_owned(),
+            };
+            let scope = match a.system == b.system {
+                true => Scope::ALL,
+                false => scope(a.system).and(scope(b.system)),
+            };
+            let found = diff(&a.tree, &b.tree, &scope)?;
+            report.paths.extend(grouped(&name, found, [&a.tree, &b.tree], &owners));
+        }
+        return Ok(());
+    }
+    report.notes.push(format!(
+        "one is a {}, the other a {}: the trees are compared, as far as both can express them",
+        images[0].form.name(),
+        images[1].form.name()
+    ));
+    forms([&images[0], &images[1]], report, &owners)
+}
+
+/// Two images of different forms: root with root, boot files with boot files.
+fn forms(images: [&Image; 2], report: &mut Report, owners: &Owners) -> Result<(), CompareError> {
+    let [mut a, mut b] = images.map(parts);
+    // One file system holds one of them; what the other image has besides is not missing there.
+    let single = images.iter().any(|image| image.form == Form::FileSystem);
+    let mut compared = 0;
+    for name in [ROOT, BOOT] {
+        match (take(&mut a, name), take(&mut b, name)) {
+            (Some(a), Some(b)) => {
+                compared += 1;
+                pair(name, a, b, report, owners)?;
+            }
+            (None, None) => {}
+            (a, b) if single => {
+                let which = if a.is_some() { "first" } else { "second" };
+                let count = a.or(b).map_or(0, |part| part.tree.len() - 1);
+                report
+                    .notes
+                    .push(format!("only the {which} image has {name} files: {count} paths"));
+            }
+            (a, b) => {
+                let paths = |part: Part| format!("{} paths", part.tree.len() - 1);
+                let subject = format!("{name} files:");
+                report.partitions.extend(Fact::of(&subject, a.map(paths), b.map(paths)));
+            }
+        }
+    }
+    if compared == 0 {
+        let [a, b] = images.map(|image| Some(format!("a {}", image.form.name())));
+        let subject = "no tree on one side is like one of the other:".to_owned();
+        report.partitions.push(Fact { subject, a, b });
+    }
+    Ok(())
+}
+
+fn take(parts: &mut Vec<Part>, name: &str) -> Option<Part> {
+    let at = parts.iter().position(|part| part.name == name)?;
+    Some(parts.swap_remove(at))
+}
+
+fn pair(
+    name: &str,
+    mut a: Part,
+    b: Part,
+    report: &mut Report,
+    owners: &Owners,
+) -> Result<(), CompareError> {
+    let scope = scope(a.system).and(scope(b.system));
+    report.notes.extend(left_out(name, &scope));
+    // The root directory of FAT has no time of its own.
+    if (a.system == System::Fat) != (b.system == System::Fat)
+        && let (Some(own), Some(other)) = (a.tree.get_mut(""), b.tree.get(""))
+    {
+        own.meta = other.meta.clone();
+    }
+    let found = diff(&a.tree, &b.tree, &scope)?;
+    report.paths.extend(grouped(name, found, [&a.tree, &b.tree], owners));
+    Ok(())
+}
+
+/// The root and the boot files, whatever the form.
+fn parts(image: &Image) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let only = image.volumes.len() == 1;
+    let root = image.volumes.iter().filter(|volume| only || volume.system != System::Fat);
+    if let Some(root) = root.max_by_key(|volume| volume.tree.len()) {
+        let mut tree = root.tree.clone();
+        if image.form != Form::Disk
+            && let Some(boot) = tree.subtree(FIRMWARE).filter(|boot| !boot.is_empty())
+        {
+            parts.push(Part { name: BOOT, system: root.system, tree: boot });
+        }
+        tree.remove(FIRMWARE);
+        if tree.children(b"lost+found").next().is_none() {
+            tree.remove("lost+found");
+        }
+        parts.push(Part { name: ROOT, system: root.system, tree });
+    }
+    let boot = image.volumes.iter().find(|volume| volume.system == System::Fat);
+    if let Some(boot) = boot.filter(|_| !only) {
+        let tree = boot.tree.clone();
+        parts.push(Part { name: BOOT, system: System::Fat, tree });
+    }
+    parts
+}
+
+/// What a form can express.
+fn scope(system: System) -> Scope {
+    match system {
+        System::Ext4 | System::Folder => Scope::ALL,
+        System::Tar => Scope { sockets: false, times: Resolution::Seconds, ..Scope::ALL },
+        System::Fat => {
+            Scope { owners: false, links: false, sockets: false, times: Resolution::TwoSeconds }
+        }
+    }
+}
+
+fn left_out(name: &str, scope: &Scope) -> Option<String> {
+    let mut left = Vec::new();
+    if !scope.owners {
+        left.push("owners, permissions, attributes");
+    }
+    if !scope.links {
+        left.push("hard links");
+    }
+    if !scope.sockets {
+        left.push("sockets");
+    }
+    match scope.times {
+        Resolution::Nanoseconds => {}
+        Resolution::Seconds => left.push("fractions of seconds"),
+        Resolution::TwoSeconds => left.push("odd seconds"),
+    }
+    (!left.is_empty()).then(|| format!("{name}: left out are {}", left.join(", ")))
+}
+
+/// Differences by package, those of none at the end.
+fn grouped(volume: &str, found: Vec<Difference>, trees: [&Tree; 2], owners: &Owners) -> Vec<Group> {
+    let mut groups: BTreeMap<(bool, Option<String>), Vec<Difference>> = BTreeMap::new();
+    for difference in found {
+        let owner = owner(&difference, trees, owners).map(str::to_owned);
+        groups.entry((owner.is_none(), owner)).or_default().push(difference);
+    }
+    let group =
+        |((_, package), differences)| Group { volume: volume.to_owned(), package, differences };
+    groups.into_iter().map(group).collect()
+}
+
+/// The package of a path; of a directory that is there on one side only, that of the first file in
+/// it.
+fn owner<'a>(difference: &Difference, trees: [&Tree; 2], owners: &'a Owners) -> Option<&'a str> {
+    let tree = match difference.change {
+        Change::Removed => trees[0],
+        Change::Added => trees[1],
+        Change::Changed(_) => return owners.owner(&difference.path),
+    };
+    if difference.kind == Type::Directory {
+        let below = tree.descendants(&difference.path);
+        let mut files = below.filter(|(_, id)| !tree.inode(*id).is_directory());
+        if let Some(owner) = files.find_map(|(path, _)| owners.owner(path)) {
+            return Some(owner);
+        }
+    }
+    owners.owner(&difference.path)
+}
+
+/// Packages by what the images' own databases say.
+pub(super) fn packages(images: &[Image; 2]) -> Vec<Fact> {
+    let [a, b] = [&images[0], &images[1]].map(|image| -> BTreeMap<String, String> {
+        let trees = image.volumes.iter().map(|volume| installed(&volume.tree));
+        let packages = trees.flatten();
+        packages
+            .map(|(name, each)| (name, format!("{} {}", each.version, each.architecture)))
+            .collect()
+    });
+    metadata::by_name("", &a, &b)
+}

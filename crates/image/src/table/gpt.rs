@@ -1,0 +1,158 @@
+//! GPT (UEFI specification 2.10, section 5.3).
+
+use super::{Kind, Partition, Table, guid};
+use crate::bytes::Bytes;
+use crate::error::Fault;
+use crate::window::Window;
+
+const MAGIC: &[u8] = b"EFI PART";
+/// Most entries that are read. Tables have 128.
+const MOST_ENTRIES: u32 = 1024;
+/// Largest entry that is read, in bytes. Entries have 128.
+const MOST_ENTRY: u32 = 4096;
+
+/// A header whose numbers are sound.
+struct Header {
+    own: u64,
+    other: u64,
+    id: [u8; 16],
+    entries_at: u64,
+    count: u32,
+    size: u32,
+    entries_crc: u32,
+    crc: Option<String>,
+}
+
+/// The table: the first one, else the one at the end of the disk.
+pub(super) fn read(disk: &Window) -> Result<Option<Table>, Fault> {
+    let mut damaged = None;
+    for sector in [512, 4096] {
+        let last = (disk.len / sector).saturating_sub(1);
+        let mut problems = Vec::new();
+        for (lba, name) in [(1, "first"), (last, "last")] {
+            match header(disk, sector, lba) {
+                Ok(None) => {}
+                Ok(Some(header)) => {
+                    problems.extend(header.crc.clone().map(|why| format!("{name} header: {why}")));
+                    if lba == 1 {
+                        problems.extend(backup(disk, sector, &header, last));
+                    } else {
+                        problems.push("there is no first header: the last one is used".to_owned());
+                    }
+                    match partitions(disk, sector, &header, &mut problems) {
+                        Ok(partitions) => {
+                            return Ok(Some(Table {
+                                kind: Kind::Gpt,
+                                id: guid(header.id),
+                                sector_size: sector as u32,
+                                partitions,
+                                problems,
+                            }));
+                        }
+                        Err(fault) => damaged = Some(fault),
+                    }
+                }
+                Err(fault) => damaged = Some(fault),
+            }
+        }
+    }
+    damaged.map_or(Ok(None), Err)
+}
+
+fn header(disk: &Window, sector: u64, lba: u64) -> Result<Option<Header>, Fault> {
+    let at = lba.checked_mul(sector).filter(|at| lba > 0 && disk.has(*at, sector));
+    let Some(at) = at else { return Ok(None) };
+    let bytes = disk.bytes(at, sector as usize)?;
+    if &bytes[..8] != MAGIC {
+        return Ok(None);
+    }
+    let fields = Bytes(&bytes);
+    let size = fields.u32(12) as usize;
+    if !(92..=bytes.len()).contains(&size) {
+        return Err(Fault::damaged("GPT", format!("a header of {size} bytes in sector {lba}")));
+    }
+    let mut zeroed = bytes[..size].to_vec();
+    zeroed[16..20].fill(0);
+    let crc = (crc32(&zeroed) != fields.u32(16)).then(|| "its checksum is wrong".to_owned());
+    let header = Header {
+        own: fields.u64(24),
+        other: fields.u64(32),
+        id: fields.uuid(56),
+        entries_at: fields.u64(72),
+        count: fields.u32(80),
+        size: fields.u32(84),
+        entries_crc: fields.u32(88),
+        crc,
+    };
+    let sound = header.count <= MOST_ENTRIES
+        && (128..=MOST_ENTRY).contains(&header.size)
+        && header.size.is_multiple_of(8);
+    if !sound {
+        let Header { count, size, .. } = header;
+        return Err(Fault::damaged("GPT", format!("{count} entries of {size} bytes")));
+    }
+    Ok(Some(header))
+}
+
+/// What is wrong with the copy at the end.
+fn backup(disk: &Window, sector: u64, first: &Header, last: u64) -> Vec<String> {
+    let mut problems = Vec::new();
+    if first.own != 1 {
+        problems.push(format!("the first header says that it is in sector {}", first.own));
+    }
+    if first.other != last {
+        problems.push(format!(
+            "the last header should be in sector {}, and the disk ends with sector {last}",
+            first.other
+        ));
+    }
+    match header(disk, sector, first.other) {
+        Ok(Some(copy)) => {
+            problems.extend(copy.crc.map(|why| format!("last header: {why}")));
+            if (copy.id, copy.entries_crc) != (first.id, first.entries_crc) {
+                problems.push("the last header has another identifier or other entries".to_owned());
+            }
+        }
+        Ok(None) => problems.push("there is no last header".to_owned()),
+        Err(fault) => problems.push(format!("last header: {fault}")),
+    }
+    problems
+}
+
+fn partitions(
+    disk: &Window,
+    sector: u64,
+    header: &Header,
+    problems: &mut Vec<String>,
+) -> Result<Vec<Partition>, Fault> {
+    let size = header.size as usize;
+    let at = header.entries_at.checked_mul(sector);
+    let at = at.ok_or_else(|| Fault::damaged("GPT", "entries beyond all sectors"))?;
+    let bytes = disk.bytes(at, header.count as usize * size)?;
+    if crc32(&bytes) != header.entries_crc {
+        problems.push("the checksum of the entries is wrong".to_owned());
+    }
+    let used = bytes.chunks_exact(size).zip(1..).filter(|(entry, _)| entry[..16] != [0; 16]);
+    Ok(used.map(|(entry, number)| partition(entry, number)).collect())
+}
+
+fn partition(entry: &[u8], number: u32) -> Partition {
+    let fields = Bytes(entry);
+    let units = (0..36).map(|index| fields.u16(56 + 2 * index)).take_while(|unit| *unit != 0);
+    let name = char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER));
+    Partition {
+        number,
+        name: name.collect(),
+        kind: guid(fields.uuid(0)),
+        id: guid(fields.uuid(16)),
+        first_lba: fields.u64(32),
+        last_lba: fields.u64(40),
+        flags: fields.u64(48),
+    }
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}

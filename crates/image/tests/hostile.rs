@@ -1,0 +1,201 @@
+//! Images that lie: an error that says what is wrong, in little time and memory.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{boot, disk, ext4, fat, file};
+use osb_image::{Image, Limits, Options};
+use osb_tree::{Inode, Tree};
+
+fn try_open(folder: &Path, bytes: &[u8], limits: Limits) -> Result<Image, String> {
+    let path = folder.join("image");
+    fs::write(&path, bytes).unwrap();
+    let options = Options { scratch: folder, limits };
+    osb_image::open(&path, &options).map_err(|error| error.to_string())
+}
+
+/// The error of an image, which must have `part` in it.
+fn refused(bytes: &[u8], part: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let error = try_open(folder.path(), bytes, Limits::default()).unwrap_err();
+    assert!(error.contains(part), "{part:?} in {error}");
+}
+
+fn small() -> Tree {
+    let mut tree = Tree::new();
+    tree.lay("dir/sub/file", file("text")).unwrap();
+    tree
+}
+
+/// Where a name's directory entry of ext4 begins: 8 bytes before the name.
+fn entry_of(image: &[u8], name: &[u8]) -> usize {
+    let needle = [&[name.len() as u8, 2][..], name].concat();
+    image.windows(needle.len()).position(|window| window == needle).unwrap() - 6
+}
+
+#[test]
+fn directories_of_ext4_that_are_their_own_parents() {
+    let mut image = ext4(&small());
+    let at = entry_of(&image, b"sub");
+    image[at..at + 4].copy_from_slice(&2_u32.to_le_bytes());
+    refused(&image, "directory \"dir/sub\" has a second name");
+}
+
+#[test]
+fn files_that_share_their_bytes() {
+    let mut tree = Tree::new();
+    for (name, len) in [("A", 12 << 20), ("B", 1), ("C", 1)] {
+        tree.insert(name, file(vec![7; len])).unwrap();
+    }
+    let mut image = fat(&tree);
+    let entry = |image: &[u8], name: u8| {
+        let short = [&[name][..], &[b' '; 10]].concat();
+        image.windows(11).position(|window| window == short).unwrap()
+    };
+    let first = entry(&image, b'A');
+    for name in [b'B', b'C'] {
+        let other = entry(&image, name);
+        // First cluster and size: three times 12 MiB in 34.
+        for field in [20..22, 26..32] {
+            image.copy_within(first + field.start..first + field.end, other + field.start);
+        }
+    }
+    refused(&image, "more bytes than there are");
+}
+
+#[test]
+fn superblocks_with_impossible_numbers() {
+    for (at, bytes, part) in [
+        (0x18, &[9, 0, 0, 0][..], "blocks of 2^19 bytes"),
+        (0x20, &[0; 4], "groups without"),
+        (0x28, &[0; 4], "groups without"),
+        (0x04, &[0xFF; 4], "blocks of 4096 bytes"),
+        (0x58, &[3, 1], "inodes of 259 bytes"),
+        (0x60, &[1, 0, 0, 0], "features 0x1"),
+    ] {
+        let mut image = ext4(&small());
+        image[1024 + at..][..bytes.len()].copy_from_slice(bytes);
+        refused(&image, part);
+    }
+}
+
+#[test]
+fn chains_of_fat_in_circles() {
+    let mut image = fat(&boot());
+    // The root directory's cluster is 2; its entry in the first table leads back to it.
+    let table = 32 * 512;
+    image[table + 8..table + 12].copy_from_slice(&2_u32.to_le_bytes());
+    refused(&image, "in a circle");
+}
+
+#[test]
+fn archives_that_lead_outside_or_have_no_end() {
+    let mut tree = Tree::new();
+    tree.insert("aa", file("x")).unwrap();
+    let archive = osb_archive::tar(&tree, Vec::new()).unwrap();
+    let renamed = |name: &[u8; 4]| {
+        let mut archive = archive.clone();
+        let at = archive.windows(4).position(|window| window == b"./aa").unwrap();
+        archive[at..at + 4].copy_from_slice(name);
+        let header = &mut archive[at..at + 512];
+        header[148..156].fill(b' ');
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        archive
+    };
+    refused(&renamed(b"../a"), "not a plain relative path");
+    refused(&archive[..archive.len() - 1024], "no end");
+    refused(&renamed(b"//aa")[..1024], "an entry at byte");
+}
+
+#[test]
+fn tables_that_claim_millions_of_entries() {
+    let mut image = disk(&boot(), &small());
+    for at in [512, image.len() - 512] {
+        image[at + 80..at + 84].copy_from_slice(&[0xFF; 4]);
+    }
+    refused(&image, "entries of 128 bytes");
+}
+
+#[test]
+fn sector_numbers_beyond_all_disks() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut image = disk(&boot(), &small());
+    image[512 + 32..512 + 40].fill(0xFF);
+    let read = try_open(folder.path(), &image, Limits::default()).unwrap();
+    assert!(read.table.unwrap().problems.iter().any(|each| each.contains("no last header")));
+    // A group of META_BG (0x10) as far away as numbers go, with one inode in each group.
+    let mut image = ext4(&small());
+    image[1024 + 0x60] |= 0x10;
+    image[1024 + 0x104..1024 + 0x108].fill(0);
+    image[1024 + 0x20..1024 + 0x24].fill(0xFF);
+    image[1024 + 0x28..1024 + 0x2C].copy_from_slice(&1_u32.to_le_bytes());
+    refused(&image, "damaged");
+}
+
+#[test]
+fn limits_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tree = Tree::new();
+    for number in 0..5000 {
+        tree.insert(format!("{number}"), Inode::file(0o644, Vec::new())).unwrap();
+    }
+    let limits = |change: fn(&mut Limits)| {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        limits
+    };
+    let image = ext4(&tree);
+    let little = limits(|limits| limits.memory = 1 << 20);
+    let error = try_open(folder.path(), &image, little).unwrap_err();
+    assert!(error.contains("more than 1 MiB of memory"), "{error}");
+    let little = limits(|limits| limits.work = 1 << 20);
+    let error = try_open(folder.path(), &image, little).unwrap_err();
+    assert!(error.contains("more than 1 MiB to read"), "{error}");
+    let bomb = zstd::encode_all(&vec![0; 64 << 20][..], 1).unwrap();
+    let little = limits(|limits| limits.decompressed = 32 << 20);
+    let error = try_open(folder.path(), &bomb, little).unwrap_err();
+    assert!(error.contains("decompresses to more than 32 MiB"), "{error}");
+}
+
+#[test]
+fn damaged_at_random_places_nothing_panics() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits { memory: 16 << 20, work: 64 << 20, decompressed: 64 << 20 };
+    let images = [ext4(&small()), fat(&boot()), osb_archive::tar(&small(), Vec::new()).unwrap()];
+    // xorshift64*: the same in every run.
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut random = move |bound: usize| {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        ((state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) % bound as u64) as usize
+    };
+    let mut opened = 0;
+    for image in &images {
+        let used: Vec<usize> = (0..image.len()).filter(|at| image[*at] != 0).collect();
+        for _ in 0..40 {
+            let mut damaged = image.clone();
+            for _ in 0..=random(3) {
+                damaged[used[random(used.len())]] = random(256) as u8;
+            }
+            let Ok(image) = try_open(folder.path(), &damaged, limits) else { continue };
+            opened += 1;
+            image.locate(random(damaged.len()) as u64);
+            for volume in &image.volumes {
+                for (_, _, inode) in volume.tree.iter() {
+                    // A file may claim any length: only a part is read.
+                    let mut part = [0; 512];
+                    if let Some(mut content) = inode.content().and_then(|c| c.open().ok()) {
+                        let _ = std::io::Read::read(&mut content, &mut part);
+                    }
+                }
+            }
+        }
+    }
+    assert!(opened > 0, "some damage is not noticed");
+}

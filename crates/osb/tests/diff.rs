@@ -1,0 +1,342 @@
+//! `osb diff` on small real images: what it says, and how it ends.
+#![allow(clippy::unwrap_used)] // in helpers, too: a failed one is a failed test
+#![allow(clippy::print_stderr)] // a test that is skipped says so
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use common::Run;
+use osb_frames::{Codec, Cuts, Frames, NoStore};
+use osb_partition::{Guid, Layout, PartitionSpec, PartitionType};
+use osb_sink::{Sink, WriteSink};
+use osb_tree::{Inode, Time, Tree};
+use serde_json::Value;
+
+/// A described build, as another crate's test has it.
+const METADATA: &str = include_str!("../../metadata/tests/golden/metadata.json");
+
+fn diff(folder: &Path, arguments: &[&str]) -> Run {
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("osb"));
+    command.arg("diff").args(arguments).current_dir(folder);
+    command.env("OSB_CACHE_DIR", folder.join("cache")).env_remove("TMPDIR");
+    Run::of(command)
+}
+
+/// Runs `osb diff` on two sides, which must end with `code`; what it printed.
+fn compare(folder: &Path, a: &str, b: &str, code: i32) -> String {
+    let run = diff(folder, &[a, b]);
+    assert_eq!(run.code, Some(code), "{run:?}");
+    run.out
+}
+
+fn file(text: &str) -> Inode {
+    let mut inode = Inode::file(0o644, text.as_bytes().to_vec());
+    inode.meta.mtime = Time::from_secs(1_700_000_000);
+    inode
+}
+
+/// A small root with one package.
+fn root() -> Tree {
+    let mut tree = Tree::new();
+    for (path, text) in [
+        ("etc/hosts", "127.0.0.1 localhost\n"),
+        ("usr/bin/tool", "#!/bin/sh\necho one\necho two\n"),
+        ("usr/share/doc/tool/a", "a"),
+        ("usr/share/doc/tool/b", "b"),
+        ("var/lib/dpkg/info/tool.list", "/.\n/usr/bin/tool\n/usr/share/doc/tool/a\n"),
+        (
+            "var/lib/dpkg/status",
+            "Package: tool\nStatus: install ok installed\nArchitecture: arm64\nVersion: 1.0-1\n",
+        ),
+    ] {
+        tree.lay(path, file(text)).unwrap();
+    }
+    tree.lay("boot/firmware", Inode::directory(0o755)).unwrap();
+    tree
+}
+
+fn boot() -> Tree {
+    let mut tree = Tree::new();
+    tree.insert("config.txt", file("arm_64bit=1\n")).unwrap();
+    tree.lay("overlays/x.dtbo", file("overlay")).unwrap();
+    // FAT knows no time before 1980.
+    tree.get_mut("overlays").unwrap().meta.mtime = Time::from_secs(1_700_000_000);
+    tree
+}
+
+fn disk(boot: &Tree, root: &Tree) -> Vec<u8> {
+    let mut fat = WriteSink::new(Vec::new());
+    let options = osb_fat::Options {
+        size: 34 << 20,
+        label: "BOOT".into(),
+        volume_id: 1,
+        timestamp: 1_700_000_000,
+        hidden_sectors: 2048,
+    };
+    osb_fat::Plan::new(boot, &options).unwrap().write(&mut fat).unwrap();
+    let mut ext4 = WriteSink::new(Vec::new());
+    let options = osb_ext4::Options {
+        size: 32 << 20,
+        uuid: [7; 16],
+        hash_seed: [8; 16],
+        label: "root".into(),
+        timestamp: 1_700_000_000,
+    };
+    osb_ext4::Image::plan(root, &options).unwrap().write(&mut ext4).unwrap();
+    let parts = [fat.into_inner(), ext4.into_inner()];
+    let spec = |name: &str, kind, size: usize| PartitionSpec {
+        name: name.to_owned(),
+        kind,
+        guid: Guid::from_digest(format!("{name:<16}").as_bytes()),
+        size: size as u64,
+    };
+    let specs = vec![
+        spec("boot", PartitionType::EfiSystem, parts[0].len()),
+        spec("root", PartitionType::LinuxRootArm64, parts[1].len()),
+    ];
+    let mut sink = WriteSink::new(Vec::new());
+    let layout = Layout::new(Guid::from_digest(b"the disk"), specs).unwrap();
+    layout.write(&mut sink, &mut |index, sink| sink.data(&parts[index])).unwrap();
+    sink.into_inner()
+}
+
+/// The root with the boot files in it, as rootfs.tar.gz has them.
+fn archive(boot: &Tree, root: &Tree) -> Vec<u8> {
+    let mut whole = root.clone();
+    for (path, _, inode) in boot.iter().filter(|(path, ..)| !path.is_empty()) {
+        whole.lay([b"boot/firmware/", path].concat(), inode.clone()).unwrap();
+    }
+    let mut archive = frames(Codec::Gzip { level: 6 }, Cuts::new(512, 1 << 20, 4 << 20));
+    osb_archive::tar(&whole, &mut archive).unwrap();
+    archive.finish().unwrap().0
+}
+
+/// The root after a new version of its package.
+fn upgraded() -> Tree {
+    let mut tree = root();
+    tree.insert("usr/bin/tool", file("#!/bin/sh\necho one\necho 2\n")).unwrap();
+    let status =
+        "Package: tool\nStatus: install ok installed\nArchitecture: arm64\nVersion: 1.0-2\n";
+    tree.insert("var/lib/dpkg/status", file(status)).unwrap();
+    tree.remove("usr/share/doc/tool");
+    tree.get_mut("etc/hosts").unwrap().meta.mode = 0o600;
+    tree
+}
+
+#[test]
+fn equal_images_of_any_form_have_no_difference() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = disk(&boot(), &root());
+    fs::write(dir.path().join("disk.img"), &bytes).unwrap();
+    fs::write(dir.path().join("copy.img"), &bytes).unwrap();
+    fs::write(dir.path().join("sd.img.zst"), zstd(&bytes)).unwrap();
+    fs::write(dir.path().join("rootfs.tar.gz"), archive(&boot(), &root())).unwrap();
+    for other in ["copy.img", "sd.img.zst"] {
+        assert_eq!(compare(dir.path(), "disk.img", other, 0), "nothing differs\n");
+    }
+    let text = compare(dir.path(), "disk.img", "rootfs.tar.gz", 0);
+    assert!(text.contains("note: boot: left out are owners"), "{text}");
+    assert!(text.ends_with("nothing differs\n"), "{text}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 4, "nothing is left behind");
+}
+
+#[test]
+fn what_only_one_form_has_is_a_difference_unless_the_form_cannot_have_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = disk(&boot(), &root());
+    fs::write(dir.path().join("disk.img"), &bytes).unwrap();
+    fs::write(dir.path().join("root.ext4"), &bytes[35 << 20..67 << 20]).unwrap();
+    fs::write(dir.path().join("boot.vfat"), &bytes[1 << 20..35 << 20]).unwrap();
+    fs::write(dir.path().join("bare.tar.gz"), archive(&Tree::new(), &root())).unwrap();
+    let text = compare(dir.path(), "disk.img", "bare.tar.gz", 1);
+    assert!(text.contains("- boot files: 3 paths"), "{text}");
+    let text = compare(dir.path(), "root.ext4", "disk.img", 0);
+    assert!(text.contains("only the second image has boot files: 3 paths"), "{text}");
+    compare(dir.path(), "boot.vfat", "root.ext4", 1);
+    fs::create_dir(dir.path().join("folder")).unwrap();
+    fs::write(dir.path().join("folder/config.txt"), "arm_64bit=1\n").unwrap();
+    let text = compare(dir.path(), "folder", "boot.vfat", 1);
+    assert!(text.contains("+ /overlays/, with 1 path below it"), "{text}");
+}
+
+#[test]
+fn packages_paths_and_lines_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.img"), disk(&boot(), &root())).unwrap();
+    fs::write(dir.path().join("b.img"), disk(&boot(), &upgraded())).unwrap();
+    fs::write(dir.path().join("b.tar.gz"), archive(&boot(), &upgraded())).unwrap();
+    for other in ["b.img", "b.tar.gz"] {
+        let text = compare(dir.path(), "a.img", other, 1);
+        for line in [
+            "~ tool: 1.0-1 arm64 → 1.0-2 arm64",
+            "~ /usr/bin/tool: size 28 → 26; line 3 (byte 24) \"two\" → \"2\"",
+            "- /usr/share/doc/tool/, with 2 paths below it",
+            "~ /etc/hosts: mode 0644 → 0600",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        let place = |part: &str| text.find(part).unwrap();
+        assert!(
+            place(", tool\n") < place("/usr/bin/tool")
+                && place("/usr/bin/tool") < place(", no package")
+        );
+        assert!(place(", no package") < place("/etc/hosts"), "{text}");
+    }
+}
+
+#[test]
+fn long_sections_are_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut more = root();
+    for number in 0..300 {
+        more.insert(format!("etc/{number:03}"), file("")).unwrap();
+    }
+    fs::write(dir.path().join("a.tar.gz"), archive(&boot(), &root())).unwrap();
+    fs::write(dir.path().join("b.tar.gz"), archive(&boot(), &more)).unwrap();
+    let text = compare(dir.path(), "a.tar.gz", "b.tar.gz", 1);
+    assert!(text.contains("… and 201 more"), "{text}");
+    let run = diff(dir.path(), &["a.tar.gz", "b.tar.gz", "--limit", "0"]);
+    assert!(run.out.contains("+ /etc/299") && !run.out.contains("more"), "{run:?}");
+}
+
+#[test]
+fn bytes_are_explained_where_the_trees_are_equal() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = disk(&boot(), &root());
+    fs::write(dir.path().join("a.img"), &bytes).unwrap();
+    // Partitions at 1 MiB and 35 MiB.
+    let (fat, ext4) = (1 << 20, 35 << 20);
+    for (at, place) in [
+        (440, "the master boot record"),
+        (520, "the GPT's first header"),
+        (fat + 3, "partition 1 (vfat): the reserved sectors, byte 0x3"),
+        (fat + 33 * (1 << 20), "partition 1 (vfat): a free cluster"),
+        (ext4 + 100, "partition 2 (ext4): the boot block"),
+        (ext4 + 1024 + 0x30, "partition 2 (ext4): the superblock, byte 0x30"),
+        (bytes.len() - 100, "the GPT's last header"),
+        (bytes.len() - 1000, "the GPT's last entries"),
+    ] {
+        let mut other = bytes.clone();
+        other[at] ^= 1;
+        fs::write(dir.path().join("b.img"), &other).unwrap();
+        let run = diff(dir.path(), &["a.img", "b.img"]);
+        assert_eq!(run.code, Some(1), "{place}: {run:?}");
+        assert!(
+            run.out.contains(&format!("byte {at} ")) && run.out.contains(place),
+            "{place}: {run:?}"
+        );
+    }
+    // A compressed file of the same content.
+    let sd = [zstd(&bytes[..1000]), zstd(&bytes[1000..])].concat();
+    fs::write(dir.path().join("a.zst"), zstd(&bytes)).unwrap();
+    fs::write(dir.path().join("b.zst"), sd).unwrap();
+    let text = compare(dir.path(), "a.zst", "b.zst", 1);
+    assert!(text.contains("only its compression differs"), "{text}");
+}
+
+#[test]
+fn output_folders_are_compared_from_their_descriptions_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = |name: &str, metadata: &str, root: &Tree| {
+        let folder = dir.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("metadata.json"), metadata).unwrap();
+        fs::write(folder.join("disk.img"), disk(&boot(), root)).unwrap();
+    };
+    output("a", METADATA, &root());
+    output("same", METADATA, &root());
+    let document: Value = serde_json::from_str(METADATA).unwrap();
+    let layer = &document["layers"][0];
+    let key = layer["dressing_key"].as_str().unwrap();
+    let version = document["packages"][0]["version"].as_str().unwrap();
+    let changed = METADATA.replace(key, &"0".repeat(64)).replace(version, "99");
+    output("b", &changed, &upgraded());
+    assert_eq!(compare(dir.path(), "a", "same", 0), "nothing differs\n");
+    let text = compare(dir.path(), "a", "b", 1);
+    let name = layer["name"].as_str().unwrap();
+    let first = format!("layer {name}: the first key that differs is its dressing key");
+    let package = document["packages"][0]["name"].as_str().unwrap();
+    for part in [&first, &format!("~ {package}: {version}"), "/usr/bin/tool", "metadata.json: line"]
+    {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    fs::remove_file(dir.path().join("same/disk.img")).unwrap();
+    let text = compare(dir.path(), "a", "same", 1);
+    assert!(text.contains("disk.img: only the first folder has it"), "{text}");
+}
+
+#[test]
+fn layers_are_found_by_their_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let layer = |key: &str, text: &str| {
+        let root = dir.path().join("cache/layers-v1").join(key).join("root");
+        fs::create_dir_all(root.join("etc")).unwrap();
+        fs::write(root.join("etc/motd"), text).unwrap();
+        root
+    };
+    layer("aaaa1111", "one\n");
+    let second = layer("bbbb2222", "two\n");
+    layer("bbbb3333", "three\n");
+    let text = compare(dir.path(), "aaaa", "bbbb2", 1);
+    assert!(text.contains("/etc/motd: size") || text.contains("line 1"), "{text}");
+    diff(dir.path(), &["aaaa", "bbbb"]).assert_error(2, &["2 layers", "more of the key"]);
+    diff(dir.path(), &["aaaa", "cccc"]).assert_error(2, &["no file, folder or layer cccc"]);
+    // What a layer deletes from those below it is a difference, too.
+    let (mode, nowhere) = (rustix::fs::Mode::from_raw_mode(0o600), rustix::fs::makedev(0, 0));
+    let device = rustix::fs::FileType::CharacterDevice;
+    let path = second.join("etc/gone");
+    if rustix::fs::mknodat(rustix::fs::CWD, path, device, mode, nowhere).is_err() {
+        eprintln!("SKIPPED: deleted names cannot be made here");
+        return;
+    }
+    let text = compare(dir.path(), "aaaa", "bbbb2", 1);
+    assert!(text.contains("+ /etc/gone"), "{text}");
+}
+
+#[test]
+fn programs_read_objects() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.img"), disk(&boot(), &root())).unwrap();
+    fs::write(dir.path().join("b.img"), disk(&boot(), &upgraded())).unwrap();
+    let run = diff(dir.path(), &["a.img", "b.img", "--json"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    let objects: Vec<Value> =
+        run.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (last, differences) = objects.split_last().unwrap();
+    assert_eq!((&last["event"], &last["equal"]), (&"diff".into(), &false.into()));
+    assert_eq!(last["counts"]["packages"], 1);
+    let tool = differences.iter().find(|each| each["path"] == "/usr/bin/tool").unwrap();
+    assert_eq!((&tool["package"], &tool["change"]), (&"tool".into(), &"changed".into()));
+    assert_eq!(tool["what"][0]["aspect"], "size");
+}
+
+#[test]
+fn what_is_no_image_is_bad_input() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.img"), disk(&boot(), &root())).unwrap();
+    fs::write(dir.path().join("noise"), common::noise(100_000)).unwrap();
+    fs::write(dir.path().join("empty"), "").unwrap();
+    let archive = archive(&boot(), &root());
+    fs::write(dir.path().join("cut.tar.gz"), &archive[..archive.len() / 2]).unwrap();
+    for (other, part) in [
+        ("noise", "neither a disk"),
+        ("empty", "neither a disk"),
+        ("cut.tar.gz", "decompressing"),
+        ("missing", "no file, folder or layer"),
+    ] {
+        diff(dir.path(), &["a.img", other]).assert_error(2, &[other, part]);
+    }
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    let mut sink = frames(Codec::Zstd { level: 1 }, Cuts::new(4096, 1 << 20, 4 << 20));
+    sink.data(bytes).unwrap();
+    sink.finish().unwrap().0
+}
+
+fn frames(codec: Codec, cuts: Cuts) -> Frames<Vec<u8>> {
+    Frames::new(Vec::new(), codec, cuts, 1, Arc::new(NoStore)).unwrap()
+}
