@@ -241,7 +241,8 @@ Examples:
   osb cache                              what there is, and how much room it takes
   osb cache prune                        remove what this version of osb cannot use
   osb cache prune --older-than 30d       and what no run has used for 30 days
-  osb cache prune --all --dry-run        tell what would go")]
+  osb cache prune --all --dry-run        tell what would go
+  osb cache verify                       read all of it: is it what was put there?")]
 pub(crate) struct Cache {
     #[command(subcommand)]
     pub(crate) action: Option<CacheAction>,
@@ -253,6 +254,22 @@ pub(crate) enum CacheAction {
     List,
     /// Remove what no run needs: folders of former versions, what killed runs left, and more
     Prune(Prune),
+    /// Read everything that the cache holds, and tell what is damaged
+    Verify(Verify),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb cache verify             exit code 4 if anything is damaged
+  osb cache verify --remove    and the next build makes it anew
+
+A build looks at what it uses, and makes anew what is damaged. This looks at all of it, and reads
+the contents of files, too, that only programs in the sandbox read.")]
+pub(crate) struct Verify {
+    /// Take damaged entries away
+    #[arg(long)]
+    pub(crate) remove: bool,
 }
 
 #[derive(Debug, Args)]
