@@ -34,8 +34,11 @@ pub use deb822::{Deb822Error, Field, Stanza, Stanzas};
 pub use error::{AptError, Kind};
 pub use fetch::{FetchEvent, Fetcher, Limits, Wanted};
 pub use index::{MultiArch, Priority, Record, parse_packages};
-pub use lock::{Change, LOCK_VERSION, Lock, LockError, LockedPackage, LockedSource, LockedTool};
-pub use locking::{LockEvent, LockRequest, lock};
+pub use lock::{
+    ARTIFACT_SOURCE, Change, LOCK_VERSION, Lock, LockError, LockedArtifact, LockedLayer,
+    LockedPackage, LockedSource, LockedTool, Subject,
+};
+pub use locking::{Drift, Forced, LockEvent, LockRequest, Part, lock, relock};
 pub use mirror::{KeySpec, Mirrors, Pin, SourceSpec};
 pub use openpgp::{Keyring, Refusal, SignatureError, Verified};
 pub use release::{IndexEntry, Release};

@@ -27,6 +27,17 @@ pub enum BuildError {
     /// The lock must change, and may not.
     #[error("{0}")]
     LockDrift(String),
+    /// There is no lock of which to move a part.
+    #[error("there is no {}", .0.display())]
+    NoLock(PathBuf),
+    /// A package that is to move is not in the lock.
+    #[error("the lock has no package {name:?}")]
+    NotLocked {
+        /// The name.
+        name: String,
+        /// Names in the lock that are like it, the most similar first.
+        near: Vec<String>,
+    },
     /// A source went back in time.
     #[error(
         "source {source_name:?} is from {offered} (seconds since 1970); the lock has seen it of {seen}"
@@ -135,7 +146,11 @@ impl BuildError {
             },
             BuildError::Sandbox(osb_sandbox::SandboxError::Cancelled) => 130,
             BuildError::Sandbox(osb_sandbox::SandboxError::Missing(_)) => 5,
-            BuildError::LockDrift(_) | BuildError::Recipe(_) | BuildError::NoCache(_) => 2,
+            BuildError::LockDrift(_)
+            | BuildError::NoLock(_)
+            | BuildError::NotLocked { .. }
+            | BuildError::Recipe(_)
+            | BuildError::NoCache(_) => 2,
             BuildError::Package { .. }
             | BuildError::Unexpected(_)
             | BuildError::Rollback { .. } => 4,
@@ -149,7 +164,8 @@ impl BuildError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             BuildError::Apt(AptError::Vanished { .. }) => {
-                "the archive no longer has this version: run `osb lock`, or build without --locked"
+                "the archive no longer has this version: run `osb lock --update`, or build without \
+                 --locked"
                     .into()
             }
             BuildError::Apt(AptError::Resolve(ResolveError::Missing { nearest, .. }))
@@ -172,6 +188,11 @@ impl BuildError {
                  folder releases-v1 of the cache"
                     .into()
             }
+            BuildError::NoLock(_) => "run `osb lock` to make it".into(),
+            BuildError::NotLocked { near, .. } if near.is_empty() => {
+                "a package is added to a layer's packages.install; `osb lock` then locks it".into()
+            }
+            BuildError::NotLocked { near, .. } => format!("did you mean {}?", near.join(", ")),
             BuildError::LockDrift(_) => "run `osb lock` and commit the new lock".into(),
             BuildError::Busy(_) => "try again when they have ended, or without --no-wait".into(),
             BuildError::Host(_) => "`osb doctor` lists everything osb needs".into(),

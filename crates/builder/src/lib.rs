@@ -46,7 +46,7 @@ pub use error::BuildError;
 pub use event::{Artifact, Event, Report, StageTime};
 pub use failed::{FailedCommand, Outcome};
 pub use ids::check_owner;
-pub use locking::LockReport;
+pub use locking::{LockReport, Moving};
 pub use options::{Only, Options};
 pub use osb_sandbox::{Kind, Program};
 pub use settings::files as settings_files;
@@ -70,7 +70,7 @@ fn with_lock<T>(job: &Job, work: impl Fn(&Lock) -> Result<T, BuildError>) -> Res
     match work(&locking::ensure(job)?) {
         Err(BuildError::Apt(AptError::Vanished { name, .. })) if !job.options.locked => {
             job.warn(format!("the archive no longer has {name}: locking anew"));
-            work(&locking::renew(job)?.lock)
+            work(&locking::renew(job)?)
         }
         result => result,
     }
@@ -155,13 +155,22 @@ fn can_run(job: &Job) -> Result<(), BuildError> {
     }
 }
 
-/// Locks the recipe anew, and writes the lock if it changed.
+/// Makes the lock fit the recipe, or moves packages to newer versions. With `write` the lock is
+/// written if it changed; without, it is only told what would change.
 ///
 /// # Errors
 /// See [`BuildError`].
-pub fn lock(options: &Options, events: &(dyn Fn(Event) + Sync)) -> Result<LockReport, BuildError> {
+pub fn lock(
+    options: &Options,
+    moving: &Moving,
+    write: bool,
+    events: &(dyn Fn(Event) + Sync),
+) -> Result<LockReport, BuildError> {
     let job = Job::new(options, events)?;
-    job.stoppable(locking::renew(&job))
+    job.stoppable(locking::update(&job, moving, write).and_then(|report| match write {
+        true => locking::upgrade(&job, report),
+        false => Ok(report),
+    }))
 }
 
 /// A tool set, unpacked.

@@ -44,7 +44,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Build the image in every form
     Build(Build),
-    /// Choose exact packages and write them to the lock
+    /// Choose exact packages and write them to the lock, or move them to newer versions
     Lock(Lock),
     /// Boot an image in QEMU with UEFI firmware; the image stays untouched
     Boot(Boot),
@@ -126,11 +126,27 @@ pub(crate) struct Build {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  osb lock                     the newest packages, and what changed
-  osb lock --mirror http://ftp.debian.org/debian")]
+  osb lock                       make the lock, or make it fit a recipe that changed
+  osb lock --update              move all packages to the newest versions, and tell what moved
+  osb lock --update curl openssl move these, and what they force to move
+  osb lock --update --dry-run    tell what would move
+  osb lock --locked              fail if the lock does not fit the recipe (for CI)
+
+A lock that fits stays as it is: without --update nothing moves that need not. When a layer's
+packages change, all others stay at their versions as far as they can still be had; when the
+recipe's sources change, all are chosen anew.")]
 pub(crate) struct Lock {
     #[command(flatten)]
     pub(crate) project: Project,
+    /// Move to the newest versions: all packages, or those named and what they force to move
+    #[arg(long, short, num_args = 0.., value_name = "PACKAGE", conflicts_with = "locked")]
+    pub(crate) update: Option<Vec<String>>,
+    /// Tell what would change, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Fail if the lock would change
+    #[arg(long)]
+    pub(crate) locked: bool,
 }
 
 #[derive(Debug, Args)]

@@ -193,6 +193,9 @@ pub enum Format {
     /// A tar archive, zstd.
     #[serde(rename = "tar.zst")]
     TarZst,
+    /// A Debian package, installed with the layer's packages.
+    #[serde(rename = "deb")]
+    Deb,
 }
 
 /// A script that runs inside the image.
