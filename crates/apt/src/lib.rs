@@ -10,6 +10,7 @@
 //! crate; SHA-256 is the only digest believed (MD5 and SHA-1 are not even read); every body is
 //! bounded by its signed size; no function here reads the clock or prints.
 
+mod archive;
 mod date;
 mod deb822;
 mod error;
@@ -30,9 +31,10 @@ pub mod relation;
 mod resolve;
 mod universe;
 
+pub use archive::{ArchiveError, ArchiveLimits, unpack_tar, walk_tar};
 pub use deb822::{Deb822Error, Field, Stanza, Stanzas};
 pub use error::{AptError, Kind};
-pub use fetch::{FetchEvent, Fetcher, Limits, Wanted};
+pub use fetch::{FetchEvent, Fetcher, Limits, Shelf, Wanted};
 pub use index::{MultiArch, Priority, Record, parse_packages};
 pub use lock::{
     ARTIFACT_SOURCE, Change, LOCK_VERSION, Lock, LockError, LockedArtifact, LockedLayer,
