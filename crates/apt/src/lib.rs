@@ -44,7 +44,7 @@ pub use locking::{Drift, Forced, LockEvent, LockRequest, Part, lock, relock};
 pub use mirror::{KeySpec, Mirrors, Pin, SourceSpec};
 pub use openpgp::{Keyring, Refusal, SignatureError, Verified};
 pub use release::{IndexEntry, Release};
-pub use repository::{Repository, join_url, open};
+pub use repository::{Repository, join_url, kept_release, open};
 pub use resolve::{Chosen, Request, ResolveError, resolve};
 pub use universe::Universe;
 pub use version::{Version, VersionError};

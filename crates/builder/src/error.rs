@@ -30,6 +30,25 @@ pub enum BuildError {
     /// There is no lock of which to move a part.
     #[error("there is no {}", .0.display())]
     NoLock(PathBuf),
+    /// What was named as a vault is none, or is incomplete.
+    #[error("the vault {}: {problem}", path.display())]
+    Vault {
+        /// The folder or tar.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A file of a vault is not the one that its index names.
+    #[error("the vault {} is damaged, or was changed: {problem}", path.display())]
+    VaultChanged {
+        /// The folder or tar.
+        path: PathBuf,
+        /// Which file, and how.
+        problem: String,
+    },
+    /// Something is where something new is to be written.
+    #[error("{} is there already, and is not overwritten", .0.display())]
+    Exists(PathBuf),
     /// A package that is to move is not in the lock.
     #[error("the lock has no package {name:?}")]
     NotLocked {
@@ -146,12 +165,15 @@ impl BuildError {
             },
             BuildError::Sandbox(osb_sandbox::SandboxError::Cancelled) => 130,
             BuildError::Sandbox(osb_sandbox::SandboxError::Missing(_)) => 5,
-            BuildError::LockDrift(_)
+            BuildError::Exists(_) => 3,
+            BuildError::Vault { .. }
+            | BuildError::LockDrift(_)
             | BuildError::NoLock(_)
             | BuildError::NotLocked { .. }
             | BuildError::Recipe(_)
             | BuildError::NoCache(_) => 2,
             BuildError::Package { .. }
+            | BuildError::VaultChanged { .. }
             | BuildError::Unexpected(_)
             | BuildError::Rollback { .. } => 4,
             BuildError::Host(_) | BuildError::OtherIds(_) | BuildError::Space { .. } => 5,
@@ -187,6 +209,10 @@ impl BuildError {
                 "choose a mirror that is up to date; to go back on purpose, remove the lock and the \
                  folder releases-v1 of the cache"
                     .into()
+            }
+            BuildError::Exists(_) => "choose another name, or remove it first".into(),
+            BuildError::Vault { .. } | BuildError::VaultChanged { .. } => {
+                "export it anew, or take another copy of it".into()
             }
             BuildError::NoLock(_) => "run `osb lock` to make it".into(),
             BuildError::NotLocked { near, .. } if near.is_empty() => {

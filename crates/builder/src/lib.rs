@@ -7,6 +7,7 @@
 //! Invariants: nothing here parses arguments or prints; every output appears by rename, whole;
 //! no stage reads the clock, the environment or Git.
 
+mod artifacts;
 mod background;
 mod cache;
 mod chamber;
@@ -32,6 +33,7 @@ mod sources;
 mod space;
 mod stack;
 mod tools;
+mod vault;
 
 use std::path::PathBuf;
 
@@ -51,6 +53,8 @@ pub use options::{Only, Options};
 pub use osb_sandbox::{Kind, Program};
 pub use settings::files as settings_files;
 pub use tools::tool_packages;
+pub use vault::import as vault_import;
+pub use vault::{Export, FileKind, Import, VaultFile, VaultIndex, VaultReport};
 
 /// Builds the image that the options describe, and reports what was written.
 ///
@@ -171,6 +175,19 @@ pub fn lock(
         true => locking::upgrade(&job, report),
         false => Ok(report),
     }))
+}
+
+/// Writes everything that the lock names into a vault.
+///
+/// # Errors
+/// See [`BuildError`]; nothing is left half-written.
+pub fn vault_export(
+    options: &Options,
+    export: &Export,
+    events: &(dyn Fn(Event) + Sync),
+) -> Result<VaultReport, BuildError> {
+    let job = Job::new(options, events)?;
+    job.stoppable(vault::export(&job, export))
 }
 
 /// A tool set, unpacked.

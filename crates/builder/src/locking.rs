@@ -44,6 +44,14 @@ pub(crate) fn ensure(job: &Job) -> Result<Lock, BuildError> {
     Ok(report.lock)
 }
 
+/// The lock, which is there and fits.
+pub(crate) fn fitting(job: &Job) -> Result<Lock, BuildError> {
+    let path = &job.options.lock_path;
+    let lock = read(path)?.ok_or_else(|| BuildError::NoLock(path.clone()))?;
+    refuse_drift(path, Some(&lock), &sources::lock_request(job, None)?.drift(&lock))?;
+    Ok(lock)
+}
+
 /// A new lock, all of it.
 pub(crate) fn renew(job: &Job) -> Result<Lock, BuildError> {
     let report = update(job, &Moving::All, true)?;
@@ -139,7 +147,7 @@ fn anew(drift: &[Drift]) -> bool {
 fn refuse_drift(path: &Path, old: Option<&Lock>, drift: &[Drift]) -> Result<(), BuildError> {
     let path = path.display();
     if old.is_none() {
-        let text = format!("there is no {path}, and --locked forbids to make it");
+        let text = format!("there is no {path}, and it must not be made here (--locked)");
         return Err(BuildError::LockDrift(text));
     }
     if drift.is_empty() {
@@ -147,8 +155,8 @@ fn refuse_drift(path: &Path, old: Option<&Lock>, drift: &[Drift]) -> Result<(), 
     }
     let parts: String = drift.iter().map(|drift| format!("\n  {}", drift.text)).collect();
     Err(BuildError::LockDrift(format!(
-        "{path} was made for another recipe, or by another osb, and --locked forbids to change it; \
-         what differs:{parts}"
+        "{path} was made for another recipe, or by another osb, and must not be changed here \
+         (--locked); what differs:{parts}"
     )))
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! <cache>/
 //!   debs-v1/SHA256.deb       packages as the archive has them        (osb-apt)
+//!   artifacts-v1/SHA256      files that layers pin           (osb-apt)
 //!   indices-v1/SHA256        indices, by their signed digest         (osb-apt)
 //!   releases-v1/SHA256       verified Releases, by their URL         (osb-apt)
 //!   packages-v1/SHA256-RULES/  the same packages, checked and taken apart  (osb-unpack)
@@ -46,7 +47,7 @@ use crate::ids;
 use lease::{Claim, Patience};
 
 /// Folders whose entries are single files.
-const FILES: [&str; 3] = ["debs-v1", "indices-v1", "releases-v1"];
+const FILES: [&str; 4] = ["debs-v1", "artifacts-v1", "indices-v1", "releases-v1"];
 /// Folders whose entries are folders.
 const FOLDERS: [&str; 3] = ["packages-v1", "tools-v1", "layers-v1"];
 /// Where runs make what becomes an entry.

@@ -7,6 +7,7 @@ mod doctor;
 mod lock;
 mod timings;
 mod tools;
+mod vault;
 
 use std::path::Path;
 
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<(), Failure> {
         (_, Err(missing)) => Err(missing.into()),
         (Command::Build(arguments), Ok(_)) => build::run(global, arguments, output),
         (Command::Lock(arguments), Ok(_)) => lock::run(global, arguments, output),
+        (Command::Vault(arguments), Ok(_)) => vault::run(global, arguments, output),
         (Command::Boot(arguments), Ok(_)) => boot::run(global, arguments, output),
         (Command::Tools(arguments), Ok(_)) => tools::run(global, arguments, output),
         (Command::Cache(arguments), Ok(_)) => cache::run(global, arguments, output),
