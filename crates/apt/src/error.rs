@@ -76,7 +76,7 @@ pub enum AptError {
         codename: String,
     },
     /// The bytes differ from what was signed or locked.
-    #[error("{what} from {url} has SHA-256 {actual}, but {expected} is the signed one")]
+    #[error("{what} from {url} has SHA-256 {actual}, but {expected} was signed or locked")]
     Digest {
         /// What it should be.
         what: String,
@@ -88,7 +88,7 @@ pub enum AptError {
         actual: String,
     },
     /// There are more or fewer bytes than were signed or locked.
-    #[error("{what} from {url} has {actual}, but {expected} bytes are the signed size")]
+    #[error("{what} from {url} has {actual}, but {expected} bytes were signed or locked")]
     Size {
         /// What it should be.
         what: String,

@@ -13,6 +13,18 @@ pub enum BuildError {
     /// Repositories, signatures, downloads.
     #[error(transparent)]
     Apt(#[from] AptError),
+    /// A pinned archive that is damaged, hostile or too large.
+    #[error("layer {layer}: the artifact {url} is refused: {source}")]
+    Artifact {
+        /// The layer.
+        layer: String,
+        /// The artifact.
+        url: String,
+        /// How many bytes it may have when it is decompressed.
+        limit: u64,
+        /// What is wrong, and with which member.
+        source: osb_apt::ArchiveError,
+    },
     /// A .deb that is not one, or is hostile.
     #[error("package {package}: {source}")]
     Package {
@@ -173,6 +185,7 @@ impl BuildError {
             | BuildError::Recipe(_)
             | BuildError::NoCache(_) => 2,
             BuildError::Package { .. }
+            | BuildError::Artifact { .. }
             | BuildError::VaultChanged { .. }
             | BuildError::Unexpected(_)
             | BuildError::Rollback { .. } => 4,
@@ -200,6 +213,17 @@ impl BuildError {
                  kept, the next run goes on"
                     .into()
             }
+            BuildError::Apt(AptError::Digest { what, .. } | AptError::Size { what, .. })
+                if what.starts_with("artifact ") =>
+            {
+                "the file at the URL is another one by now, or layer.toml has another digest or \
+                 size: compare them with what the project publishes"
+                    .into()
+            }
+            BuildError::Artifact { source, limit, .. } if source.member.is_none() => format!(
+                "its digest is the one in layer.toml: look at what was published. An honest archive \
+                 that is larger than {limit} bytes needs a larger `unpacked-max`"
+            ),
             BuildError::Apt(AptError::Digest { .. } | AptError::Size { .. }) => {
                 "the mirror is being updated, or is broken: try later, or another with --mirror"
                     .into()

@@ -1,18 +1,17 @@
 //! The layer stack: every half that the cache lacks is built, then all are merged.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use osb_apt::{LockedPackage, Wanted};
+use osb_apt::LockedPackage;
 use osb_tree::{Stack, Tree, scan_layer};
 
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::plan::Plan;
-use crate::{cache, chamber, dressing, install, packages, seal};
+use crate::{artifacts, cache, chamber, dressing, install, packages, seal};
 
-/// Downloads and takes apart the packages of the layers that must be built, and the artifacts of
-/// all. Returns the folder of artifacts, named by their digests.
+/// Downloads and takes apart the packages of the layers that must be built, and prepares their
+/// artifacts; returns what [`artifacts::prepare`] does.
 pub(crate) fn fetch(job: &Job, plan: &Plan) -> Result<PathBuf, BuildError> {
     let store = packages::store(job);
     let needed: Vec<&LockedPackage> = plan
@@ -30,34 +29,7 @@ pub(crate) fn fetch(job: &Job, plan: &Plan) -> Result<PathBuf, BuildError> {
         let files = packages::download(job, "download", &wanted)?;
         packages::take_apart(job, "unpack", &store, &needed, &files)?;
     }
-    artifacts(job, plan)
-}
-
-fn artifacts(job: &Job, plan: &Plan) -> Result<PathBuf, BuildError> {
-    let folder = job.cache.scratch("artifacts")?;
-    let mut seen = BTreeSet::new();
-    let wanted: Vec<Wanted> = plan
-        .layers
-        .iter()
-        .filter(|planned| !plan.folder(job, &planned.dressing_key).is_dir())
-        .flat_map(|planned| &planned.layer.artifacts)
-        .filter(|artifact| seen.insert(&artifact.sha256))
-        .map(|artifact| Wanted {
-            name: artifact.url.clone(),
-            sha256: artifact.sha256.clone(),
-            size: artifact.size,
-            url: artifact.url.clone(),
-        })
-        .collect();
-    if wanted.is_empty() {
-        return Ok(folder);
-    }
-    let files = packages::download(job, "download artifacts", &wanted)?;
-    for (wanted, file) in wanted.iter().zip(files) {
-        let link = folder.join(&wanted.sha256);
-        std::fs::hard_link(&file, &link).map_err(BuildError::io("linking", link))?;
-    }
-    Ok(folder)
+    artifacts::prepare(job, plan)
 }
 
 /// Builds what the cache lacks, lowest first.
@@ -65,7 +37,7 @@ pub(crate) fn build(
     job: &Job,
     plan: &Plan,
     tools: &Path,
-    artifacts: &Path,
+    prepared: &Path,
 ) -> Result<(), BuildError> {
     let folders = plan.folders(job);
     let count = plan.layers.len();
@@ -77,7 +49,7 @@ pub(crate) fn build(
     }
     for (index, planned) in plan.layers.iter().enumerate() {
         half(job, "dress", &planned.layer.name, &folders[..=count + index], |below| {
-            dressing::dress(job, plan, planned, below, tools, artifacts)?;
+            dressing::dress(job, plan, planned, below, tools, prepared)?;
             Ok(format!("{} files", planned.layer.files.len()))
         })?;
     }

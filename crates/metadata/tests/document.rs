@@ -60,6 +60,12 @@ fn example() -> Metadata {
             date: 1_750_000_000,
             release_sha256: "44".repeat(32),
         }],
+        pinned: vec![PinnedInfo {
+            layer: "base".to_owned(),
+            url: "https://example.org/x.tar.gz".to_owned(),
+            sha256: "ef".repeat(32),
+            size: 7,
+        }],
         artifacts: vec![
             ArtifactInfo {
                 name: "disk.img".into(),

@@ -9,52 +9,9 @@ mod common;
 use std::fs;
 use std::path::Path;
 
+use common::system::{missing, system};
 use common::{Run, World, layer, tiny};
-use osb_testrepo::{Compression, Deb};
-
-/// What the image's system has, and what dpkg only wants to see.
-const PROGRAMS: [&str; 7] = ["sh", "cat", "cp", "sleep", "rm", "mkdir", "dpkg"];
-const STUBS: [&str; 6] = ["tar", "diff", "dpkg-deb", "dpkg-split", "ldconfig", "start-stop-daemon"];
-
-/// Why these tests cannot run here.
-fn missing() -> Option<&'static str> {
-    if !rustix::process::geteuid().is_root() {
-        return Some("the sandbox is started as root here");
-    }
-    let found = |name: &&str| place(name).is_some();
-    if PROGRAMS.iter().all(found) { None } else { Some("this machine has no dpkg, or no shell") }
-}
-
-fn place(name: &str) -> Option<String> {
-    ["/usr/bin", "/bin"].map(|d| format!("{d}/{name}")).into_iter().find(|p| Path::new(p).exists())
-}
-
-/// A package called dpkg with all that a layer needs to run scripts: programs of this machine with
-/// their libraries.
-fn system() -> Deb {
-    let mut deb = Deb::new("dpkg", "1.0", "all").field("Essential", "yes");
-    let mut libraries = std::collections::BTreeSet::new();
-    for name in PROGRAMS {
-        let path = place(name).unwrap();
-        deb = deb.file(&format!("usr/bin/{name}"), 0o755, fs::read(&path).unwrap());
-        let list = std::process::Command::new("ldd").arg(&path).output().unwrap();
-        let list = String::from_utf8(list.stdout).unwrap();
-        libraries.extend(list.split_whitespace().filter(|w| w.starts_with('/')).map(str::to_owned));
-    }
-    for name in STUBS {
-        deb = deb.file(&format!("usr/bin/{name}"), 0o755, "#!/bin/sh\n");
-    }
-    for library in libraries {
-        // Where the loader looks, behind the links of merged-/usr.
-        let inside = library.trim_start_matches('/');
-        let inside = match inside.strip_prefix("lib/") {
-            Some(rest) => format!("usr/lib/{rest}"),
-            None => inside.to_owned(),
-        };
-        deb = deb.file(&inside, 0o755, fs::read(&library).unwrap());
-    }
-    deb.compressed(Compression::None)
-}
+use osb_testrepo::Deb;
 
 /// A project with that system, a package `tiny`, and one script in its layer.
 fn world(tiny: Deb, script: &str) -> Option<World> {

@@ -88,7 +88,8 @@ fn contents(
         add(package_file(package), Origin::Package(packages::wanted(job, package)?));
     }
     for artifact in &lock.artifacts {
-        let wanted = artifacts::wanted(&artifact.url, &artifact.sha256, artifact.size);
+        let wanted =
+            artifacts::wanted(&artifact.layer, &artifact.url, &artifact.sha256, artifact.size);
         let file = plain(FileKind::Artifact, &artifact.sha256, artifact.size, &artifact.url);
         add(file, Origin::Artifact(wanted));
     }

@@ -8,6 +8,8 @@
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used)] // a failed helper is a failed test
 
+pub mod system;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
