@@ -244,7 +244,7 @@ fn a_lock_of_the_former_format_fits_and_is_written_anew_without_the_network() {
     for table in whole.split("\n\n").filter(|table| !table.starts_with("[[layer]]")) {
         let second = table.starts_with("[[source]]");
         let gone = |line: &&str| {
-            !line.starts_with("tool_inputs") && !(second && line.starts_with("inputs"))
+            !(line.starts_with("tool_inputs") || second && line.starts_with("inputs"))
         };
         old += &table.lines().filter(gone).collect::<Vec<_>>().join("\n");
         old += "\n\n";

@@ -1,6 +1,7 @@
 //! One file a target, and the list of all.
 
 mod ar;
+mod archive;
 mod certificate;
 mod cleartext;
 mod console;
@@ -32,6 +33,7 @@ use crate::Target;
 /// All targets, by name.
 pub const TARGETS: &[Target] = &[
     ar::TARGET,
+    archive::TARGET,
     certificate::TARGET,
     cleartext::TARGET,
     console::TARGET,
