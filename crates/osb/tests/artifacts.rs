@@ -174,6 +174,18 @@ fn a_package_for_another_architecture_is_refused() {
 }
 
 #[test]
+fn two_packages_of_one_name_are_refused() {
+    let world = World::new();
+    pin(&world, "one.deb", &Deb::new("vendor", "1", "all").bytes(), "format = \"deb\"");
+    let one = fs::read_to_string(world.project().join("layers/base/layer.toml")).unwrap();
+    pin(&world, "two.deb", &Deb::new("vendor", "2", "all").bytes(), "format = \"deb\"");
+    let two = fs::read_to_string(world.project().join("layers/base/layer.toml")).unwrap();
+    let second = &two[two.find("[[artifacts]]").unwrap()..];
+    world.put("layers/base/layer.toml", &format!("{one}{second}"));
+    world.osb(&["lock"]).assert_error(2, &["vendor", "one.deb", "two.deb"]);
+}
+
+#[test]
 fn a_changed_artifact_is_drift_and_moves_no_package() {
     let world = World::new();
     pin(&world, "a.tar.gz", &release(&[("bin/a", 0o755, "1")]), TARBALL);

@@ -99,7 +99,7 @@ fn a_lost_lock_is_in_the_vault() {
 
 /// The first package of the vault's folder.
 fn a_package(vault: &Path) -> std::path::PathBuf {
-    vault.join(&files(vault).into_iter().find(|name| name.starts_with("debs/")).unwrap())
+    vault.join(files(vault).into_iter().find(|name| name.starts_with("debs/")).unwrap())
 }
 
 #[test]
@@ -115,6 +115,7 @@ fn damaged_folders_are_refused() {
         let name = deb.file_name().unwrap();
         assert!(!world.cache().join("debs-v1").join(name).exists(), "{parts:?}");
     };
+    assert!(vault.join("releases/archive.InRelease").exists(), "it is kept in the cache");
     let mut bad = good.clone();
     bad[100] ^= 1;
     fs::write(&deb, &bad).unwrap();
@@ -135,6 +136,10 @@ fn damaged_folders_are_refused() {
     let text = fs::read_to_string(&index).unwrap();
     fs::write(&index, text.replacen("debs/", "../debs/", 1)).unwrap();
     refused(2, &["does not lie at"]);
+    let size = text.find("\"size\": ").unwrap() + 8;
+    let end = size + text[size..].find(',').unwrap();
+    fs::write(&index, format!("{}99999999999999999{}", &text[..size], &text[end..])).unwrap();
+    world.osb(&["vault", "import", "vault"]).assert_error(5, &["MiB are needed"]);
     fs::write(&index, "[]").unwrap();
     refused(2, &["INDEX.json"]);
     fs::remove_file(&index).unwrap();

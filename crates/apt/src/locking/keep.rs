@@ -69,6 +69,16 @@ impl Keeping {
                 let (url, wanted) = (url.clone(), request.architecture.clone());
                 return Err(AptError::OtherArchitecture { url, architecture, wanted });
             }
+            let other = records
+                .iter()
+                .find(|known: &&Record| known.name == record.name && known.sha256 != record.sha256);
+            if let Some(other) = other {
+                return Err(AptError::Resolve(ResolveError::TwoVersions {
+                    name: record.name.clone(),
+                    first: format!("{} ({})", other.version, other.filename),
+                    second: format!("{} ({})", record.version, record.filename),
+                }));
+            }
             keeping.pinned.push((layer.clone(), record.name.clone(), sha256.clone()));
             records.push(record);
         }

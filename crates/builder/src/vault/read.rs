@@ -198,3 +198,90 @@ fn unreadable(path: &str, error: &std::io::Error) -> Fault {
         _ => format!("{path} cannot be read: {error}"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use osb_tree::{Inode, Tree};
+
+    use super::super::index::FileKind;
+    use super::*;
+
+    /// Reads everything and keeps nothing.
+    struct Nobody;
+
+    impl Reader for Nobody {
+        fn begin(&mut self, _: &VaultIndex) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        fn file(&mut self, file: &VaultFile, content: &mut dyn Read) -> Result<(), Fault> {
+            copy(file, content, &mut std::io::sink(), &mut |_| Ok(()))
+        }
+    }
+
+    fn file(kind: FileKind, name: &str, bytes: &[u8]) -> VaultFile {
+        let sha256 = to_hex(&Sha256::digest(bytes).into());
+        VaultFile {
+            path: VaultFile::place(kind, &sha256, name),
+            kind,
+            sha256,
+            size: bytes.len() as u64,
+            name: name.into(),
+            version: None,
+            architecture: None,
+            source: None,
+            location: None,
+        }
+    }
+
+    /// A vault of a lock and one package, and the package's path.
+    fn vault() -> (Tree, String) {
+        let files = vec![
+            file(FileKind::Lock, "osb.lock", b"lock"),
+            file(FileKind::Package, "tiny", b"package"),
+        ];
+        let path = files[1].path.clone();
+        let index = VaultIndex::new("arm64".into(), Vec::new(), files);
+        let mut tree = Tree::new();
+        tree.lay(INDEX, Inode::file(0o644, index.to_json().into_bytes())).unwrap();
+        tree.lay("osb.lock", Inode::file(0o644, b"lock".to_vec())).unwrap();
+        tree.lay(&path, Inode::file(0o644, b"package".to_vec())).unwrap();
+        (tree, path)
+    }
+
+    fn read_as_tar(tree: &Tree) -> Result<VaultIndex, Fault> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vault.tar");
+        std::fs::write(&path, osb_archive::tar(tree, Vec::new()).unwrap()).unwrap();
+        read(&path, &mut Nobody)
+    }
+
+    #[test]
+    fn a_whole_tar_is_read() {
+        assert_eq!(read_as_tar(&vault().0).unwrap().files.len(), 2);
+    }
+
+    #[test]
+    fn hostile_tars_are_refused() {
+        type Change = fn(&mut Tree, &str);
+        let changes: [(Change, &str); 7] = [
+            (|tree, path| drop(tree.insert(path, Inode::symlink("/etc/passwd"))), "is a link"),
+            (|tree, path| tree.link("debs/other", tree.id(path).unwrap()).unwrap(), "is a link"),
+            (|tree, path| drop(tree.remove(path)), "is missing"),
+            (|tree, _| drop(tree.lay("more", Inode::file(0o644, vec![1]))), "does not name"),
+            (|tree, _| drop(tree.lay("ABC", Inode::file(0o644, vec![1]))), "begins with"),
+            (|tree, _| drop(tree.insert(INDEX, Inode::file(0o644, vec![1]))), "INDEX.json"),
+            (|tree, _| drop(tree.remove(INDEX)), "begins with"),
+        ];
+        for (change, reason) in changes {
+            let (mut tree, path) = vault();
+            change(&mut tree, &path);
+            let fault = read_as_tar(&tree).unwrap_err();
+            assert!(matches!(fault, Fault::Bad(_)), "{fault}");
+            assert!(fault.to_string().contains(reason), "{reason}: {fault}");
+        }
+        let (mut tree, path) = vault();
+        tree.insert(&path, Inode::file(0o644, b"PACKAGE".to_vec())).unwrap();
+        assert!(matches!(read_as_tar(&tree), Err(Fault::Changed(_))));
+    }
+}
