@@ -76,7 +76,7 @@ pub enum AptError {
         codename: String,
     },
     /// The bytes differ from what was signed or locked.
-    #[error("{what} from {url} has SHA-256 {actual}, but {expected} is the signed one")]
+    #[error("{what} from {url} has SHA-256 {actual}, but {expected} was signed or locked")]
     Digest {
         /// What it should be.
         what: String,
@@ -88,7 +88,7 @@ pub enum AptError {
         actual: String,
     },
     /// There are more or fewer bytes than were signed or locked.
-    #[error("{what} from {url} has {actual}, but {expected} bytes are the signed size")]
+    #[error("{what} from {url} has {actual}, but {expected} bytes were signed or locked")]
     Size {
         /// What it should be.
         what: String,
@@ -119,7 +119,7 @@ pub enum AptError {
     },
     /// A package that was resolved or locked is no longer in the archive.
     #[error(
-        "the package {name} has vanished from the archive: {url} does not exist; `osb lock` chooses its successor"
+        "the package {name} has vanished from the archive: {url} does not exist; `osb lock --update` chooses its successor"
     )]
     Vanished {
         /// The package.
@@ -193,6 +193,19 @@ pub enum AptError {
     /// The set of packages cannot be had.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
+    /// A package that no index describes cannot be read.
+    #[error(transparent)]
+    Deb(#[from] crate::deb::DebError),
+    /// A package that a layer pins is for another architecture.
+    #[error("{url} is a package for {architecture}, but the image is for {wanted}")]
+    OtherArchitecture {
+        /// The package.
+        url: String,
+        /// Its architecture.
+        architecture: String,
+        /// The image's.
+        wanted: String,
+    },
     /// The lock file cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -253,6 +266,8 @@ impl AptError {
             | AptError::Syntax { .. }
             | AptError::Field { .. }
             | AptError::Compression { .. }
+            | AptError::Deb(_)
+            | AptError::OtherArchitecture { .. }
             | AptError::Lock(_) => Kind::Format,
             AptError::Resolve(_) => Kind::Resolution,
             AptError::Cancelled => Kind::Cancelled,

@@ -4,6 +4,7 @@
 //! <cache>/indices-v1/<sha256>        a Packages index as fetched (still compressed)
 //! <cache>/releases-v1/<sha256>       verified InRelease by digest of its URL, for --offline
 //! <cache>/debs-v1/<sha256>.deb       a package
+//! <cache>/artifacts-v1/<sha256>      a file that a layer pins
 //! ```
 //!
 //! A cache entry appears by rename, after its size and digest were checked while it streamed in,
@@ -39,6 +40,32 @@ pub struct Wanted {
     pub size: u64,
     /// Where it is.
     pub url: String,
+}
+
+/// Where in the cache a file has its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shelf {
+    /// Packages.
+    Packages,
+    /// Files that layers pin.
+    Artifacts,
+}
+
+impl Shelf {
+    /// The entry of a file in the cache folder `cache`, by its digest in hexadecimal.
+    pub fn path(self, cache: &Path, sha256: &str) -> PathBuf {
+        match self {
+            Shelf::Packages => cache.join("debs-v1").join(format!("{sha256}.deb")),
+            Shelf::Artifacts => cache.join("artifacts-v1").join(sha256),
+        }
+    }
+
+    fn noun(self) -> &'static str {
+        match self {
+            Shelf::Packages => "package",
+            Shelf::Artifacts => "artifact",
+        }
+    }
 }
 
 /// What happens while [`Fetcher::fetch_all`] works. Events come from several threads.
@@ -161,6 +188,30 @@ impl Fetcher {
         jobs: usize,
         progress: &(dyn Fn(FetchEvent<'_>) + Sync),
     ) -> Result<Vec<PathBuf>, AptError> {
+        self.fetch_to(Shelf::Packages, wanted, jobs, progress)
+    }
+
+    /// As [`Fetcher::fetch_all`], for files that are no packages. One that the server does not have
+    /// is [`AptError::NotFound`]: no later version takes its place.
+    ///
+    /// # Errors
+    /// As [`Fetcher::fetch_all`].
+    pub fn fetch_artifacts(
+        &self,
+        wanted: &[Wanted],
+        jobs: usize,
+        progress: &(dyn Fn(FetchEvent<'_>) + Sync),
+    ) -> Result<Vec<PathBuf>, AptError> {
+        self.fetch_to(Shelf::Artifacts, wanted, jobs, progress)
+    }
+
+    fn fetch_to(
+        &self,
+        shelf: Shelf,
+        wanted: &[Wanted],
+        jobs: usize,
+        progress: &(dyn Fn(FetchEvent<'_>) + Sync),
+    ) -> Result<Vec<PathBuf>, AptError> {
         // The largest first, so that no long transfer is left over at the end; each digest once.
         let mut order: Vec<usize> = (0..wanted.len()).collect();
         order.sort_by_key(|&i| (std::cmp::Reverse(wanted[i].size), i));
@@ -178,7 +229,7 @@ impl Fetcher {
                         if stop.load(Ordering::Relaxed) {
                             return;
                         }
-                        match self.fetch_deb(&wanted[i], progress) {
+                        match self.fetch_one(shelf, &wanted[i], progress) {
                             Ok(path) => {
                                 lock(&results).insert(wanted[i].sha256.to_ascii_lowercase(), path);
                             }
@@ -202,25 +253,28 @@ impl Fetcher {
             .collect())
     }
 
-    fn fetch_deb(
+    fn fetch_one(
         &self,
+        shelf: Shelf,
         wanted: &Wanted,
         progress: &(dyn Fn(FetchEvent<'_>) + Sync),
     ) -> Result<PathBuf, AptError> {
         progress(FetchEvent::Started { name: &wanted.name, size: wanted.size });
         let entry = store::Entry::new(
-            format!("package {}", wanted.name),
+            format!("{} {}", shelf.noun(), wanted.name),
             &wanted.sha256,
             wanted.size,
             &wanted.url,
         )?;
-        let path = self.cache.join("debs-v1").join(format!("{}.deb", entry.hex()));
+        let path = shelf.path(&self.cache, &entry.hex());
         let cached = entry.is_good(&path, self)?;
         if cached {
             progress(FetchEvent::Bytes(wanted.size));
         } else {
             self.download(&entry, &path, progress).map_err(|error| match error {
-                AptError::NotFound { url } => AptError::Vanished { name: wanted.name.clone(), url },
+                AptError::NotFound { url } if shelf == Shelf::Packages => {
+                    AptError::Vanished { name: wanted.name.clone(), url }
+                }
                 other => other,
             })?;
         }

@@ -1,5 +1,6 @@
 //! `Packages` indices: what a repository says about each binary package.
 
+use crate::deb::Control;
 use crate::deb822::{Stanza, Stanzas};
 use crate::error::AptError;
 use crate::version::Version;
@@ -170,6 +171,44 @@ fn parse_record(
         size,
         sha256: sha256.to_ascii_lowercase(),
     }))
+}
+
+impl Record {
+    /// What the package's own control file says, for a .deb that no index lists (any more):
+    /// `filename` is where it is, `sha256` its digest.
+    ///
+    /// # Errors
+    /// A version that is none.
+    pub(crate) fn from_control(
+        control: &Control,
+        filename: &str,
+        size: u64,
+        sha256: &str,
+    ) -> Result<Record, AptError> {
+        let text = |field: &str| control.get(field).unwrap_or("").to_owned();
+        let version = Version::parse(&text("Version")).map_err(|e| AptError::Field {
+            file: filename.to_owned(),
+            line: 0,
+            field: "Version",
+            problem: e.to_string(),
+        })?;
+        Ok(Record {
+            name: text("Package"),
+            version,
+            architecture: text("Architecture"),
+            essential: control.get("Essential") == Some("yes"),
+            priority: Priority::parse(&text("Priority")),
+            multi_arch: MultiArch::parse(&text("Multi-Arch")),
+            depends: text("Depends"),
+            pre_depends: text("Pre-Depends"),
+            conflicts: text("Conflicts"),
+            breaks: text("Breaks"),
+            provides: text("Provides"),
+            filename: filename.to_owned(),
+            size,
+            sha256: sha256.to_owned(),
+        })
+    }
 }
 
 /// Debian Policy, section 5.6.1. Upper case and underscore occur in vendors' repositories and are

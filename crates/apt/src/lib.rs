@@ -10,6 +10,7 @@
 //! crate; SHA-256 is the only digest believed (MD5 and SHA-1 are not even read); every body is
 //! bounded by its signed size; no function here reads the clock or prints.
 
+mod archive;
 mod date;
 mod deb822;
 mod error;
@@ -30,16 +31,20 @@ pub mod relation;
 mod resolve;
 mod universe;
 
+pub use archive::{ArchiveError, ArchiveLimits, unpack_tar, walk_tar};
 pub use deb822::{Deb822Error, Field, Stanza, Stanzas};
 pub use error::{AptError, Kind};
-pub use fetch::{FetchEvent, Fetcher, Limits, Wanted};
+pub use fetch::{FetchEvent, Fetcher, Limits, Shelf, Wanted};
 pub use index::{MultiArch, Priority, Record, parse_packages};
-pub use lock::{Change, LOCK_VERSION, Lock, LockError, LockedPackage, LockedSource, LockedTool};
-pub use locking::{LockEvent, LockRequest, lock};
+pub use lock::{
+    ARTIFACT_SOURCE, Change, LOCK_VERSION, Lock, LockError, LockedArtifact, LockedLayer,
+    LockedPackage, LockedSource, LockedTool, Subject,
+};
+pub use locking::{Drift, Forced, LockEvent, LockRequest, Part, lock, relock};
 pub use mirror::{KeySpec, Mirrors, Pin, SourceSpec};
 pub use openpgp::{Keyring, Refusal, SignatureError, Verified};
 pub use release::{IndexEntry, Release};
-pub use repository::{Repository, join_url, open};
+pub use repository::{Repository, join_url, kept_release, open};
 pub use resolve::{Chosen, Request, ResolveError, resolve};
 pub use universe::Universe;
 pub use version::{Version, VersionError};

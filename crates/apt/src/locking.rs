@@ -1,34 +1,24 @@
 //! From a request to a lock: repositories opened, layers and tools resolved, choices written down.
 
+mod keep;
+mod request;
+
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::thread;
-
-use osb_checksum::{sha256, to_hex};
 
 use crate::error::AptError;
 use crate::fetch::Fetcher;
 use crate::lock::{LOCK_VERSION, Lock, LockedPackage, LockedSource, LockedTool};
 use crate::mirror::SourceSpec;
 use crate::repository::{Repository, open};
-use crate::resolve::{Chosen, Request, resolve};
+use crate::resolve::{Chosen, Request, ResolveError, resolve};
 use crate::universe::Universe;
 
-/// What has to be locked.
-#[derive(Clone, Debug)]
-pub struct LockRequest {
-    /// The sources; of equal packages those of the first one are taken.
-    pub sources: Vec<SourceSpec>,
-    /// The image's Debian architecture.
-    pub architecture: String,
-    /// Layers by name with their packages, parents first. The first one also gets everything that
-    /// is `Essential: yes`; each keeps what those before it chose.
-    pub layers: Vec<(String, Vec<String>)>,
-    /// Sets of tools by name, with their packages.
-    pub tool_sets: Vec<(String, Vec<String>)>,
-    /// The Debian architectures of building machines, for which tools are locked.
-    pub hosts: Vec<String>,
-}
+pub use keep::Forced;
+use keep::{Keeping, Scope};
+use request::source_inputs;
+pub use request::{Drift, LockRequest, Part};
 
 /// What locking is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,60 +56,6 @@ impl fmt::Display for LockEvent {
     }
 }
 
-impl LockRequest {
-    /// A digest over everything that decides what a lock holds, in hexadecimal: a lock with another
-    /// one was made for another request.
-    ///
-    /// Mirrors do not count ([`SourceSpec::mirrored`]); other URLs do: one key may sign several
-    /// repositories with suites of one name.
-    pub fn inputs_digest(&self) -> String {
-        let mut text = Canonical(String::from("osb lock inputs 1\n"));
-        text.item("architecture", [&self.architecture]);
-        for source in &self.sources {
-            text.item("source", [&source.name, &source.suite]);
-            if !source.mirrored {
-                text.item("base", [source.base.trim_end_matches('/')]);
-            }
-            text.item("components", &source.components);
-            // The certificate may be fetched anew with other signatures; the fingerprint stays.
-            let spelled = |fingerprint: &str| -> String {
-                fingerprint.split_whitespace().collect::<String>().to_ascii_uppercase()
-            };
-            let keys: BTreeSet<String> =
-                source.keys.iter().map(|key| spelled(&key.fingerprint)).collect();
-            text.item("keys", &keys);
-            text.item("priority", [source.priority.to_string()]);
-            for pin in &source.pins {
-                text.item("pin", [&pin.pattern, &pin.priority.to_string()]);
-            }
-        }
-        for (name, packages) in &self.layers {
-            text.item("layer", [name]);
-            text.item("packages", packages);
-        }
-        for (name, packages) in &self.tool_sets {
-            text.item("tools", [name]);
-            text.item("packages", packages);
-        }
-        text.item("hosts", &self.hosts);
-        to_hex(&sha256(text.0.as_bytes()))
-    }
-}
-
-/// Text in which different lists never look alike: every word carries its length.
-struct Canonical(String);
-
-impl Canonical {
-    fn item(&mut self, name: &str, words: impl IntoIterator<Item = impl AsRef<str>>) {
-        self.0.push_str(name);
-        for word in words {
-            let word = word.as_ref();
-            self.0.push_str(&format!(" {}:{word}", word.len()));
-        }
-        self.0.push('\n');
-    }
-}
-
 /// Opens all sources and resolves all layers and tool sets against them, so that everything in one
 /// lock comes from one set of Releases. `now` is in seconds since 1970.
 ///
@@ -131,10 +67,45 @@ pub fn lock(
     now: i64,
     progress: &(dyn Fn(LockEvent) + Sync),
 ) -> Result<Lock, AptError> {
-    let universe = Universe::new(open_all(request, fetcher, now, progress)?)?;
-    let sources = universe.repositories().iter().map(|repository| LockedSource {
+    let mut repositories = open_all(request, fetcher, now, progress)?;
+    let mut keeping = Keeping::nothing(request, fetcher, &mut repositories)?;
+    make(request, repositories, &mut keeping, progress)
+}
+
+/// As [`lock`], but packages stay at the versions that `old` has, except those called as one of
+/// `moving`, and those that must move with them. Tells which had to move, and why.
+///
+/// A version stays only if it can still be had: from a source, or from the cache.
+///
+/// # Errors
+/// As [`lock`].
+pub fn relock(
+    request: &LockRequest,
+    old: &Lock,
+    moving: &BTreeSet<String>,
+    fetcher: &Fetcher,
+    now: i64,
+    progress: &(dyn Fn(LockEvent) + Sync),
+) -> Result<(Lock, Vec<Forced>), AptError> {
+    let mut repositories = open_all(request, fetcher, now, progress)?;
+    let mut keeping = Keeping::nothing(request, fetcher, &mut repositories)?;
+    keeping.keep(request, old, moving, fetcher, &mut repositories)?;
+    let lock = make(request, repositories, &mut keeping, progress)?;
+    Ok((lock, keeping.into_forced()))
+}
+
+fn make(
+    request: &LockRequest,
+    repositories: Vec<Repository>,
+    keeping: &mut Keeping,
+    progress: &(dyn Fn(LockEvent) + Sync),
+) -> Result<Lock, AptError> {
+    let universe = Universe::new(repositories)?;
+    let sources = request.sources.iter().zip(universe.repositories());
+    let sources = sources.map(|(source, repository)| LockedSource {
         name: repository.name.clone(),
         suite: repository.suite.clone(),
+        inputs: Some(source_inputs(source)),
         release_sha256: repository.release_sha256.clone(),
         date: repository.date,
     });
@@ -142,12 +113,37 @@ pub fn lock(
         version: LOCK_VERSION,
         architecture: request.architecture.clone(),
         inputs: request.inputs_digest(),
+        tool_inputs: Some(request.tool_inputs()),
+        layers: request.wants(),
         sources: sources.collect(),
-        packages: lock_layers(request, &universe, progress)?,
-        tools: lock_tools(request, &universe, progress)?,
+        packages: lock_layers(request, &universe, keeping, progress)?,
+        artifacts: request.artifacts.clone(),
+        tools: lock_tools(request, &universe, keeping, progress)?,
     };
     lock.sort();
     Ok(lock)
+}
+
+impl Lock {
+    /// The same lock in today's format, for the request that it was made for.
+    pub fn upgraded(&self, request: &LockRequest) -> Lock {
+        let inputs = |name: &str| {
+            let source = request.sources.iter().find(|source| source.name == name);
+            source.map(source_inputs)
+        };
+        let sources = self
+            .sources
+            .iter()
+            .map(|source| LockedSource { inputs: inputs(&source.name), ..source.clone() });
+        Lock {
+            version: LOCK_VERSION,
+            tool_inputs: Some(request.tool_inputs()),
+            layers: request.wants(),
+            sources: sources.collect(),
+            artifacts: request.artifacts.clone(),
+            ..self.clone()
+        }
+    }
 }
 
 /// Opens the sources at the same time: most of it is waiting for the network.
@@ -178,30 +174,56 @@ fn open_all(
     })
 }
 
-/// Resolves the layers one upon the other.
+/// Resolves the layers one upon the other. If that cannot be done with what is kept, it is tried
+/// again without what is in the way, from the first layer on: parents decide for their children.
 fn lock_layers(
     request: &LockRequest,
     universe: &Universe,
+    keeping: &mut Keeping,
     progress: &(dyn Fn(LockEvent) + Sync),
 ) -> Result<Vec<LockedPackage>, AptError> {
+    loop {
+        let mut told = Vec::new();
+        match try_layers(request, universe, keeping, &mut told) {
+            Ok(packages) => {
+                told.into_iter().for_each(progress);
+                return Ok(packages);
+            }
+            Err(failure) => {
+                let (failed, error) = *failure;
+                keeping.release(universe, &Scope::Image, &failed, error)?;
+            }
+        }
+    }
+}
+
+fn try_layers(
+    request: &LockRequest,
+    universe: &Universe,
+    keeping: &Keeping,
+    told: &mut Vec<LockEvent>,
+) -> Result<Vec<LockedPackage>, Box<(Request, ResolveError)>> {
     let mut packages: Vec<LockedPackage> = Vec::new();
     for (number, (layer, wanted)) in request.layers.iter().enumerate() {
-        let favoured = packages.iter().map(|p| (p.name.clone(), p.version.clone())).collect();
-        let chosen = resolve(
-            universe,
-            &Request {
-                architecture: request.architecture.clone(),
-                packages: wanted.clone(),
-                essential: number == 0,
-                favoured,
-            },
-        )?;
+        let mut asked = wanted.clone();
+        asked.extend(keeping.pinned(layer).filter(|name| !wanted.contains(name)));
+        let wanted = Request {
+            architecture: request.architecture.clone(),
+            packages: asked,
+            essential: number == 0,
+            favoured: packages.iter().map(|p| (p.name.clone(), p.version.clone())).collect(),
+            kept: keeping.kept(&Scope::Image),
+        };
+        let chosen = match resolve(universe, &wanted) {
+            Ok(chosen) => chosen,
+            Err(error) => return Err(Box::new((wanted, error))),
+        };
         let known: HashSet<String> = packages.iter().map(|p| p.name.clone()).collect();
         let added = chosen.into_iter().filter(|chosen| !known.contains(&chosen.name));
         let before = packages.len();
         packages.extend(added.map(|chosen| locked(chosen, layer)));
         let what = format!("layer {layer}");
-        progress(LockEvent::Resolved { what, packages: packages.len() - before });
+        told.push(LockEvent::Resolved { what, packages: packages.len() - before });
     }
     Ok(packages)
 }
@@ -210,19 +232,25 @@ fn lock_layers(
 fn lock_tools(
     request: &LockRequest,
     universe: &Universe,
+    keeping: &mut Keeping,
     progress: &(dyn Fn(LockEvent) + Sync),
 ) -> Result<Vec<LockedTool>, AptError> {
     let mut tools = Vec::new();
     for (set, wanted) in &request.tool_sets {
         for host in &request.hosts {
-            let chosen = resolve(
-                universe,
-                &Request {
+            let scope = Scope::Tools(set.clone(), host.clone());
+            let chosen = loop {
+                let wanted = Request {
                     architecture: host.clone(),
                     packages: wanted.clone(),
+                    kept: keeping.kept(&scope),
                     ..Request::default()
-                },
-            )?;
+                };
+                match resolve(universe, &wanted) {
+                    Ok(chosen) => break chosen,
+                    Err(error) => keeping.release(universe, &scope, &wanted, error)?,
+                }
+            };
             let what = format!("tools {set} for {host}");
             progress(LockEvent::Resolved { what, packages: chosen.len() });
             tools.extend(chosen.into_iter().map(|chosen| LockedTool {
@@ -245,70 +273,5 @@ fn locked(chosen: Chosen, layer: &str) -> LockedPackage {
         path: chosen.path,
         source: chosen.source,
         layer: layer.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mirror::{KeySpec, Pin};
-
-    fn request() -> LockRequest {
-        let source = |name: &str, base: &str, suite: &str| SourceSpec {
-            name: name.into(),
-            base: base.into(),
-            mirrored: name == "debian",
-            suite: suite.into(),
-            components: vec!["main".into()],
-            keys: vec![KeySpec { fingerprint: "AB CD".into(), material: vec![1] }],
-            priority: 500,
-            pins: vec![Pin { pattern: "linux-*".into(), priority: 990 }],
-        };
-        LockRequest {
-            sources: vec![
-                source("debian", "http://a.example/debian", "trixie"),
-                source("flat", "http://a.example/v1.35/deb", "/"),
-            ],
-            architecture: "arm64".into(),
-            layers: vec![("base".into(), vec!["apt".into(), "curl".into()])],
-            tool_sets: vec![("build".into(), vec!["dash".into()])],
-            hosts: vec!["amd64".into()],
-        }
-    }
-
-    #[test]
-    fn mirrors_and_spelling_do_not_change_the_inputs() {
-        let digest = request().inputs_digest();
-        assert_eq!(digest.len(), 64);
-        let mut other = request();
-        other.sources[0].base = "file:///srv/mirror".into();
-        other.sources[1].base.push('/');
-        other.sources[0].keys[0] = KeySpec { fingerprint: "abcd".into(), material: vec![2] };
-        assert_eq!(other.inputs_digest(), digest);
-    }
-
-    #[test]
-    fn everything_else_changes_the_inputs() {
-        let changes: [fn(&mut LockRequest); 13] = [
-            |r| r.architecture = "amd64".into(),
-            |r| r.sources[1].base = "http://a.example/v1.36/deb".into(),
-            |r| r.sources[0].mirrored = false,
-            |r| r.sources[0].suite = "sid".into(),
-            |r| r.sources[0].components.clear(),
-            |r| r.sources[0].keys[0].fingerprint = "EF".into(),
-            |r| r.sources[0].priority = 100,
-            |r| r.sources[0].pins.clear(),
-            |r| r.sources.swap(0, 1),
-            |r| r.layers[0].1 = vec!["aptcurl".into()],
-            |r| r.layers[0].1 = vec!["apt curl".into()],
-            |r| r.tool_sets[0].1.push("bash".into()),
-            |r| r.hosts.push("arm64".into()),
-        ];
-        let mut seen = HashSet::from([request().inputs_digest()]);
-        for (number, change) in changes.iter().enumerate() {
-            let mut changed = request();
-            change(&mut changed);
-            assert!(seen.insert(changed.inputs_digest()), "{number}");
-        }
     }
 }

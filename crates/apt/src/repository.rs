@@ -17,6 +17,7 @@ use crate::index::Record;
 use crate::mirror::{Pin, SourceSpec};
 use crate::release::Release;
 use signed::Signed;
+pub use signed::kept_release;
 
 /// A repository whose signature was checked, with its packages.
 #[derive(Clone, Debug)]

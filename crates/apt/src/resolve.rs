@@ -12,12 +12,14 @@ mod error;
 mod explain;
 mod problem;
 mod provider;
+mod stuck;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use resolvo::{DenseIndex, SolvableId, UnsolvableOrCancelled};
 
 pub use error::ResolveError;
+pub(crate) use stuck::stuck;
 
 use crate::universe::{RecordId, Universe};
 use problem::Problem;
@@ -33,6 +35,9 @@ pub struct Request {
     pub essential: bool,
     /// Names and exact versions that were chosen before and are kept.
     pub favoured: Vec<(String, String)>,
+    /// Names, and the digests of the packages that are taken if anything of that name is needed:
+    /// in place of what the sources prefer, unless a version is asked for by number.
+    pub kept: BTreeMap<String, String>,
 }
 
 /// A package that was picked.

@@ -138,6 +138,12 @@ impl Universe {
             .max_by_key(|id| (self.priority(*id), Reverse(*id)))
     }
 
+    /// The package of this name with exactly these bytes.
+    pub(crate) fn by_digest(&self, name: &str, sha256: &str) -> Option<RecordId> {
+        let mut ids = self.by_name.get(name)?.iter().copied();
+        ids.find(|id| self.record(*id).sha256 == sha256)
+    }
+
     /// All versions of a name for an architecture, newest first, for messages.
     pub(crate) fn versions(&self, name: &str, architecture: &str) -> Vec<&Version> {
         let ids = self.by_name.get(name).map_or(&[][..], Vec::as_slice);

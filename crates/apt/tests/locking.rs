@@ -64,6 +64,8 @@ impl World {
                 ("node".to_owned(), words("app")),
                 ("extra".to_owned(), words("top")),
             ],
+            artifacts: vec![],
+            debs: vec![],
             tool_sets: vec![("boot".to_owned(), words("qemu"))],
             hosts: words("amd64"),
         }

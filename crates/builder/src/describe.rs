@@ -6,8 +6,8 @@ use std::path::Path;
 use osb_apt::Lock;
 use osb_checksum::{Digest, Sums, to_hex};
 use osb_metadata::{
-    ArtifactInfo, LayerInfo, Metadata, PackageInfo, PartitionInfo, PartitionTable, SCHEMA_VERSION,
-    SourceInfo,
+    ArtifactInfo, LayerInfo, Metadata, PackageInfo, PartitionInfo, PartitionTable, PinnedInfo,
+    SCHEMA_VERSION, SourceInfo,
 };
 
 use crate::emit::{self, Disk, Emitted};
@@ -80,6 +80,16 @@ fn metadata(job: &Job, lock: &Lock, plan: &Plan, disk: &Disk, emitted: &[Emitted
                 suite: source.suite.clone(),
                 date: source.date,
                 release_sha256: source.release_sha256.clone(),
+            })
+            .collect(),
+        pinned: lock
+            .artifacts
+            .iter()
+            .map(|artifact| PinnedInfo {
+                layer: artifact.layer.clone(),
+                url: artifact.url.clone(),
+                sha256: artifact.sha256.clone(),
+                size: artifact.size,
             })
             .collect(),
         artifacts: emitted

@@ -9,13 +9,27 @@ use std::path::{Path, PathBuf};
 
 use glob_match::glob_match;
 use osb_apt::LockedPackage;
-use osb_recipe::{FileContent, Format, Layer};
+use osb_recipe::{FileContent, Layer};
 use osb_tree::{Inode, Kind, Time, Tree};
 
+use crate::artifacts;
 use crate::chamber::{Chamber, Setup, Workplace};
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::plan::{Plan, PlannedLayer};
+
+/// How an archive that osb made is laid over the root, by the image's tar; its file is still to be
+/// named.
+pub(crate) const LAY: [&str; 8] = [
+    "tar",
+    "--extract",
+    "--directory=/",
+    "--numeric-owner",
+    "--same-owner",
+    "--same-permissions",
+    "--keep-directory-symlink",
+    "--no-overwrite-dir",
+];
 
 /// Makes the dressing half of `planned` on the layers `below`.
 pub(crate) fn dress(
@@ -24,7 +38,7 @@ pub(crate) fn dress(
     planned: &PlannedLayer,
     below: &[PathBuf],
     tools: &Path,
-    artifacts: &Path,
+    prepared: &Path,
 ) -> Result<Workplace, BuildError> {
     let layer = planned.layer;
     let scripts = job.cache.scratch(&format!("scripts-{}", layer.name))?;
@@ -37,7 +51,7 @@ pub(crate) fn dress(
             .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))
             .map_err(BuildError::io("writing", &path))?;
     }
-    let shown = [(scripts, "scripts"), (artifacts.to_owned(), "artifacts")];
+    let shown = [(scripts, "scripts"), (prepared.to_owned(), "artifacts")];
     let setup = Setup { layer: &layer.name, below, tools, shown: &shown, epoch: plan.epoch };
     let place = Workplace::new(job, &format!("dressing-{}", layer.name))?;
     let mut chamber = Chamber::open(job, &setup, &place)?;
@@ -45,7 +59,7 @@ pub(crate) fn dress(
     add_users(&mut chamber, layer)?;
     make_directories(&mut chamber, layer)?;
     lay_files(&mut chamber, "laying files", &files(layer)?, plan.epoch)?;
-    unpack_artifacts(&mut chamber, layer)?;
+    artifacts::lay(&mut chamber, layer)?;
     set_units(&mut chamber, layer)?;
     hold(&mut chamber, layer, &plan.packages)?;
     for script in &layer.scripts {
@@ -63,24 +77,6 @@ fn remove_packages(chamber: &mut Chamber, layer: &Layer) -> Result<(), BuildErro
     let mut argv = vec!["dpkg", "--force-remove-essential", "--purge"];
     argv.extend(layer.remove_packages.iter().map(String::as_str));
     chamber.run("removing packages", &argv).map(drop)
-}
-
-fn unpack_artifacts(chamber: &mut Chamber, layer: &Layer) -> Result<(), BuildError> {
-    for artifact in &layer.artifacts {
-        let what = format!("unpacking {}", artifact.url);
-        let file = format!("/run/osb/artifacts/{}", artifact.sha256);
-        let target = &artifact.unpack_to;
-        if artifact.format == Format::File {
-            chamber.run(&what, &["install", "-D", "--mode=0755", &file, target])?;
-            continue;
-        }
-        chamber.run(&what, &["mkdir", "-p", target])?;
-        let strip = format!("--strip-components={}", artifact.strip);
-        let mut argv = vec!["tar", "--no-same-owner", "--keep-directory-symlink", &strip];
-        argv.extend(["-C", target, "-xf", &file]);
-        chamber.run(&what, &argv)?;
-    }
-    Ok(())
 }
 
 fn add_users(chamber: &mut Chamber, layer: &Layer) -> Result<(), BuildError> {
@@ -190,17 +186,8 @@ pub(crate) fn lay_files(
         files.inode_mut(id).meta.mtime = Time::from_secs(epoch);
     }
     let archive = osb_archive::tar(&files, Vec::new())?;
-    let argv = [
-        "tar",
-        "--extract",
-        "--file=-",
-        "--directory=/",
-        "--numeric-owner",
-        "--same-owner",
-        "--same-permissions",
-        "--keep-directory-symlink",
-        "--no-overwrite-dir",
-    ];
+    let mut argv = LAY.to_vec();
+    argv.push("--file=-");
     chamber.feed(what, &argv, archive)?;
     Ok(())
 }

@@ -13,6 +13,18 @@ pub enum BuildError {
     /// Repositories, signatures, downloads.
     #[error(transparent)]
     Apt(#[from] AptError),
+    /// A pinned archive that is damaged, hostile or too large.
+    #[error("layer {layer}: the artifact {url} is refused: {source}")]
+    Artifact {
+        /// The layer.
+        layer: String,
+        /// The artifact.
+        url: String,
+        /// How many bytes it may have when it is decompressed.
+        limit: u64,
+        /// What is wrong, and with which member.
+        source: osb_apt::ArchiveError,
+    },
     /// A .deb that is not one, or is hostile.
     #[error("package {package}: {source}")]
     Package {
@@ -27,6 +39,36 @@ pub enum BuildError {
     /// The lock must change, and may not.
     #[error("{0}")]
     LockDrift(String),
+    /// There is no lock of which to move a part.
+    #[error("there is no {}", .0.display())]
+    NoLock(PathBuf),
+    /// What was named as a vault is none, or is incomplete.
+    #[error("the vault {}: {problem}", path.display())]
+    Vault {
+        /// The folder or tar.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A file of a vault is not the one that its index names.
+    #[error("the vault {} is damaged, or was changed: {problem}", path.display())]
+    VaultChanged {
+        /// The folder or tar.
+        path: PathBuf,
+        /// Which file, and how.
+        problem: String,
+    },
+    /// Something is where something new is to be written.
+    #[error("{} is there already, and is not overwritten", .0.display())]
+    Exists(PathBuf),
+    /// A package that is to move is not in the lock.
+    #[error("the lock has no package {name:?}")]
+    NotLocked {
+        /// The name.
+        name: String,
+        /// Names in the lock that are like it, the most similar first.
+        near: Vec<String>,
+    },
     /// A source went back in time.
     #[error(
         "source {source_name:?} is from {offered} (seconds since 1970); the lock has seen it of {seen}"
@@ -138,11 +180,17 @@ impl BuildError {
             },
             BuildError::Sandbox(osb_sandbox::SandboxError::Cancelled) => 130,
             BuildError::Sandbox(osb_sandbox::SandboxError::Missing(_)) => 5,
-            BuildError::LockDrift(_)
+            BuildError::Exists(_) => 3,
+            BuildError::Vault { .. }
+            | BuildError::LockDrift(_)
+            | BuildError::NoLock(_)
+            | BuildError::NotLocked { .. }
             | BuildError::Recipe(_)
             | BuildError::NoCache(_)
             | BuildError::NotBuilt(_) => 2,
             BuildError::Package { .. }
+            | BuildError::Artifact { .. }
+            | BuildError::VaultChanged { .. }
             | BuildError::Unexpected(_)
             | BuildError::Rollback { .. } => 4,
             BuildError::Host(_) | BuildError::OtherIds(_) | BuildError::Space { .. } => 5,
@@ -155,7 +203,8 @@ impl BuildError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             BuildError::Apt(AptError::Vanished { .. }) => {
-                "the archive no longer has this version: run `osb lock`, or build without --locked"
+                "the archive no longer has this version: run `osb lock --update`, or build without \
+                 --locked"
                     .into()
             }
             BuildError::Apt(AptError::Resolve(ResolveError::Missing { nearest, .. }))
@@ -168,6 +217,17 @@ impl BuildError {
                  kept, the next run goes on"
                     .into()
             }
+            BuildError::Apt(AptError::Digest { what, .. } | AptError::Size { what, .. })
+                if what.starts_with("artifact ") =>
+            {
+                "the file at the URL is another one by now, or layer.toml has another digest or \
+                 size: compare them with what the project publishes"
+                    .into()
+            }
+            BuildError::Artifact { source, limit, .. } if source.member.is_none() => format!(
+                "its digest is the one in layer.toml: look at what was published. An honest archive \
+                 that is larger than {limit} bytes needs a larger `unpacked-max`"
+            ),
             BuildError::Apt(AptError::Digest { .. } | AptError::Size { .. }) => {
                 "the mirror is being updated, or is broken: try later, or another with --mirror"
                     .into()
@@ -178,6 +238,15 @@ impl BuildError {
                  folder releases-v1 of the cache"
                     .into()
             }
+            BuildError::Exists(_) => "choose another name, or remove it first".into(),
+            BuildError::Vault { .. } | BuildError::VaultChanged { .. } => {
+                "export it anew, or take another copy of it".into()
+            }
+            BuildError::NoLock(_) => "run `osb lock` to make it".into(),
+            BuildError::NotLocked { near, .. } if near.is_empty() => {
+                "a package is added to a layer's packages.install; `osb lock` then locks it".into()
+            }
+            BuildError::NotLocked { near, .. } => format!("did you mean {}?", near.join(", ")),
             BuildError::LockDrift(_) => "run `osb lock` and commit the new lock".into(),
             BuildError::NotBuilt(_) => "`osb build --only tree` makes it".into(),
             BuildError::Busy(_) => "try again when they have ended, or without --no-wait".into(),

@@ -7,6 +7,7 @@
 //! Invariants: nothing here parses arguments or prints; every output appears by rename, whole;
 //! no stage reads the clock, the environment or Git.
 
+mod artifacts;
 mod background;
 mod cache;
 mod chamber;
@@ -36,6 +37,7 @@ mod sources;
 mod space;
 mod stack;
 mod tools;
+mod vault;
 mod why;
 mod write;
 
@@ -55,11 +57,13 @@ pub use event::{Artifact, Event, Report, StageTime};
 pub use failed::{FailedCommand, Outcome};
 pub use forecast::{Forecast, State, Step};
 pub use ids::check_owner;
-pub use locking::LockReport;
+pub use locking::{LockReport, Moving};
 pub use options::{Only, Options};
 pub use osb_sandbox::{Kind, Program};
 pub use settings::files as settings_files;
 pub use tools::tool_packages;
+pub use vault::import as vault_import;
+pub use vault::{Export, FileKind, Import, VaultFile, VaultIndex, VaultReport};
 pub use why::{Cause, Changed, HalfWhy, LayerWhy, Link, Origin, PackageWhy, PathWhy, Why};
 
 /// How many damaged entries a build replaces before it gives up: a disk that damages more is not to
@@ -83,7 +87,8 @@ pub fn build(options: &Options, events: &(dyn Fn(Event) + Sync)) -> Result<Repor
 
 /// The report of the last build, if its artifacts are what this one would make.
 fn nothing_to_do(job: &Job) -> Result<Option<Report>, BuildError> {
-    let Some(lock) = locking::fitting(job)? else { return Ok(None) };
+    // Whatever is wrong with the lock, the build will tell.
+    let Ok(lock) = locking::fitting(job) else { return Ok(None) };
     let plan = plan::plan(job, &lock)?;
     let artifacts = record::still_good(job, &lock, &plan);
     Ok(artifacts
@@ -117,7 +122,7 @@ fn with_lock<T>(job: &Job, work: impl Fn(&Lock) -> Result<T, BuildError>) -> Res
     match work(&locking::ensure(job)?) {
         Err(BuildError::Apt(AptError::Vanished { name, .. })) if !job.options.locked => {
             job.warn(format!("the archive no longer has {name}: locking anew"));
-            work(&locking::renew(job)?.lock)
+            work(&locking::renew(job)?)
         }
         result => result,
     }
@@ -196,7 +201,7 @@ pub fn forecast(
     events: &(dyn Fn(Event) + Sync),
 ) -> Result<Forecast, BuildError> {
     let job = Job::new(options, events)?;
-    let lock = locking::present(&job)?;
+    let lock = locking::fitting(&job)?;
     let plan = plan::plan(&job, &lock)?;
     job.stoppable(forecast::forecast(&job, &lock, &plan))
 }
@@ -212,18 +217,40 @@ pub fn why(
     events: &(dyn Fn(Event) + Sync),
 ) -> Result<Why, BuildError> {
     let job = Job::new(options, events)?;
-    let lock = locking::present(&job)?;
+    let lock = locking::fitting(&job)?;
     let plan = plan::plan(&job, &lock)?;
     job.stoppable(why::why(&job, &lock, &plan, what))
 }
 
-/// Locks the recipe anew, and writes the lock if it changed.
+/// Makes the lock fit the recipe, or moves packages to newer versions. With `write` the lock is
+/// written if it changed; without, it is only told what would change.
 ///
 /// # Errors
 /// See [`BuildError`].
-pub fn lock(options: &Options, events: &(dyn Fn(Event) + Sync)) -> Result<LockReport, BuildError> {
+pub fn lock(
+    options: &Options,
+    moving: &Moving,
+    write: bool,
+    events: &(dyn Fn(Event) + Sync),
+) -> Result<LockReport, BuildError> {
     let job = Job::new(options, events)?;
-    job.stoppable(locking::renew(&job))
+    job.stoppable(locking::update(&job, moving, write).and_then(|report| match write {
+        true => locking::upgrade(&job, report),
+        false => Ok(report),
+    }))
+}
+
+/// Writes everything that the lock names into a vault.
+///
+/// # Errors
+/// See [`BuildError`]; nothing is left half-written.
+pub fn vault_export(
+    options: &Options,
+    export: &Export,
+    events: &(dyn Fn(Event) + Sync),
+) -> Result<VaultReport, BuildError> {
+    let job = Job::new(options, events)?;
+    job.stoppable(vault::export(&job, export))
 }
 
 /// A tool set, unpacked.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use osb_apt::{FetchEvent, LockedPackage, Wanted, join_url};
+use osb_apt::{ARTIFACT_SOURCE, FetchEvent, LockedPackage, Wanted, join_url};
 use osb_tree::Stack;
 use osb_unpack::{Filter, Package, Store, UnpackError};
 
@@ -25,6 +25,9 @@ pub(crate) fn wanted(job: &Job, package: &LockedPackage) -> Result<Wanted, Build
 }
 
 fn url(job: &Job, source: &str, path: &str) -> Result<String, BuildError> {
+    if source == ARTIFACT_SOURCE {
+        return Ok(path.to_owned());
+    }
     let sources = &job.options.project.recipe.sources;
     let source = sources.iter().find(|known| known.name == source).ok_or_else(|| {
         BuildError::LockDrift(format!(

@@ -1,7 +1,7 @@
 //! From the recipe's sources to what `osb-apt` opens, and to a lock request.
 
-use osb_apt::{Fetcher, KeySpec, LockRequest, Mirrors, Pin, SourceSpec};
-use osb_recipe::{KeyMaterial, Location, MirrorKind, Source};
+use osb_apt::{Fetcher, KeySpec, LockRequest, LockedArtifact, Mirrors, Pin, SourceSpec};
+use osb_recipe::{Format, KeyMaterial, Location, MirrorKind, Project, Source};
 
 use crate::error::BuildError;
 use crate::job::Job;
@@ -49,9 +49,31 @@ pub(crate) fn lock_request(
         sources,
         architecture: project.recipe.image.arch.as_str().to_owned(),
         layers,
+        artifacts: pinned(project, |format| format != Format::Deb),
+        debs: pinned(project, |format| format == Format::Deb),
         tool_sets: tools::sets(project.recipe.image.arch),
         hosts: tools::HOSTS.iter().map(|host| (*host).to_owned()).collect(),
     })
+}
+
+/// The files that layers pin, of the formats that are `wanted`.
+fn pinned(project: &Project, wanted: impl Fn(Format) -> bool) -> Vec<LockedArtifact> {
+    let mut files: Vec<LockedArtifact> = project
+        .layers
+        .iter()
+        .flat_map(|layer| layer.artifacts.iter().map(move |artifact| (layer, artifact)))
+        .filter(|(_, artifact)| wanted(artifact.format))
+        .map(|(layer, artifact)| LockedArtifact {
+            layer: layer.name.clone(),
+            url: artifact.url.clone(),
+            sha256: artifact.sha256.clone(),
+            size: artifact.size,
+        })
+        .collect();
+    // One file may be laid twice.
+    files.sort();
+    files.dedup();
+    files
 }
 
 fn spec(source: &Source, base: &str, fetcher: Option<&Fetcher>) -> Result<SourceSpec, BuildError> {

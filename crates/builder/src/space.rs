@@ -76,7 +76,8 @@ pub(crate) fn needed(job: &Job, lock: &Lock, plan: &Plan, lacks: impl Fn(usize) 
     Room { cache, output }
 }
 
-fn room(path: &Path, need: u64) -> Result<(), BuildError> {
+/// Fails unless so many bytes are free at `path`.
+pub(crate) fn room(path: &Path, need: u64) -> Result<(), BuildError> {
     const MIB: u64 = 1 << 20;
     let stat = rustix::fs::statvfs(existing(path))
         .map_err(|error| BuildError::io("asking for the free space of", path)(error.into()))?;

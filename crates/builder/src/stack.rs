@@ -1,9 +1,8 @@
 //! The layer stack: raised half by half, from the cache where that has a half, else anew.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use osb_apt::{Lock, LockedPackage, Wanted};
+use osb_apt::{Lock, LockedPackage};
 use osb_tree::{Layer, Manifest, Stack, Tree};
 
 use crate::cache::entry::{self, Entry, Found, Part};
@@ -11,7 +10,7 @@ use crate::chamber::Workplace;
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::plan::{Half, Plan, PlannedLayer};
-use crate::{dressing, initramfs, install, packages, seal, tools};
+use crate::{artifacts, dressing, initramfs, install, packages, seal, tools};
 
 /// The halves that the cache has, by the order of [`Plan::halves`].
 pub(crate) struct Survey(Vec<Option<Entry>>);
@@ -23,7 +22,7 @@ impl Survey {
     }
 
     /// Whether the layer `index`, of as many as the plan has, must be dressed.
-    fn lacks_dressing(&self, index: usize) -> bool {
+    pub(crate) fn lacks_dressing(&self, index: usize) -> bool {
         self.0[self.0.len() / 2 + index].is_none()
     }
 }
@@ -54,7 +53,7 @@ pub(crate) fn look_over(job: &Job, what: &str, folder: &Path) -> Result<Option<E
 pub(crate) struct Supplies {
     /// The tools tree; empty if none is needed.
     tools: PathBuf,
-    /// The folder of artifacts, named by their digests.
+    /// The folder of artifacts, as [`artifacts::prepare`] makes it.
     artifacts: PathBuf,
 }
 
@@ -84,35 +83,7 @@ pub(crate) fn fetch(
         let files = packages::download(job, "download", &wanted)?;
         packages::take_apart(job, "unpack", &store, &needed, &files)?;
     }
-    Ok(Supplies { tools, artifacts: artifacts(job, plan, survey)? })
-}
-
-fn artifacts(job: &Job, plan: &Plan, survey: &Survey) -> Result<PathBuf, BuildError> {
-    let folder = job.cache.scratch("artifacts")?;
-    let mut seen = BTreeSet::new();
-    let wanted: Vec<Wanted> = plan
-        .layers
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| survey.lacks_dressing(*index))
-        .flat_map(|(_, planned)| &planned.layer.artifacts)
-        .filter(|artifact| seen.insert(&artifact.sha256))
-        .map(|artifact| Wanted {
-            name: artifact.url.clone(),
-            sha256: artifact.sha256.clone(),
-            size: artifact.size,
-            url: artifact.url.clone(),
-        })
-        .collect();
-    if wanted.is_empty() {
-        return Ok(folder);
-    }
-    let files = packages::download(job, "download artifacts", &wanted)?;
-    for (wanted, file) in wanted.iter().zip(files) {
-        let link = folder.join(&wanted.sha256);
-        std::fs::hard_link(&file, &link).map_err(BuildError::io("linking", link))?;
-    }
-    Ok(folder)
+    Ok(Supplies { tools, artifacts: artifacts::prepare(job, plan, survey)? })
 }
 
 /// All packages and dressings together, if the cache has every one of them, whole.

@@ -20,8 +20,8 @@ mod read;
 mod schema;
 
 pub use model::{
-    ArtifactInfo, LayerInfo, Metadata, PackageInfo, PartitionInfo, PartitionTable, SCHEMA_VERSION,
-    SourceInfo,
+    ArtifactInfo, LayerInfo, Metadata, PackageInfo, PartitionInfo, PartitionTable, PinnedInfo,
+    SCHEMA_VERSION, SourceInfo,
 };
 pub use read::{MetadataError, from_json};
 pub use schema::schema;

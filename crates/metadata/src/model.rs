@@ -34,6 +34,9 @@ pub struct Metadata {
     pub packages: Vec<PackageInfo>,
     /// The package sources in the order of the recipe.
     pub sources: Vec<SourceInfo>,
+    /// Files from outside any package source that layers pin; absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pinned: Vec<PinnedInfo>,
     /// The files that were built, sorted by name.
     pub artifacts: Vec<ArtifactInfo>,
     /// The partition table of the disk image.
@@ -70,6 +73,19 @@ pub struct PackageInfo {
     pub layer: String,
     /// Name of the source that it came from.
     pub source: String,
+}
+
+/// A file that a layer pins by URL and digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PinnedInfo {
+    /// Name of the layer.
+    pub layer: String,
+    /// Where it was downloaded from.
+    pub url: String,
+    /// SHA-256 of the download, in hexadecimal.
+    pub sha256: String,
+    /// Size of the download in bytes.
+    pub size: u64,
 }
 
 /// A package source, pinned by its signed Release file.

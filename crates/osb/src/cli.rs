@@ -49,8 +49,10 @@ pub(crate) enum Command {
     Plan(Plan),
     /// Tell why a layer is built anew, a package is installed, or where a path comes from
     Why(Why),
-    /// Choose exact packages and write them to the lock
+    /// Choose exact packages and write them to the lock, or move them to newer versions
     Lock(Lock),
+    /// Keep everything that the lock names, for builds without the archive
+    Vault(Vault),
     /// Boot an image in QEMU with UEFI firmware; the image stays untouched
     Boot(Boot),
     /// Tell whether this machine can build, and what is missing
@@ -173,11 +175,98 @@ pub(crate) struct Why {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  osb lock                     the newest packages, and what changed
-  osb lock --mirror http://ftp.debian.org/debian")]
+  osb lock                       make the lock, or make it fit a recipe that changed
+  osb lock --update              move all packages to the newest versions, and tell what moved
+  osb lock --update curl openssl move these, and what they force to move
+  osb lock --update --dry-run    tell what would move
+  osb lock --locked              fail if the lock does not fit the recipe (for CI)
+
+A lock that fits stays as it is: without --update nothing moves that need not. When a layer's
+packages change, all others stay at their versions as far as they can still be had; when the
+recipe's sources change, all are chosen anew.")]
 pub(crate) struct Lock {
     #[command(flatten)]
     pub(crate) project: Project,
+    /// Move to the newest versions: all packages, or those named and what they force to move
+    #[arg(long, short, num_args = 0.., value_name = "PACKAGE", conflicts_with = "locked")]
+    pub(crate) update: Option<Vec<String>>,
+    /// Tell what would change, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Fail if the lock would change
+    #[arg(long)]
+    pub(crate) locked: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb vault export node-2026.tar    all that the lock names, in one file
+  osb vault verify node-2026.tar    is every file what the index says?
+  osb vault import node-2026.tar    into the cache; then: osb build --offline --locked")]
+pub(crate) struct Vault {
+    #[command(subcommand)]
+    pub(crate) action: VaultAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VaultAction {
+    /// Write all locked packages and artifacts, with an index, into a new folder or tar
+    Export(VaultExport),
+    /// Check a vault and bring its files into the cache
+    Import(VaultImport),
+    /// Check every file of a vault against its index
+    Verify(VaultVerify),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb vault export vault               into the new folder ./vault
+  osb vault export vault.tar           into one file
+  osb vault export vault --all-hosts   with tools for building on amd64 and on arm64
+  osb vault export vault --dry-run     tell how many files and bytes
+
+The lock must be there and fit the recipe. What the cache lacks is downloaded.")]
+pub(crate) struct VaultExport {
+    /// A folder that is not there yet, or a file ending in .tar
+    #[arg(value_name = "DEST")]
+    pub(crate) destination: PathBuf,
+    /// With tools for building machines of all architectures, not only of this one
+    #[arg(long)]
+    pub(crate) all_hosts: bool,
+    /// Tell what would be written, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) project: Project,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb vault import vault.tar
+  osb vault import vault --lock osb.lock   and write the lock, where it got lost
+
+Every file is checked by its digest on its way into the cache. The project's lock decides what is
+built; that of the vault is only written where there is none.")]
+pub(crate) struct VaultImport {
+    /// The vault: a folder or a tar
+    #[arg(value_name = "SRC")]
+    pub(crate) source: PathBuf,
+    /// Write the vault's lock to this file, which must not be there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb vault verify vault.tar")]
+pub(crate) struct VaultVerify {
+    /// The vault: a folder or a tar
+    #[arg(value_name = "SRC")]
+    pub(crate) source: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -241,7 +330,8 @@ Examples:
   osb cache                              what there is, and how much room it takes
   osb cache prune                        remove what this version of osb cannot use
   osb cache prune --older-than 30d       and what no run has used for 30 days
-  osb cache prune --all --dry-run        tell what would go")]
+  osb cache prune --all --dry-run        tell what would go
+  osb cache verify                       read all of it: is it what was put there?")]
 pub(crate) struct Cache {
     #[command(subcommand)]
     pub(crate) action: Option<CacheAction>,
@@ -253,6 +343,22 @@ pub(crate) enum CacheAction {
     List,
     /// Remove what no run needs: folders of former versions, what killed runs left, and more
     Prune(Prune),
+    /// Read everything that the cache holds, and tell what is damaged
+    Verify(Verify),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb cache verify             exit code 4 if anything is damaged
+  osb cache verify --remove    and the next build makes it anew
+
+A build looks at what it uses, and makes anew what is damaged. This looks at all of it, and reads
+the contents of files, too, that only programs in the sandbox read.")]
+pub(crate) struct Verify {
+    /// Take damaged entries away
+    #[arg(long)]
+    pub(crate) remove: bool,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 pub(crate) const FAILED: u8 = 1;
 /// Wrong arguments, recipe, lock or file.
 pub(crate) const BAD_INPUT: u8 = 2;
+/// Something is not what it was, or not what was signed.
+pub(crate) const VERIFICATION: u8 = 4;
 /// The host lacks something; see `osb doctor`.
 pub(crate) const HOST: u8 = 5;
 /// Ctrl-C or SIGTERM.

@@ -18,6 +18,11 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
+/// `1 package`, `2 packages`.
+pub(crate) fn count(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A duration with as much detail as helps: `0.42 s`, `31.2 s`, `2 min 05 s`, `1 h 02 min`.
 pub(crate) fn time(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();

@@ -137,6 +137,33 @@ fn what_goes_into_the_initramfs_makes_it_anew() {
 }
 
 #[test]
+fn a_verification_finds_what_no_build_looks_at() {
+    let Some(world) = image::project() else { return };
+    world.succeed(&["build"]);
+    let run = world.succeed(&["cache", "verify"]);
+    assert!(run.out.ends_with(" entries read, 0 damaged\n"), "{run:?}");
+    let deb = world.cache().join("debs-v1");
+    let deb = deb.join(&common::files(&deb)[0]);
+    let frame = world.cache().join("frames-v1");
+    let frame = frame.join(&common::files(&frame)[0]);
+    for path in [&deb, &frame, &in_layers(&world, "bin/sleep")] {
+        spoil(path);
+    }
+    let run = world.osb(&["cache", "verify", "--json"]);
+    assert_eq!(run.code, Some(4), "{run:?}");
+    assert!(run.err.contains("error: 3 entries of the cache are damaged"), "{run:?}");
+    assert!(run.hint().contains("--remove"), "{run:?}");
+    let report = run.out.lines().find(|line| line.contains("\"verify\"")).unwrap();
+    let report: Value = serde_json::from_str(report).unwrap();
+    assert_eq!(report["damaged"].as_array().unwrap().len(), 3, "{report}");
+    world.succeed(&["cache", "verify", "--remove"]);
+    assert!(!deb.exists() && !frame.exists());
+    world.succeed(&["cache", "verify"]);
+    build(&world, &["-o", "again"]);
+    assert_eq!(sums(&world, "again"), sums(&world, "out"));
+}
+
+#[test]
 fn damage_in_the_cache_is_noticed_told_and_repaired() {
     let Some(world) = image::project() else { return };
     build(&world, &[]);

@@ -4,6 +4,7 @@
 mod common;
 
 use common::{THEN, World, layer, tiny};
+use osb_apt::Lock;
 use osb_testrepo::Deb;
 
 #[test]
@@ -53,7 +54,13 @@ fn a_newer_version_is_shown_as_old_and_new() {
     world.succeed(&["lock"]);
     world.publish(world.suite([tiny("1.1")]));
     let run = world.succeed(&["lock"]);
-    assert!(run.out.contains("package tiny: 1.0 → 1.1"), "{run:?}");
+    assert!(run.out.contains("fits the recipe, nothing changed"), "{run:?}");
+    let run = world.succeed(&["lock", "--update", "--dry-run"]);
+    assert!(run.out.contains("1.0 → 1.1") && run.out.contains("nothing is written"), "{run:?}");
+    assert!(world.lock().unwrap().contains("version = \"1.0\""));
+    let run = world.succeed(&["lock", "--update"]);
+    assert!(run.out.contains("1.0 → 1.1"), "{run:?}");
+    assert!(run.out.contains("1 package moved"), "{run:?}");
     assert!(world.lock().unwrap().contains("version = \"1.1\""));
 }
 
@@ -65,7 +72,7 @@ fn an_archive_that_goes_back_in_time_is_refused() {
     world.publish(world.suite([tiny("1.1")]).dated(THEN - 1));
     // The cache has seen a newer one; without it, the lock has.
     for seen in ["been seen", "the lock has seen"] {
-        let run = world.osb(&["lock"]);
+        let run = world.osb(&["lock", "--update"]);
         run.assert_error(4, &["archive", seen]);
         assert!(run.hint().contains("mirror"), "{run:?}");
         assert_eq!(world.lock(), lock, "the lock stays");
@@ -138,4 +145,112 @@ fn a_lock_that_a_merge_broke_names_its_line() {
     let run = world.osb(&["build", "--only", "tree"]);
     run.assert_error(2, &[&format!("osb.lock:{at}"), "osb lock"]);
     assert_eq!(world.lock().unwrap(), broken);
+}
+
+/// A project with three packages, of which `top` needs exactly its own version of `lib`.
+fn three() -> World {
+    let world = World::empty();
+    world.put("layers/base/layer.toml", &layer("install = [\"tiny\", \"top\"]"));
+    publish(&world, ["1.0", "1.0", "1.0"]);
+    world.succeed(&["lock"]);
+    world
+}
+
+fn publish(world: &World, [tiny_version, top, lib]: [&str; 3]) {
+    let lib_version = format!("lib (= {top})");
+    world.publish(world.suite([
+        tiny(tiny_version),
+        Deb::new("top", top, "all").field("Depends", &lib_version),
+        Deb::new("lib", lib, "all").file("usr/share/lib", 0o644, lib),
+    ]));
+}
+
+/// The image's packages with their versions.
+fn versions(world: &World) -> Vec<String> {
+    let lock = Lock::parse(&world.lock().unwrap()).unwrap();
+    lock.packages.iter().map(|p| format!("{} {}", p.name, p.version)).collect()
+}
+
+#[test]
+fn one_package_moves_with_what_it_forces_and_the_others_stay() {
+    let world = three();
+    publish(&world, ["2.0", "2.0", "2.0"]);
+    let run = world.succeed(&["lock", "--update", "lib"]);
+    assert_eq!(versions(&world), ["lib 2.0", "tiny 1.0", "top 2.0"], "{run:?}");
+    assert!(run.out.contains("(top 1.0 needs lib (= 1.0))"), "{run:?}");
+    assert!(run.out.contains("2 packages moved"), "{run:?}");
+    // `tiny` 1.0 is no longer in any index: what it needs came from the package itself.
+    let run = world.succeed(&["lock", "--update", "tiny", "--json"]);
+    let last: serde_json::Value = serde_json::from_str(run.out.lines().last().unwrap()).unwrap();
+    let change = &last["changes"][0];
+    assert_eq!((&change["name"], &change["to"]), (&"tiny".into(), &"2.0".into()), "{last}");
+    assert_eq!((&change["what"], &change["layer"]), (&"package".into(), &"base".into()));
+    assert_eq!((&change["suite"], &change["security"]), (&"trixie".into(), &false.into()));
+}
+
+#[test]
+fn a_version_that_is_nowhere_cannot_stay() {
+    let world = three();
+    world.repo.remove(&world.repo.find("tiny_1.0")[0]);
+    publish(&world, ["2.0", "2.0", "2.0"]);
+    let run = world.succeed(&["lock", "--update", "lib"]);
+    assert_eq!(versions(&world), ["lib 2.0", "tiny 2.0", "top 2.0"], "{run:?}");
+    assert!(run.out.contains("neither the archive nor the cache has 1.0"), "{run:?}");
+}
+
+#[test]
+fn a_package_that_is_not_locked_is_an_error_with_names_like_it() {
+    let world = three();
+    let lock = world.lock();
+    let run = world.osb(&["lock", "--update", "tinny"]);
+    run.assert_error(2, &["no package", "tinny"]);
+    assert!(run.hint().contains("did you mean tiny?"), "{run:?}");
+    assert_eq!(world.lock(), lock);
+    let empty = World::new();
+    let run = empty.osb(&["lock", "--update", "tiny"]);
+    run.assert_error(2, &["there is no", "osb.lock"]);
+}
+
+#[test]
+fn a_package_more_in_a_layer_moves_no_other() {
+    let world = three();
+    publish(&world, ["2.0", "2.0", "2.0"]);
+    world.put("layers/base/layer.toml", &layer("install = [\"tiny\", \"tar\", \"top\"]"));
+    let run = world.osb(&["lock", "--locked"]);
+    run.assert_error(2, &["another recipe", "layer base: +tar"]);
+    let run = world.succeed(&["lock"]);
+    assert!(run.out.contains("layer base: +tar"), "{run:?}");
+    assert!(run.out.contains("0 packages moved; 1 new"), "{run:?}");
+    assert_eq!(versions(&world), ["lib 1.0", "tar 1", "tiny 1.0", "top 1.0"]);
+    world.succeed(&["lock", "--locked"]);
+}
+
+#[test]
+fn other_settings_of_a_source_choose_all_anew() {
+    let world = three();
+    publish(&world, ["2.0", "2.0", "2.0"]);
+    world.put("osb.toml", &format!("{}priority = 600\n", world.recipe()));
+    let run = world.osb(&["build", "--locked"]);
+    run.assert_error(2, &["source archive: its URL, suite"]);
+    world.succeed(&["lock"]);
+    assert_eq!(versions(&world), ["lib 2.0", "tiny 2.0", "top 2.0"]);
+}
+
+#[test]
+fn a_lock_of_the_former_format_fits_and_is_written_anew_without_the_network() {
+    let world = three();
+    let whole = world.lock().unwrap();
+    let mut old = String::new();
+    for table in whole.split("\n\n").filter(|table| !table.starts_with("[[layer]]")) {
+        let second = table.starts_with("[[source]]");
+        let gone = |line: &&str| {
+            !(line.starts_with("tool_inputs") || second && line.starts_with("inputs"))
+        };
+        old += &table.lines().filter(gone).collect::<Vec<_>>().join("\n");
+        old += "\n\n";
+    }
+    world.put("osb.lock", &old.replace("version = 2\n", "version = 1\n"));
+    world.succeed(&["lock", "--locked", "--offline"]);
+    world.succeed(&["lock", "--offline"]);
+    assert_eq!(world.lock().unwrap(), whole);
 }

@@ -9,7 +9,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::image::{missing, system};
+use common::system::{missing, system};
 use common::{Run, World, layer, tiny};
 use osb_testrepo::Deb;
 

@@ -165,14 +165,21 @@ pub struct Artifact {
     pub url: String,
     /// SHA-256 of the download, lower-case hexadecimal.
     pub sha256: String,
-    /// Size of the download in bytes, if known.
+    /// Size of the download in bytes.
     pub size: u64,
-    /// Path relative to the root: of the file, or of the folder an archive is unpacked into.
+    /// Path relative to the root: of the file, or of the folder an archive is unpacked into, which
+    /// is the root if it is empty. Of no meaning for [`Format::Deb`].
     pub unpack_to: String,
     /// Leading path components of an archive's entries that are dropped.
     pub strip: u32,
     /// What it is.
     pub format: Format,
+    /// Permission bits of a [`Format::File`].
+    pub mode: u32,
+    /// How many bytes an archive may have when it is decompressed.
+    pub unpacked_max: u64,
+    /// Whether an archive may hold set-user-ID and set-group-ID files.
+    pub setuid: bool,
 }
 
 /// What a downloaded file is.
@@ -193,6 +200,9 @@ pub enum Format {
     /// A tar archive, zstd.
     #[serde(rename = "tar.zst")]
     TarZst,
+    /// A Debian package, installed with the layer's packages.
+    #[serde(rename = "deb")]
+    Deb,
 }
 
 /// A script that runs inside the image.

@@ -29,6 +29,7 @@ mod raw;
 mod raw_layer;
 mod recipe;
 mod resolve;
+mod resolve_artifact;
 mod resolve_layer;
 mod schema;
 mod size;

@@ -218,22 +218,64 @@ pub(crate) struct RawUser {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct RawArtifact {
-    /// Where it is downloaded from.
-    #[schemars(with = "String")]
-    pub(crate) url: Spanned<String>,
+    /// Where it is downloaded from; `{arch}` stands for the image's architecture.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(crate) url: Option<Spanned<String>>,
     /// SHA-256 of the download, 64 hexadecimal digits.
-    #[schemars(with = "String")]
-    pub(crate) sha256: Spanned<String>,
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(crate) sha256: Option<Spanned<String>>,
     /// Size of the download in bytes.
-    pub(crate) size: u64,
-    /// `file` (copied as it is), `tar`, `tar.gz`, `tar.xz` or `tar.zst`.
-    pub(crate) format: crate::layer::Format,
-    /// Path relative to the root: of the file, or of the folder an archive is unpacked into.
-    #[schemars(with = "String")]
-    pub(crate) unpack_to: Spanned<String>,
+    #[serde(default)]
+    pub(crate) size: Option<u64>,
+    /// What differs for arm64.
+    #[serde(default)]
+    pub(crate) arm64: RawDownload,
+    /// What differs for amd64.
+    #[serde(default)]
+    pub(crate) amd64: RawDownload,
+    /// `file` (copied as it is), `tar`, `tar.gz`, `tar.xz`, `tar.zst`, or `deb` (installed with the
+    /// layer's packages).
+    #[schemars(with = "crate::layer::Format")]
+    pub(crate) format: Spanned<crate::layer::Format>,
+    /// Path relative to the root: of the file, or of the folder an archive is unpacked into (`/`
+    /// for the root itself). Not for `deb`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(crate) unpack_to: Option<Spanned<String>>,
     /// Leading path components of an archive's entries that are dropped.
     #[serde(default)]
     pub(crate) strip: u32,
+    /// Permission bits of a `file` in octal, as a string. Default: `"0755"`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(crate) mode: Option<Spanned<String>>,
+    /// How much an archive may hold when unpacked, `"500MiB"`. Default: ten times the download, at
+    /// least 64MiB, at most 2GiB.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(crate) unpacked_max: Option<Spanned<String>>,
+    /// Whether an archive may hold set-user-ID and set-group-ID files.
+    #[serde(default)]
+    pub(crate) setuid: bool,
+}
+
+/// An artifact's file for one architecture; what is not said is the artifact's own.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct RawDownload {
+    /// Where it is downloaded from; `{arch}` stands for the image's architecture.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(crate) url: Option<Spanned<String>>,
+    /// SHA-256 of the download.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(crate) sha256: Option<Spanned<String>>,
+    /// Size of the download in bytes.
+    #[serde(default)]
+    pub(crate) size: Option<u64>,
 }
 
 /// What the finished tree is checked for.

@@ -147,6 +147,10 @@ impl Resolver<'_> {
 
     fn source(&self, raw: &RawSource) -> Result<Source, RecipeError> {
         self.valid(&raw.name, check::name)?;
+        if raw.name.get_ref() == "artifact" {
+            let message = "in the lock, `artifact` stands for packages that a layer pins by URL";
+            return Err(self.at(&raw.name, message).hint("give the source another name").into());
+        }
         let location = match (&raw.mirror, &raw.url) {
             (Some(mirror), None) => {
                 let known = [MirrorKind::Debian, MirrorKind::DebianSecurity];
@@ -304,7 +308,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn size(&self, raw: &Spanned<String>) -> Result<u64, Problem> {
+    pub(crate) fn size(&self, raw: &Spanned<String>) -> Result<u64, Problem> {
         size::parse(raw.get_ref()).map_err(|message| {
             self.at(raw, message).hint("write 512MiB or 2GiB (KiB, MiB, GiB, TiB)")
         })

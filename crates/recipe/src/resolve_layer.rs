@@ -9,7 +9,7 @@ use crate::check;
 use crate::document::Document;
 use crate::error::{Place, Problem};
 use crate::folder::Folder;
-use crate::layer::{Artifact, Expect, FileContent, Layer, LayerFile, Script, Units, User};
+use crate::layer::{Expect, FileContent, Layer, LayerFile, Script, Units, User};
 use crate::raw_layer::{RawFileRule, RawLayer, RawUser};
 use crate::recipe::Arch;
 use crate::resolve::Resolver;
@@ -94,7 +94,7 @@ impl Resolver<'_> {
             command_line: self.all(&raw.kernel.command_line, check::kernel_argument)?,
             users: raw.users.iter().map(|user| self.user(user)).collect::<Result<_, _>>()?,
             groups: self.all(&raw.groups, check::account)?,
-            artifacts: self.artifacts(&raw)?,
+            artifacts: self.artifacts(&raw.artifacts, arch)?,
             scripts,
             expect: Expect {
                 files: self.all(&raw.expect.files, check::path)?,
@@ -234,29 +234,6 @@ impl Resolver<'_> {
             system: raw.system,
             name,
         })
-    }
-
-    fn artifacts(&self, raw: &RawLayer) -> Result<Vec<Artifact>, Problem> {
-        let mut artifacts = Vec::new();
-        for artifact in &raw.artifacts {
-            self.valid(&artifact.url, check::url)?;
-            self.valid(&artifact.unpack_to, check::path)?;
-            let sha256 = artifact.sha256.get_ref().to_ascii_lowercase();
-            if sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
-                return Err(self
-                    .at(&artifact.sha256, "not a SHA-256 digest (64 hexadecimal digits)")
-                    .hint("sha256sum FILE prints it"));
-            }
-            artifacts.push(Artifact {
-                url: artifact.url.get_ref().clone(),
-                sha256,
-                size: artifact.size,
-                unpack_to: artifact.unpack_to.get_ref().clone(),
-                strip: artifact.strip,
-                format: artifact.format,
-            });
-        }
-        Ok(artifacts)
     }
 }
 

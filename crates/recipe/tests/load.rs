@@ -390,6 +390,61 @@ fn mistakes_in_a_layer_name_place_and_remedy() {
     }
 }
 
+/// A layer with one artifact for both architectures.
+fn artifact(settings: &str) -> Folder {
+    one(&format!(
+        "description = \"\"\n[[artifacts]]\nurl = \"https://example.org/a-{{arch}}.tar.gz\"\n{settings}"
+    ))
+}
+
+#[test]
+fn an_artifact_has_a_digest_for_each_architecture() {
+    let (one, two) = ("a".repeat(64), "B".repeat(64));
+    let folder = artifact(&format!(
+        "format = \"tar.gz\"\nunpack-to = \"/\"\nsize = 5\n\
+         [artifacts.arm64]\nsha256 = \"{one}\"\n\
+         [artifacts.amd64]\nsha256 = \"{two}\"\nsize = 1000000000\n"
+    ));
+    for (arch, sha256, size, max) in
+        [("arm64", one.clone(), 5, 64 << 20), ("amd64", two.to_lowercase(), 1_000_000_000, 2 << 30)]
+    {
+        let project = folder.load(&[&format!("image.arch={arch}"), "image.board=uefi"]).unwrap();
+        let artifact = &project.layers[0].artifacts[0];
+        assert_eq!(artifact.url, format!("https://example.org/a-{arch}.tar.gz"));
+        assert_eq!((&artifact.sha256, artifact.size), (&sha256, size));
+        assert_eq!((artifact.unpack_to.as_str(), artifact.unpacked_max), ("", max));
+    }
+}
+
+#[test]
+fn mistakes_in_artifacts_name_place_and_remedy() {
+    let digest = "a".repeat(64);
+    let whole = format!("sha256 = \"{digest}\"\nsize = 5\n");
+    let tar = "format = \"tar\"\nunpack-to = \"usr/local\"\n";
+    for (settings, message, hint) in [
+        (
+            format!("{tar}size = 5\n"),
+            "no `sha256` for arm64",
+            "curl -LO https://example.org/a-arm64",
+        ),
+        (format!("{tar}sha256 = \"{digest}\"\n"), "no `size` for arm64", ".sha256sum"),
+        (format!("{tar}sha256 = \"abc\"\nsize = 5\n"), "not a SHA-256 digest", "SHA256SUMS"),
+        (format!("{whole}format = \"zip\"\nunpack-to = \"a\"\n"), "unknown value `zip`", ""),
+        (format!("{whole}format = \"file\"\n"), "does not say where it goes", "unpack-to"),
+        (format!("{whole}format = \"file\"\nunpack-to = \"/\"\n"), "not a path", ""),
+        (format!("{whole}format = \"tar\"\nunpack-to = \"../x\"\n"), "not a path", ""),
+        (format!("{whole}format = \"deb\"\nunpack-to = \"a\"\n"), "no `unpack-to`", ""),
+        (format!("{whole}{tar}mode = \"0755\"\n"), "only a `file` has a `mode`", ""),
+        (format!("{whole}{tar}unpacked-max = \"5\"\n"), "", "MiB"),
+        (format!("{whole}{tar}[artifacts.arm]\nsize = 1\n"), "unknown key", "arm64"),
+    ] {
+        let (found, remedy) = artifact(&settings).mistake(&["image.arch=arm64"]);
+        assert!(found.starts_with("layers/one/layer.toml:"), "{found}");
+        assert!(found.contains(message), "{found:?} should contain {message:?}");
+        assert!(remedy.contains(hint), "{remedy:?} should contain {hint:?}");
+    }
+}
+
 #[test]
 fn a_longer_cycle_is_spelt_out() {
     let folder = one("description = \"\"\nrequires = [\"two\"]\n");

@@ -30,6 +30,7 @@ mod repo;
 mod server;
 mod sign;
 mod suite;
+mod tarball;
 
 pub use compression::Compression;
 pub use deb::Deb;
@@ -38,6 +39,7 @@ pub use repo::TestRepo;
 pub use server::{Fault, Server, serve};
 pub use sign::{Hash, Signer, sign_detached, sign_inline};
 pub use suite::{Signing, Suite};
+pub use tarball::tarball;
 
 /// The time that tests live in, in seconds since 1970: 2026-09-21. Keys are older by a year,
 /// Releases by a day.

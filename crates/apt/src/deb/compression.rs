@@ -9,7 +9,7 @@ const XZ_MEMORY: u64 = 256 << 20;
 
 /// How a tar member is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compression {
+pub enum Compression {
     /// Not at all.
     None,
     /// `.gz`

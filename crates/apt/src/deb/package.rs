@@ -8,7 +8,7 @@ use super::ar::{Layout, Member, read_layout};
 use super::control::Control;
 use super::fault::{DebError, DebFault, LimitReached};
 use super::guard::Guard;
-use super::tar::{Entry, TarReader};
+use super::tar::{Dialect, Entry, TarReader};
 
 /// Bytes read from a file or a decompressor at once.
 const CHUNK: usize = 128 << 10;
@@ -83,7 +83,7 @@ impl Deb {
         let raw = BufReader::with_capacity(CHUNK, self.raw_member(member)?);
         let input =
             member.compression.decode(raw).map_err(DebFault::io("preparing the decompression"))?;
-        let bounded = Bounded { input, left: limit, limit, name: member.name.clone() };
+        let bounded = Bounded::new(input, limit, member.name.clone());
         Ok(BufReader::with_capacity(CHUNK, bounded))
     }
 
@@ -112,7 +112,7 @@ pub(crate) fn walk(
     max_entries: u64,
     visit: &mut dyn FnMut(&Entry, &mut dyn BufRead) -> Result<(), DebFault>,
 ) -> Result<(), DebFault> {
-    let mut reader = TarReader::new(input);
+    let mut reader = TarReader::new(input, Dialect::Dpkg);
     let mut guard = Guard::default();
     let mut count = 0;
     while let Some(entry) = reader.next_entry()? {
@@ -133,11 +133,18 @@ fn same_file(a: &File, b: &File) -> io::Result<bool> {
 }
 
 /// Fails, rather than ends, after a number of bytes.
-struct Bounded<R> {
+pub(crate) struct Bounded<R> {
     input: R,
     left: u64,
     limit: u64,
     name: String,
+}
+
+impl<R> Bounded<R> {
+    /// Reads at most `limit` bytes; `name` is what they come from, for the error.
+    pub(crate) fn new(input: R, limit: u64, name: String) -> Bounded<R> {
+        Bounded { input, left: limit, limit, name }
+    }
 }
 
 impl<R: Read> Read for Bounded<R> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::fault::{DebError, DebFault};
 use super::guard::Guard;
 use super::package::{Deb, Limits};
-use super::tar::TarReader;
+use super::tar::{Dialect, TarReader};
 use super::unpacker::Unpacker;
 
 /// Unpacks the files called `paths` (relative, without `./`) of `deb` into the existing directory
@@ -25,7 +25,7 @@ fn extract(package: &Deb, root: &Path, paths: &[&str]) -> Result<(), DebFault> {
     let input = package.open_member(&package.layout().data, limits.data_bytes)?;
     let opening = DebFault::io("opening the directory to unpack into");
     let mut unpacker = Unpacker::new(root).map_err(opening)?;
-    let (mut reader, mut guard) = (TarReader::new(input), Guard::default());
+    let (mut reader, mut guard) = (TarReader::new(input, Dialect::Dpkg), Guard::default());
     let mut missing: Vec<&[u8]> = paths.iter().map(|path| path.as_bytes()).collect();
     let mut count = 0;
     while let (false, Some(entry)) = (missing.is_empty(), reader.next_entry()?) {

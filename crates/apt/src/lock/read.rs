@@ -7,7 +7,10 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{LOCK_VERSION, Lock, LockError, LockedPackage, LockedSource, LockedTool};
+use super::{
+    ARTIFACT_SOURCE, LOCK_VERSION, Lock, LockError, LockedArtifact, LockedLayer, LockedPackage,
+    LockedSource, LockedTool,
+};
 use crate::version::Version;
 
 #[derive(Deserialize)]
@@ -21,12 +24,33 @@ struct RawLock {
     version: u32,
     architecture: Spanned<String>,
     inputs: Spanned<String>,
+    tool_inputs: Option<Spanned<String>>,
+    #[serde(default)]
+    layer: Vec<Spanned<RawLayer>>,
     #[serde(default)]
     source: Vec<Spanned<RawSource>>,
     #[serde(default)]
     package: Vec<Spanned<RawPackage>>,
     #[serde(default)]
+    artifact: Vec<Spanned<RawArtifact>>,
+    #[serde(default)]
     tool: Vec<Spanned<RawTool>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLayer {
+    name: String,
+    wants: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawArtifact {
+    layer: String,
+    url: String,
+    size: u64,
+    sha256: String,
 }
 
 #[derive(Deserialize)]
@@ -34,6 +58,7 @@ struct RawLock {
 struct RawSource {
     name: String,
     suite: String,
+    inputs: Option<String>,
     release_sha256: String,
     date: i64,
 }
@@ -76,7 +101,7 @@ pub(super) fn parse(text: &str, path: Option<&Path>) -> Result<Lock, LockError> 
     let toml_error = |e: toml::de::Error| at(e.span(), e.message().to_owned());
     // The version comes first: the rest of another format is not ours to judge.
     let AnyVersion { version: found } = toml::from_str(text).map_err(toml_error)?;
-    if found != i64::from(LOCK_VERSION) {
+    if !(1..=i64::from(LOCK_VERSION)).contains(&found) {
         return Err(LockError::Version { path: path.map(Path::to_owned), found });
     }
     let raw: RawLock = toml::from_str(text).map_err(toml_error)?;
@@ -85,22 +110,50 @@ pub(super) fn parse(text: &str, path: Option<&Path>) -> Result<Lock, LockError> 
     };
     check(raw.architecture.span(), word("architecture", raw.architecture.as_ref()))?;
     check(raw.inputs.span(), digest("inputs", raw.inputs.as_ref()))?;
+    // Format 1 had none of these.
+    let needed = |span, field: &str, value: Option<&str>| match value {
+        None if raw.version > 1 => check(span, Err(format!("missing field `{field}`"))),
+        None => Ok(()),
+        Some(value) => check(span, digest(field, value)),
+    };
+    let tool_inputs = raw.tool_inputs.as_ref();
+    let span = tool_inputs.map_or(raw.inputs.span(), Spanned::span);
+    needed(span, "tool_inputs", tool_inputs.map(|inputs| inputs.as_ref().as_str()))?;
 
     let mut lock = Lock {
         version: raw.version,
         architecture: raw.architecture.into_inner(),
         inputs: raw.inputs.into_inner(),
+        tool_inputs: raw.tool_inputs.map(Spanned::into_inner),
+        layers: Vec::with_capacity(raw.layer.len()),
+        artifacts: Vec::with_capacity(raw.artifact.len()),
         sources: Vec::with_capacity(raw.source.len()),
         packages: Vec::with_capacity(raw.package.len()),
         tools: Vec::with_capacity(raw.tool.len()),
     };
+    let mut layers = HashSet::new();
+    for layer in raw.layer {
+        let (span, RawLayer { name, wants }) = (layer.span(), layer.into_inner());
+        check(span.clone(), word("name", &name))?;
+        check(span, unique(&mut layers, "layer", name.clone()))?;
+        lock.layers.push(LockedLayer { name, wants });
+    }
     let mut sources = HashSet::new();
     for source in raw.source {
-        let (span, RawSource { name, suite, release_sha256, date }) =
+        let (span, RawSource { name, suite, inputs, release_sha256, date }) =
             (source.span(), source.into_inner());
         check(span.clone(), digest("release_sha256", &release_sha256))?;
+        needed(span.clone(), "inputs", inputs.as_deref())?;
         check(span, unique(&mut sources, "source", name.clone()))?;
-        lock.sources.push(LockedSource { name, suite, release_sha256, date });
+        lock.sources.push(LockedSource { name, suite, inputs, release_sha256, date });
+    }
+    for artifact in raw.artifact {
+        let (span, RawArtifact { layer, url, size, sha256 }) =
+            (artifact.span(), artifact.into_inner());
+        check(span.clone(), digest("sha256", &sha256))?;
+        check(span.clone(), word("layer", &layer))?;
+        check(span, absolute_url(&url))?;
+        lock.artifacts.push(LockedArtifact { layer, url, sha256, size });
     }
     let mut names = HashSet::new();
     for package in raw.package {
@@ -133,11 +186,14 @@ fn check_package(package: &LockedPackage, sources: &HashSet<String>) -> Result<(
     word("architecture", &package.architecture)?;
     Version::parse(&package.version).map_err(|e| format!("package {}: {e}", package.name))?;
     digest("sha256", &package.sha256)?;
-    relative_path(&package.path)?;
+    match package.source == ARTIFACT_SOURCE {
+        true => absolute_url(&package.path)?,
+        false => relative_path(&package.path)?,
+    }
     if package.size == 0 {
         return Err(format!("package {}: its size is 0", package.name));
     }
-    if !sources.contains(&package.source) {
+    if package.source != ARTIFACT_SOURCE && !sources.contains(&package.source) {
         return Err(format!("package {}: there is no source {:?}", package.name, package.source));
     }
     Ok(())
@@ -168,4 +224,10 @@ fn relative_path(text: &str) -> Result<(), String> {
         && text.split('/').all(|part| !matches!(part, "" | "." | ".."))
         && !text.contains(|c: char| c.is_control() || c == '\\');
     if fine { Ok(()) } else { Err(format!("path = {text:?} is not a path below a repository")) }
+}
+
+fn absolute_url(text: &str) -> Result<(), String> {
+    let known = ["https://", "http://", "file:///"].iter().any(|scheme| text.starts_with(scheme));
+    let fine = known && text.bytes().all(|b| b.is_ascii_graphic());
+    if fine { Ok(()) } else { Err(format!("{text:?} is not a URL that osb can fetch")) }
 }

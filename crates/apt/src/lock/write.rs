@@ -19,10 +19,21 @@ pub(super) fn to_toml(lock: &Lock) -> String {
     out.value("version", lock.version);
     out.text("architecture", &lock.architecture);
     out.text("inputs", &lock.inputs);
+    if let Some(inputs) = &lock.tool_inputs {
+        out.text("tool_inputs", inputs);
+    }
+    for layer in &lock.layers {
+        out.table("layer");
+        out.text("name", &layer.name);
+        out.list("wants", &layer.wants);
+    }
     for source in &lock.sources {
         out.table("source");
         out.text("name", &source.name);
         out.text("suite", &source.suite);
+        if let Some(inputs) = &source.inputs {
+            out.text("inputs", inputs);
+        }
         out.text("release_sha256", &source.release_sha256);
         out.value("date", format_args!("{} # {}", source.date, format_day(source.date)));
     }
@@ -30,6 +41,13 @@ pub(super) fn to_toml(lock: &Lock) -> String {
         out.table("package");
         out.package(package);
         out.text("layer", &package.layer);
+    }
+    for artifact in &lock.artifacts {
+        out.table("artifact");
+        out.text("layer", &artifact.layer);
+        out.text("url", &artifact.url);
+        out.value("size", artifact.size);
+        out.text("sha256", &artifact.sha256);
     }
     for tool in &lock.tools {
         out.table("tool");
@@ -55,20 +73,16 @@ impl Output {
     }
 
     fn text(&mut self, key: &str, text: &str) {
-        let mut quoted = String::with_capacity(text.len() + 2);
-        quoted.push('"');
-        for c in text.chars() {
-            match c {
-                '"' | '\\' => quoted.extend(['\\', c]),
-                // TOML 1.0: control characters need an escape in basic strings.
-                c if c.is_control() => {
-                    let _ = write!(quoted, "\\U{:08X}", u32::from(c));
-                }
-                c => quoted.push(c),
-            }
+        self.value(key, quote(text));
+    }
+
+    /// One item a line, so that a review shows which one is new.
+    fn list(&mut self, key: &str, items: &[String]) {
+        let lines: String = items.iter().map(|item| format!("    {},\n", quote(item))).collect();
+        match lines.is_empty() {
+            true => self.value(key, "[]"),
+            false => self.value(key, format_args!("[\n{lines}]")),
         }
-        quoted.push('"');
-        self.value(key, quoted);
     }
 
     fn package(&mut self, package: &LockedPackage) {
@@ -80,4 +94,22 @@ impl Output {
         self.value("size", package.size);
         self.text("sha256", &package.sha256);
     }
+}
+
+/// A basic string of TOML 1.0.
+fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            // Control characters need an escape.
+            c if c.is_control() => {
+                let _ = write!(quoted, "\\U{:08X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
 }

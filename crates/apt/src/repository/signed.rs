@@ -1,5 +1,7 @@
 //! The signed Release: fetched, its signature checked, compared with the one that was seen last.
 
+use osb_checksum::{sha256, to_hex};
+
 use crate::error::AptError;
 use crate::fetch::Fetcher;
 use crate::mirror::SourceSpec;
@@ -111,6 +113,39 @@ impl Signed {
         }
         self.files.iter().try_for_each(|(url, bytes)| fetcher.remember(url, bytes))
     }
+}
+
+/// The signed Release of `source` with this SHA-256 of its text, as it came: file names and contents.
+/// Nothing if the cache has another one by now, or none, or its signature is no longer good.
+pub fn kept_release(
+    source: &SourceSpec,
+    release_sha256: &str,
+    fetcher: &Fetcher,
+    now: i64,
+) -> Vec<(&'static str, Vec<u8>)> {
+    let Ok(keyring) = Keyring::new(&source.keys) else { return Vec::new() };
+    let urls = Urls::new(source);
+    let names = [(urls.inline.clone(), "InRelease"), (urls.text.clone(), "Release")];
+    let named = |signed: Signed| {
+        let text = signed.verified.text.as_bytes();
+        (to_hex(&sha256(text)) == release_sha256).then(|| {
+            let name = |url: &str| {
+                names.iter().find(|(known, _)| known == url).map_or("Release.gpg", |(_, n)| *n)
+            };
+            signed.files.into_iter().map(|(url, bytes)| (name(&url), bytes)).collect()
+        })
+    };
+    let message = fetcher.recall(&urls.inline);
+    let one = message.and_then(|m| inline(&keyring, urls.inline.clone(), m, now).ok());
+    if let Some(files) = one.and_then(named) {
+        return files;
+    }
+    let (message, signature) = (fetcher.recall(&urls.text), fetcher.recall(&urls.detached));
+    let two = message.zip(signature).and_then(|(m, s)| {
+        let urls = Urls::new(source);
+        detached(&keyring, urls, m, s, now).ok()
+    });
+    two.and_then(named).unwrap_or_default()
 }
 
 /// The Release that was kept, if its signature is good still: a damaged or outdated file says

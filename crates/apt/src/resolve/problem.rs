@@ -47,6 +47,8 @@ pub(crate) struct Problem<'u> {
     by_id: HashMap<RecordId, usize>,
     /// Versions that are fixed by number.
     fixed: HashMap<&'u str, RecordId>,
+    /// Those that stay as they are.
+    kept: HashMap<&'u str, RecordId>,
 }
 
 impl<'u> Problem<'u> {
@@ -62,7 +64,13 @@ impl<'u> Problem<'u> {
             nodes: Vec::new(),
             by_id: HashMap::new(),
             fixed: HashMap::new(),
+            kept: HashMap::new(),
         };
+        for (name, sha256) in &request.kept {
+            if let Some(id) = universe.by_digest(name, sha256) {
+                problem.kept.insert(name, id);
+            }
+        }
         for (name, version) in &request.favoured {
             problem.fix(name, version)?;
         }
@@ -127,14 +135,23 @@ impl<'u> Problem<'u> {
 
     /// The package that is installed if anything of this name is.
     pub(crate) fn candidate(&self, name: &str) -> Option<RecordId> {
-        let fixed = self.fixed.get(name).copied();
+        let fixed = self.fixed.get(name).or_else(|| self.kept.get(name)).copied();
         fixed.or_else(|| self.universe.candidate_id(name, self.architecture))
+    }
+
+    /// The package of this name that stays as it is, if there is a better one.
+    pub(crate) fn kept_back(&self, name: &str) -> Option<RecordId> {
+        let kept = self.kept.get(name).copied()?;
+        let best = self.universe.candidate_id(name, self.architecture)?;
+        (best != kept && self.candidate(name) == Some(kept)).then_some(best)
     }
 
     /// Fixes the version of a package.
     fn fix(&mut self, name: &'u str, version: &str) -> Result<(), ResolveError> {
         let (universe, architecture) = (self.universe, self.architecture);
-        let Some(id) = universe.exact(name, version, architecture) else {
+        let kept = self.kept.get(name).copied();
+        let kept = kept.filter(|id| universe.record(*id).version.as_str() == version);
+        let Some(id) = kept.or_else(|| universe.exact(name, version, architecture)) else {
             let versions = universe.versions(name, architecture);
             if versions.is_empty() {
                 return Err(self.missing(name));

@@ -115,6 +115,7 @@ pub(super) fn what(name: &str) -> &'static str {
         WORK => "of runs under way or killed",
         _ => match version(name).map(|(stem, _)| stem) {
             Some("debs") => "packages as downloaded",
+            Some("artifacts") => "files that layers pin",
             Some("indices") => "package lists",
             Some("releases") => "signed Releases",
             Some("packages") => "packages taken apart",

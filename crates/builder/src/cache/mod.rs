@@ -3,6 +3,7 @@
 //! ```text
 //! <cache>/
 //!   debs-v1/SHA256.deb       packages as the archive has them        (osb-apt)
+//!   artifacts-v1/SHA256      files that layers pin                   (osb-apt)
 //!   indices-v1/SHA256        indices, by their signed digest         (osb-apt)
 //!   releases-v1/SHA256       verified Releases, by their URL         (osb-apt)
 //!   packages-v2/SHA256-RULES/  the same packages, checked and taken apart  (osb-unpack)
@@ -56,7 +57,8 @@ use crate::ids;
 use lease::{Claim, Patience};
 
 /// Folders whose entries are single files.
-const FILES: [&str; 5] = ["debs-v1", "indices-v1", "releases-v1", FRAMES, "records-v1"];
+const FILES: [&str; 6] =
+    ["debs-v1", "artifacts-v1", "indices-v1", "releases-v1", FRAMES, "records-v1"];
 /// The bucket of finished halves of layers.
 const LAYERS: &str = "layers-v2";
 /// The bucket of compressed pieces.

@@ -13,7 +13,7 @@ use crate::error::BuildError;
 use crate::event::Event;
 
 /// The buckets whose entries are named by the SHA-256 of what they hold.
-const NAMED_BY_DIGEST: [&str; 2] = ["debs-v1", "indices-v1"];
+const NAMED_BY_DIGEST: [&str; 3] = ["debs-v1", "artifacts-v1", "indices-v1"];
 
 /// What to look at, and what to do with what is damaged.
 #[derive(Debug)]

@@ -12,6 +12,12 @@ pub(crate) const TARGET: Target = Target {
     seeds,
     words: &[
         "version = 1\n",
+        "version = 2\n",
+        "tool_inputs = ",
+        "[[layer]]\n",
+        "wants = [\"a\"]\n",
+        "[[artifact]]\n",
+        "url = \"https://a/b\"\n",
         "[[source]]\n",
         "[[package]]\n",
         "[[tool]]\n",
@@ -57,8 +63,18 @@ fn seeds() -> Vec<Vec<u8>> {
     let tool = tool.replace("layer = \"base\"\n", "").replace('#', "");
     let real = include_str!("../../../../osb.lock");
     let start = real.match_indices("\n[[package]]").nth(8).map_or(real.len(), |(at, _)| at);
-    let mut seeds = texts(["version = 2", &real[..start], &format!("{head}{source}{tool}")]);
+    let mut seeds = texts(["version = 3", &real[..start], &format!("{head}{source}{tool}")]);
     let with_source = format!("{head}{source}");
+    let new = head.replace("version = 1", &format!("version = 2\ntool_inputs = \"{digest}\""));
+    let new_source = source.replace("date", &format!("inputs = \"{digest}\"\ndate"));
+    let layer = "[[layer]]\nname = \"base\"\nwants = [\"a\", \"b=1\"]\n";
+    let artifact = format!(
+        "[[artifact]]\nlayer = \"base\"\nurl = \"https://a/b\"\nsize = 1\nsha256 = \"{digest}\"\n"
+    );
+    let deb =
+        package.replace("\"d\"", "\"artifact\"").replace("path = \"p\"", "path = \"https://a/p\"");
+    let whole = format!("{new}{layer}{new_source}{}{artifact}", deb.replace('#', ""));
+    seeds.extend(texts([whole.as_str()]));
     seeds.extend([
         long(&with_source, &package, ""),
         long("a = ", "[", ""),

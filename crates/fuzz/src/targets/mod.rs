@@ -1,6 +1,7 @@
 //! One file a target, and the list of all.
 
 mod ar;
+mod archive;
 mod certificate;
 mod cleartext;
 mod console;
@@ -35,6 +36,7 @@ use crate::Target;
 pub const TARGETS: &[Target] = &[
     ar::TARGET,
     image::ARCHIVE,
+    archive::TARGET,
     certificate::TARGET,
     cleartext::TARGET,
     console::TARGET,

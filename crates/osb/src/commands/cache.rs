@@ -3,12 +3,12 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use osb_builder::{Bucket, Event, Keep, Limits, Pruning, Scope};
+use osb_builder::{Bucket, Damage, Event, Keep, Limits, Pruning, Scope, Verification};
 use serde_json::{Value, json};
 
-use crate::cli::{Cache, CacheAction, Global, Prune};
+use crate::cli::{Cache, CacheAction, Global, Prune, Verify};
 use crate::environment;
-use crate::exit::Failure;
+use crate::exit::{Failure, VERIFICATION};
 use crate::format;
 use crate::output::Output;
 
@@ -19,6 +19,44 @@ pub(crate) fn run(global: &Global, arguments: &Cache, output: &Output) -> Result
     match &arguments.action {
         None | Some(CacheAction::List) => list(&folder, output),
         Some(CacheAction::Prune(arguments)) => prune(&folder, arguments, output),
+        Some(CacheAction::Verify(arguments)) => verify(&folder, arguments, output),
+    }
+}
+
+fn verify(folder: &Path, arguments: &Verify, output: &Output) -> Result<(), Failure> {
+    let interrupted = output.clone();
+    let cancel = environment::cancel_flag(move || interrupted.failure(&Failure::interrupted()))?;
+    let request = Verification { cache: folder, remove: arguments.remove, cancel: &cancel };
+    let verified = osb_builder::verify(&request, &|event| output.event(&event))?;
+    let listed: Vec<_> = verified
+        .damaged
+        .iter()
+        .map(|damage| json!({"path": damage.path, "what": damage.what}))
+        .collect();
+    let value = json!({
+        "event": "verify",
+        "path": folder,
+        "entries": verified.entries,
+        "damaged": listed,
+        "removed": arguments.remove,
+    });
+    let mut text = String::new();
+    for Damage { path, what } in &verified.damaged {
+        let verb = if arguments.remove { "removed" } else { "damaged" };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {verb} {}: {what}", path.display());
+    }
+    let (entries, damaged) = (verified.entries, verified.damaged.len());
+    let _ = write!(text, "{entries} entries read, {damaged} damaged");
+    output.answer(&value, &text);
+    match damaged {
+        0 => Ok(()),
+        _ if arguments.remove => Ok(()),
+        count => {
+            let message = format!("{count} entries of the cache are damaged");
+            let hint = "take them away with --remove: the next build makes them anew";
+            Err(Failure::new(VERIFICATION, message).with_hint(hint))
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod lock;
 mod plan;
 mod timings;
 mod tools;
+mod vault;
 mod why;
 
 use std::path::Path;
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<ExitCode, Failure> {
         (Command::Plan(arguments), Ok(_)) => plan::run(global, arguments, output),
         (Command::Why(arguments), Ok(_)) => why::run(global, arguments, output),
         (Command::Lock(arguments), Ok(_)) => lock::run(global, arguments, output),
+        (Command::Vault(arguments), Ok(_)) => vault::run(global, arguments, output),
         (Command::Boot(arguments), Ok(_)) => boot::run(global, arguments, output),
         (Command::Tools(arguments), Ok(_)) => tools::run(global, arguments, output),
         (Command::Cache(arguments), Ok(_)) => cache::run(global, arguments, output),

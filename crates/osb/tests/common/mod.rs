@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used)] // a failed helper is a failed test
 
 pub mod image;
+pub mod system;
 
 use std::collections::BTreeSet;
 use std::fs;
