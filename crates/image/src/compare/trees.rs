@@ -52,7 +52,7 @@ pub(super) fn compare(images: &[Image; 2], report: &mut Report) -> Result<(), Co
         return Ok(());
     }
     report.notes.push(format!(
-        "one is a {}, the other a {}: the trees are compared, as far as both can express them",
+        "{} against {}: the trees are compared, as far as both can express them",
         images[0].form.name(),
         images[1].form.name()
     ));
