@@ -40,7 +40,7 @@ pub enum BuildError {
     #[error("{0}")]
     LockDrift(String),
     /// There is no lock of which to move a part.
-    #[error("there is no {}", .0.display())]
+    #[error("there is no lock for this recipe: no {}", .0.display())]
     NoLock(PathBuf),
     /// What was named as a vault is none, or is incomplete.
     #[error("the vault {}: {problem}", path.display())]

@@ -10,7 +10,7 @@ use crate::Target;
 use crate::wrap::{fix_checksums, tar, tar_entry};
 
 pub(crate) const TARGET: Target = Target {
-    name: "archive",
+    name: "artifact",
     about: "released tars with PAX headers, checksums made right; unpacked, nothing leads out",
     run,
     seeds,

@@ -67,7 +67,5 @@ pub fn system() -> Deb {
     deb = deb.file("usr/bin/systemctl", 0o755, SYSTEMCTL);
     deb = deb.file("usr/bin/update-initramfs", 0o755, UPDATE_INITRAMFS);
     deb = deb.file("etc/passwd", 0o644, "root:x:0:0:root:/root:/bin/sh\n");
-    deb = deb.file("etc/group", 0o644, "root:x:0:\n");
-    // What the initramfs is made for.
-    deb.file("usr/lib/modules/1.0/kernel", 0o644, "").compressed(Compression::None)
+    deb.file("etc/group", 0o644, "root:x:0:\n").compressed(Compression::None)
 }
