@@ -19,7 +19,7 @@ use crate::chamber::Chamber;
 use crate::dressing::LAY;
 use crate::error::BuildError;
 use crate::job::Job;
-use crate::plan::Plan;
+use crate::plan::{Half, Plan};
 use crate::sources;
 use crate::stack::Survey;
 
@@ -55,7 +55,7 @@ pub(crate) fn prepare(job: &Job, plan: &Plan, survey: &Survey) -> Result<PathBuf
         .layers
         .iter()
         .enumerate()
-        .filter(|(index, _)| survey.lacks_dressing(*index))
+        .filter(|(index, _)| survey.lacks(Half::Dressing(*index)))
         .flat_map(|(_, planned)| {
             laid(planned.layer).map(|(n, artifact)| (planned.layer, n, artifact))
         })

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use osb_apt::{Lock, LockedPackage};
+use osb_recipe::Format;
 use osb_unpack::Store;
 
 use crate::error::BuildError;
@@ -25,7 +26,7 @@ pub struct Forecast {
     pub writing: Vec<Step>,
     /// Bytes to download, tools included.
     pub download: u64,
-    /// How many packages are to be downloaded, tools included.
+    /// How many files are to be downloaded, tools included.
     pub downloads: usize,
     /// Bytes that the cache folder will need.
     pub cache_bytes: u64,
@@ -82,6 +83,7 @@ pub(crate) fn forecast(job: &Job, lock: &Lock, plan: &Plan) -> Result<Forecast, 
     let store = packages::store(job);
     let has = |half| plan.folder(job, half).is_dir();
     let mut downloads: Vec<&LockedPackage> = Vec::new();
+    let mut artifacts: Vec<u64> = Vec::new();
     let mut steps = Vec::new();
     for half in plan.halves() {
         if half == Half::Seal {
@@ -97,7 +99,16 @@ pub(crate) fn forecast(job: &Job, lock: &Lock, plan: &Plan) -> Result<Forecast, 
         }
         let (stage, layer) = plan.stage(half);
         let state = if cached { State::Cached } else { State::Build };
-        let download = bytes(&lacking);
+        let mut download = bytes(&lacking);
+        if let (Half::Dressing(index), false) = (half, cached) {
+            let pinned = plan.layers[index].layer.artifacts.iter();
+            // Pinned packages are among the packages.
+            let lacking = pinned
+                .filter(|a| a.format != Format::Deb && !job.cache.artifact(&a.sha256).exists());
+            let sizes: Vec<u64> = lacking.map(|artifact| artifact.size).collect();
+            download += sizes.iter().sum::<u64>();
+            artifacts.extend(sizes);
+        }
         steps.push(step(stage, Some(layer), state, last.as_ref()).of(count, download));
         downloads.extend(lacking);
     }
@@ -119,12 +130,12 @@ pub(crate) fn forecast(job: &Job, lock: &Lock, plan: &Plan) -> Result<Forecast, 
         _ => vec![step("write", None, written, last.as_ref())],
     };
     let Room { cache, output } =
-        space::needed(job, lock, plan, |index| unchanged.is_none() && !has(Half::Packages(index)));
+        space::needed(job, lock, plan, |half| unchanged.is_none() && !has(half));
     let to_do = || steps.iter().chain(&writing).filter(|step| step.state == State::Build);
     let seconds = to_do().map(|step| step.seconds).sum();
     Ok(Forecast {
-        download: bytes(&downloads),
-        downloads: downloads.len(),
+        download: bytes(&downloads) + artifacts.iter().sum::<u64>(),
+        downloads: downloads.len() + artifacts.len(),
         cache_bytes: cache,
         output_bytes: if unchanged.is_some() { 0 } else { output },
         output: job.options.output.clone(),

@@ -7,7 +7,7 @@ use osb_apt::Lock;
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::options::Only;
-use crate::plan::Plan;
+use crate::plan::{Half, Plan};
 use crate::stack::Survey;
 use crate::tools;
 
@@ -31,7 +31,7 @@ pub(crate) fn check(
     plan: &Plan,
     survey: &Survey,
 ) -> Result<(), BuildError> {
-    let Room { cache, output } = needed(job, lock, plan, |index| survey.lacks_packages(index));
+    let Room { cache, output } = needed(job, lock, plan, |half| survey.lacks(half));
     let output_folder = job.options.output.as_path();
     if same_file_system(&job.cache.root, output_folder)? {
         return room(&job.cache.root, cache + output);
@@ -40,15 +40,14 @@ pub(crate) fn check(
     room(output_folder, output)
 }
 
-/// What the plan will write; `lacks` tells whether the packages of the layer with this index must
-/// be installed.
-pub(crate) fn needed(job: &Job, lock: &Lock, plan: &Plan, lacks: impl Fn(usize) -> bool) -> Room {
+/// What the plan will write; `lacks` tells whether a half must be built.
+pub(crate) fn needed(job: &Job, lock: &Lock, plan: &Plan, lacks: impl Fn(Half) -> bool) -> Room {
     let image: u64 = plan.packages.iter().map(|package| package.size).sum();
     let missing: u64 = plan
         .layers
         .iter()
         .enumerate()
-        .filter(|(index, _)| lacks(*index))
+        .filter(|(index, _)| lacks(Half::Packages(*index)))
         .flat_map(|(_, planned)| &planned.packages)
         .map(|package| package.size)
         .sum();
@@ -58,6 +57,11 @@ pub(crate) fn needed(job: &Job, lock: &Lock, plan: &Plan, lacks: impl Fn(usize) 
     if missing > 0 && !tools.is_empty() && !tools::folder(job, "build", &tools).is_dir() {
         // The same for tools.
         cache += tools.iter().map(|package| package.size).sum::<u64>() * (1 + 2 * UNPACKED);
+    }
+    let dressed = plan.layers.iter().enumerate().filter(|(n, _)| lacks(Half::Dressing(*n)));
+    for artifact in dressed.flat_map(|(_, planned)| &planned.layer.artifacts) {
+        // As downloaded, read through, and in its layer.
+        cache += artifact.size * (1 + 2 * UNPACKED);
     }
     // Their share of what is compressed is kept in pieces.
     let compressed = match job.options.only {

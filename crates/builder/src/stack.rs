@@ -16,14 +16,16 @@ use crate::{artifacts, dressing, initramfs, install, packages, seal, tools};
 pub(crate) struct Survey(Vec<Option<Entry>>);
 
 impl Survey {
-    /// Whether the packages of the layer `index` must be installed.
-    pub(crate) fn lacks_packages(&self, index: usize) -> bool {
+    /// Whether this half must be built.
+    pub(crate) fn lacks(&self, half: Half) -> bool {
+        // As many packages as dressings, and the seal.
+        let layers = self.0.len() / 2;
+        let index = match half {
+            Half::Packages(index) => index,
+            Half::Dressing(index) => layers + index,
+            Half::Seal => 2 * layers,
+        };
         self.0[index].is_none()
-    }
-
-    /// Whether the layer `index`, of as many as the plan has, must be dressed.
-    pub(crate) fn lacks_dressing(&self, index: usize) -> bool {
-        self.0[self.0.len() / 2 + index].is_none()
     }
 }
 
@@ -67,7 +69,8 @@ pub(crate) fn fetch(
 ) -> Result<Supplies, BuildError> {
     let tools = tools::unpack_for_layers(job, lock)?;
     let store = packages::store(job);
-    let lacking = plan.layers.iter().enumerate().filter(|(index, _)| survey.lacks_packages(*index));
+    let lacks = |(index, _): &(usize, _)| survey.lacks(Half::Packages(*index));
+    let lacking = plan.layers.iter().enumerate().filter(lacks);
     let mut needed: Vec<&LockedPackage> = Vec::new();
     for package in lacking.flat_map(|(_, planned)| planned.packages.iter().copied()) {
         let what = format!("{} {}", package.name, package.version);

@@ -272,7 +272,7 @@ fn output_folders_are_compared_from_their_descriptions_down() {
 fn layers_are_found_by_their_keys() {
     let dir = tempfile::tempdir().unwrap();
     let layer = |key: &str, text: &str| {
-        let root = dir.path().join("cache/layers-v1").join(key).join("root");
+        let root = dir.path().join("cache/layers-v2").join(key).join("root");
         fs::create_dir_all(root.join("etc")).unwrap();
         fs::write(root.join("etc/motd"), text).unwrap();
         root

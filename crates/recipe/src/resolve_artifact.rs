@@ -62,6 +62,10 @@ impl Resolver<'_> {
             None => size.saturating_mul(UNPACKED).clamp(*bounds.start(), *bounds.end()),
         };
         let (strip, setuid) = (raw.strip, raw.setuid);
+        if !archive && (strip > 0 || setuid || raw.unpacked_max.is_some()) {
+            let message = "`strip`, `setuid` and `unpacked-max` are for archives";
+            return Err(self.at(&raw.format, message));
+        }
         Ok(Artifact { url, sha256, size, unpack_to, strip, format, mode, unpacked_max, setuid })
     }
 

@@ -435,6 +435,11 @@ fn mistakes_in_artifacts_name_place_and_remedy() {
         (format!("{whole}format = \"tar\"\nunpack-to = \"../x\"\n"), "not a path", ""),
         (format!("{whole}format = \"deb\"\nunpack-to = \"a\"\n"), "no `unpack-to`", ""),
         (format!("{whole}{tar}mode = \"0755\"\n"), "only a `file` has a `mode`", ""),
+        (
+            format!("{whole}format = \"file\"\nunpack-to = \"a\"\nstrip = 1\n"),
+            "`strip`, `setuid` and `unpacked-max` are for archives",
+            "",
+        ),
         (format!("{whole}{tar}unpacked-max = \"5\"\n"), "", "MiB"),
         (format!("{whole}{tar}[artifacts.arm]\nsize = 1\n"), "unknown key", "arm64"),
     ] {

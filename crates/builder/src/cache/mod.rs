@@ -183,6 +183,11 @@ impl Cache {
         self.root.join("debs-v1").join(format!("{sha256}.deb"))
     }
 
+    /// Where the pinned file of this digest lies, or will.
+    pub(crate) fn artifact(&self, sha256: &str) -> PathBuf {
+        self.root.join("artifacts-v1").join(sha256)
+    }
+
     pub(crate) fn record(&self, key: &str) -> PathBuf {
         self.root.join("records-v1").join(key)
     }
