@@ -16,15 +16,27 @@ use osb_recipe::{Artifact, Format, Layer};
 use osb_tree::{Content, Inode, Kind, Time, Tree, scan};
 
 use crate::chamber::Chamber;
-use crate::dressing::LAY;
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::plan::{Half, Plan};
 use crate::sources;
-use crate::stack::Survey;
+use crate::survey::Survey;
 
 /// No release has more files, directories and links: the sources of Linux have 90,000.
 const MAX_ENTRIES: u64 = 200_000;
+
+/// How an archive that osb made is laid over the root, by the image's tar; its file is still to be
+/// named.
+pub(crate) const LAY: [&str; 8] = [
+    "tar",
+    "--extract",
+    "--directory=/",
+    "--numeric-owner",
+    "--same-owner",
+    "--same-permissions",
+    "--keep-directory-symlink",
+    "--no-overwrite-dir",
+];
 
 /// What to download for an artifact of a layer.
 pub(crate) fn wanted(layer: &str, url: &str, sha256: &str, size: u64) -> Wanted {

@@ -18,19 +18,6 @@ use crate::error::BuildError;
 use crate::job::Job;
 use crate::plan::{Plan, PlannedLayer};
 
-/// How an archive that osb made is laid over the root, by the image's tar; its file is still to be
-/// named.
-pub(crate) const LAY: [&str; 8] = [
-    "tar",
-    "--extract",
-    "--directory=/",
-    "--numeric-owner",
-    "--same-owner",
-    "--same-permissions",
-    "--keep-directory-symlink",
-    "--no-overwrite-dir",
-];
-
 /// Makes the dressing half of `planned` on the layers `below`.
 pub(crate) fn dress(
     job: &Job,
@@ -186,7 +173,7 @@ pub(crate) fn lay_files(
         files.inode_mut(id).meta.mtime = Time::from_secs(epoch);
     }
     let archive = osb_archive::tar(&files, Vec::new())?;
-    let mut argv = LAY.to_vec();
+    let mut argv = artifacts::LAY.to_vec();
     argv.push("--file=-");
     chamber.feed(what, &argv, archive)?;
     Ok(())

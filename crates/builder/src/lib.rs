@@ -36,6 +36,7 @@ mod settings;
 mod sources;
 mod space;
 mod stack;
+mod survey;
 mod tools;
 mod vault;
 mod why;
@@ -130,7 +131,7 @@ fn with_lock<T>(job: &Job, work: impl Fn(&Lock) -> Result<T, BuildError>) -> Res
 
 fn build_locked(job: &Job, lock: &Lock) -> Result<Report, BuildError> {
     let plan = plan::plan(job, lock)?;
-    let survey = stack::survey(job, &plan)?;
+    let survey = survey::survey(job, &plan)?;
     space::check(job, lock, &plan, &survey)?;
     let supplies = stack::fetch(job, lock, &plan, &survey)?;
     let mut tree = stack::raise(job, &plan, survey, &supplies)?;

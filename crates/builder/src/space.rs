@@ -8,7 +8,7 @@ use crate::error::BuildError;
 use crate::job::Job;
 use crate::options::Only;
 use crate::plan::{Half, Plan};
-use crate::stack::Survey;
+use crate::survey::Survey;
 use crate::tools;
 
 /// Unpacked size of a .deb against its own: between 3 and 4.5 for the default recipe, larger for

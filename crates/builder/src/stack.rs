@@ -10,46 +10,8 @@ use crate::chamber::Workplace;
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::plan::{Half, Plan, PlannedLayer};
+use crate::survey::{Survey, look_over};
 use crate::{artifacts, dressing, initramfs, install, packages, seal, tools};
-
-/// The halves that the cache has, by the order of [`Plan::halves`].
-pub(crate) struct Survey(Vec<Option<Entry>>);
-
-impl Survey {
-    /// Whether this half must be built.
-    pub(crate) fn lacks(&self, half: Half) -> bool {
-        // As many packages as dressings, and the seal.
-        let layers = self.0.len() / 2;
-        let index = match half {
-            Half::Packages(index) => index,
-            Half::Dressing(index) => layers + index,
-            Half::Seal => 2 * layers,
-        };
-        self.0[index].is_none()
-    }
-}
-
-/// Looks every half over that the cache has. A damaged one is taken away, and told.
-pub(crate) fn survey(job: &Job, plan: &Plan) -> Result<Survey, BuildError> {
-    let open = |half| {
-        let (stage, name) = plan.stage(half);
-        look_over(job, &format!("{stage} {name}"), &plan.folder(job, half))
-    };
-    Ok(Survey(plan.halves().into_iter().map(open).collect::<Result<_, _>>()?))
-}
-
-/// The entry `folder`, if it is there and whole. `what` it is, for people.
-pub(crate) fn look_over(job: &Job, what: &str, folder: &Path) -> Result<Option<Entry>, BuildError> {
-    match entry::open(folder)? {
-        Found::Whole(entry) => Ok(Some(entry)),
-        Found::Missing => Ok(None),
-        Found::Damaged(mismatch) => {
-            job.warn(format!("{what}: damaged in the cache ({mismatch}); it is made anew"));
-            job.cache.discard(folder)?;
-            Ok(None)
-        }
-    }
-}
 
 /// What halves are made from.
 pub(crate) struct Supplies {

@@ -21,7 +21,7 @@ use crate::cache::entry;
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::packages;
-use crate::{chamber, stack};
+use crate::{chamber, survey};
 
 /// Host architectures that every lock has tools for.
 pub(crate) const HOSTS: [&str; 2] = ["amd64", "arm64"];
@@ -137,7 +137,7 @@ pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, Build
         )));
     }
     let entry = folder(job, set, &tools);
-    if stack::look_over(job, &format!("tools {set}"), &entry)?.is_some() {
+    if survey::look_over(job, &format!("tools {set}"), &entry)?.is_some() {
         return Ok(entry.join(TREE));
     }
     let wanted: Vec<Wanted> =
@@ -153,7 +153,7 @@ pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, Build
     for package in &whole {
         // One that is damaged is taken apart once more.
         let what = format!("{} {}", package.name, package.version);
-        stack::look_over(job, &what, &store.folder(&package.sha256))?;
+        survey::look_over(job, &what, &store.folder(&package.sha256))?;
     }
     packages::take_apart(job, "unpack tools", &store, &whole, &files)?;
     let scratch = job.cache.scratch(&format!("tools-{set}"))?;

@@ -34,6 +34,7 @@ mod contents;
 pub(crate) mod entry;
 mod frames;
 pub(crate) mod lease;
+mod left;
 mod prune;
 mod verify;
 
@@ -41,7 +42,6 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use osb_tree::Damaged;
 use osb_unpack::{Filter, Store};
@@ -55,6 +55,7 @@ pub use verify::{Damage, Verification, Verified, verify};
 use crate::error::BuildError;
 use crate::ids;
 use lease::{Claim, Patience};
+use left::Left;
 
 /// Folders whose entries are single files.
 const FILES: [&str; 6] =
@@ -275,84 +276,6 @@ pub(crate) fn damaged_file(root: &Path, error: &BuildError) -> Option<(PathBuf, 
     let (bucket, entry) = (parts.next()?, parts.next()?);
     let known = FOLDERS.iter().any(|folder| bucket.as_os_str() == *folder);
     known.then(|| (root.join(bucket).join(entry), file.to_owned()))
-}
-
-/// What dead runs have left: found while nobody can begin, removed afterwards.
-struct Left {
-    /// Work folders whose lock could be had, each with that lock: nobody else removes them.
-    folders: Vec<(PathBuf, Lease)>,
-    /// Temporary files among the entries; only if no run lives, else they may be its.
-    files: Vec<PathBuf>,
-}
-
-impl Left {
-    fn find(root: &Path) -> Result<Left, BuildError> {
-        let works = root.join(WORK);
-        let (mut folders, mut alone) = (Vec::new(), true);
-        for entry in contents::read(&works)?.iter().filter(|entry| is_run(entry)) {
-            match Lease::try_take(&entry.path(), Claim::Alone) {
-                Ok(Some(lease)) => folders.push((entry.path(), lease)),
-                Ok(None) => alone = false,
-                // Its run, or who swept it, has just removed it.
-                Err(_) if !entry.path().exists() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let files = if alone { temporary(root)? } else { Vec::new() };
-        Ok(Left { folders, files })
-    }
-
-    /// All of it.
-    fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.folders.iter().map(|(path, _)| path).chain(&self.files).map(PathBuf::as_path)
-    }
-
-    fn remove(self) -> Result<(), BuildError> {
-        for (folder, _lease) in &self.folders {
-            discard(folder)?;
-        }
-        for path in &self.files {
-            // One that is gone has been removed by another run that began at the same time.
-            let _ = fs::remove_file(path);
-        }
-        Ok(())
-    }
-}
-
-/// Removes what nobody owns any more. The processes of a run that was killed may take a moment to
-/// die, and write into its folder until then.
-fn discard(path: &Path) -> Result<(), BuildError> {
-    let remove = || match fs::symlink_metadata(path) {
-        Ok(stat) if stat.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    let mut tries = 40;
-    loop {
-        match remove() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && tries > 0 => {}
-            result => return result.map_err(BuildError::io("removing", path)),
-        }
-        tries -= 1;
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// Files that are to become entries when they are whole: their names begin with a dot.
-fn temporary(root: &Path) -> Result<Vec<PathBuf>, BuildError> {
-    let mut found = Vec::new();
-    for folder in FILES.map(|name| root.join(name)) {
-        found.extend(contents::read(&folder)?.iter().filter(|e| is_hidden(e)).map(|e| e.path()));
-    }
-    Ok(found)
-}
-
-/// Whether this is the folder of a run, or what a run left that was killed before it had one.
-fn is_run(entry: &fs::DirEntry) -> bool {
-    let name = entry.file_name();
-    let name = name.as_encoded_bytes();
-    name.starts_with(RUN.as_bytes()) || name.starts_with(ids::TEMPORARY.as_bytes())
 }
 
 fn is_hidden(entry: &fs::DirEntry) -> bool {

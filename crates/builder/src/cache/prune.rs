@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::contents::{Usage, is_outdated, names, read, what};
 use super::lease::{Claim, Patience};
-use super::{Bucket, Cache, FAILURE_LOG, LAYERS, Lease, Left, Used, WORK, discard, is_hidden};
+use super::left::{Left, discard};
+use super::{Bucket, Cache, FAILURE_LOG, LAYERS, Lease, Used, WORK, is_hidden};
 use crate::error::BuildError;
 use crate::ids;
 
