@@ -7,7 +7,6 @@ use std::time::Duration;
 use osb_sandbox::{
     Bind, Command, Limits, Machine, Process, Rights, SandboxError, Session, Spec, ToolsTree,
 };
-use osb_tree::Stack;
 
 use crate::cache::entry;
 use crate::error::BuildError;
@@ -50,11 +49,11 @@ impl Workplace {
         self.folder.join("work")
     }
 
-    /// Makes it the cache entry `entry`; it was made on the layers `below`.
-    pub(crate) fn publish(self, job: &Job, entry: &Path, below: &Stack) -> Result<(), BuildError> {
+    /// Makes it the cache entry `entry`.
+    pub(crate) fn publish(self, job: &Job, entry: &Path) -> Result<(), BuildError> {
         let work = self.work();
         fs::remove_dir_all(&work).map_err(BuildError::io("removing", work))?;
-        entry::seal(&self.folder, below.clone())?;
+        entry::seal(&self.folder)?;
         job.cache.publish(&self.folder, entry)
     }
 }
@@ -101,7 +100,7 @@ impl<'a> Chamber<'a> {
             ("DEBCONF_NONINTERACTIVE_SEEN", "true".to_owned()),
             ("DEBCONF_NOWARNINGS", "yes".to_owned()),
             ("SOURCE_DATE_EPOCH", setup.epoch.to_string()),
-            // Kernel packages must not make an initramfs each; the seal makes one at the end.
+            // Kernel packages must not make an initramfs each; one is made at the end.
             // (/etc/kernel/postinst.d/initramfs-tools reads this.)
             ("INITRD", "No".to_owned()),
             ("SYSTEMD_OFFLINE", "1".to_owned()),

@@ -1,13 +1,13 @@
 //! What a build would do, without doing it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use osb_apt::{Lock, LockedPackage};
-use osb_recipe::Format;
+use osb_recipe::{Artifact, Format, Layer};
 use osb_unpack::Store;
 
 use crate::error::BuildError;
-use crate::event::Artifact;
 use crate::job::Job;
 use crate::options::Only;
 use crate::plan::{Half, Plan};
@@ -19,7 +19,7 @@ use crate::{packages, stack, tools};
 #[derive(Debug, Clone)]
 pub struct Forecast {
     /// The artifacts are there already: nothing would be done.
-    pub unchanged: Option<Vec<Artifact>>,
+    pub unchanged: Option<Vec<crate::Artifact>>,
     /// Everything that layers are made of, lowest first.
     pub steps: Vec<Step>,
     /// What is written at the end, by the names of the stages.
@@ -81,35 +81,33 @@ impl State {
 pub(crate) fn forecast(job: &Job, lock: &Lock, plan: &Plan) -> Result<Forecast, BuildError> {
     let last = record::last(job);
     let store = packages::store(job);
-    let has = |half| plan.folder(job, half).is_dir();
-    let mut downloads: Vec<&LockedPackage> = Vec::new();
-    let mut artifacts: Vec<u64> = Vec::new();
+    let unchanged = record::still_good(job, lock, plan);
+    // What made the artifacts may be gone: nothing is to be done all the same.
+    let has = |half| unchanged.is_some() || plan.folder(job, half).is_dir();
+    // By digest: the image and the tools have packages in common.
+    let mut downloads: BTreeMap<&str, u64> = BTreeMap::new();
     let mut steps = Vec::new();
     for half in plan.halves() {
         if half == Half::Seal {
-            steps.push(initramfs_step(job, plan, last.as_ref())?);
+            let state = match unchanged {
+                Some(_) => State::Cached,
+                None => initramfs(job, plan)?,
+            };
+            steps.push(step("initramfs", Some("image"), state, last.as_ref()));
         }
         let cached = has(half);
-        let (mut count, mut lacking) = (0, Vec::new());
-        if let Half::Packages(index) = half {
-            count = plan.layers[index].packages.len();
-            if !cached {
-                lacking = to_download(job, &store, &plan.layers[index].packages);
+        let (count, lacking) = match half {
+            Half::Packages(index) => {
+                let packages = &plan.layers[index].packages;
+                (packages.len(), to_download(job, &store, packages))
             }
-        }
+            Half::Dressing(index) => (0, artifacts(job, plan.layers[index].layer)),
+            Half::Seal => (0, Vec::new()),
+        };
+        let lacking = if cached { Vec::new() } else { lacking };
         let (stage, layer) = plan.stage(half);
         let state = if cached { State::Cached } else { State::Build };
-        let mut download = bytes(&lacking);
-        if let (Half::Dressing(index), false) = (half, cached) {
-            let pinned = plan.layers[index].layer.artifacts.iter();
-            // Pinned packages are among the packages.
-            let lacking = pinned
-                .filter(|a| a.format != Format::Deb && !job.cache.artifact(&a.sha256).exists());
-            let sizes: Vec<u64> = lacking.map(|artifact| artifact.size).collect();
-            download += sizes.iter().sum::<u64>();
-            artifacts.extend(sizes);
-        }
-        steps.push(step(stage, Some(layer), state, last.as_ref()).of(count, download));
+        steps.push(step(stage, Some(layer), state, last.as_ref()).of(count, &lacking));
         downloads.extend(lacking);
     }
     if steps.iter().any(|step| step.state != State::Cached) {
@@ -117,13 +115,11 @@ pub(crate) fn forecast(job: &Job, lock: &Lock, plan: &Plan) -> Result<Forecast, 
         if !tools.is_empty() && !tools::folder(job, "build", &tools).is_dir() {
             let store = tools::store(job);
             let lacking = to_download(job, &store, &tools);
-            let download = bytes(&lacking);
             let step = step("unpack tools", None, State::Build, last.as_ref());
-            steps.insert(0, step.of(tools.len(), download));
+            steps.insert(0, step.of(tools.len(), &lacking));
             downloads.extend(lacking);
         }
     }
-    let unchanged = record::still_good(job, lock, plan);
     let written = if unchanged.is_some() { State::Cached } else { State::Build };
     let writing = match job.options.only {
         Some(Only::Tree) => Vec::new(),
@@ -134,8 +130,8 @@ pub(crate) fn forecast(job: &Job, lock: &Lock, plan: &Plan) -> Result<Forecast, 
     let to_do = || steps.iter().chain(&writing).filter(|step| step.state == State::Build);
     let seconds = to_do().map(|step| step.seconds).sum();
     Ok(Forecast {
-        download: bytes(&downloads) + artifacts.iter().sum::<u64>(),
-        downloads: downloads.len() + artifacts.len(),
+        download: downloads.values().sum(),
+        downloads: downloads.len(),
         cache_bytes: cache,
         output_bytes: if unchanged.is_some() { 0 } else { output },
         output: job.options.output.clone(),
@@ -152,33 +148,37 @@ fn step(stage: &'static str, layer: Option<&str>, state: State, last: Option<&Re
 }
 
 impl Step {
-    fn of(self, packages: usize, download: u64) -> Self {
-        Step { packages, download, ..self }
+    fn of(self, packages: usize, lacking: &[(&str, u64)]) -> Self {
+        Step { packages, download: lacking.iter().map(|(_, size)| size).sum(), ..self }
     }
 }
 
 /// Whether the initramfs is there can be told only when everything that it is made from is.
-fn initramfs_step(job: &Job, plan: &Plan, last: Option<&Record>) -> Result<Step, BuildError> {
-    let state = match stack::standing(job, plan)? {
+fn initramfs(job: &Job, plan: &Plan) -> Result<State, BuildError> {
+    Ok(match stack::standing(job, plan)? {
         Some(standing) if standing.has_initramfs() => State::Cached,
         Some(_) => State::Build,
         None => State::Depends,
-    };
-    Ok(step("initramfs", Some("image"), state, last))
+    })
 }
 
-/// The packages that are neither taken apart nor downloaded.
+/// Digests and sizes of the packages that are neither taken apart nor downloaded.
 fn to_download<'a>(
     job: &Job,
     store: &Store,
     packages: &[&'a LockedPackage],
-) -> Vec<&'a LockedPackage> {
+) -> Vec<(&'a str, u64)> {
     let lacking = |package: &&&LockedPackage| {
         !store.has(&package.sha256) && !job.cache.deb(&package.sha256).exists()
     };
-    packages.iter().filter(lacking).copied().collect()
+    let lacking = packages.iter().filter(lacking);
+    lacking.map(|package| (package.sha256.as_str(), package.size)).collect()
 }
 
-fn bytes(packages: &[&LockedPackage]) -> u64 {
-    packages.iter().map(|package| package.size).sum()
+/// Digests and sizes of the pinned files that are not downloaded. Pinned packages are among the
+/// packages.
+fn artifacts<'a>(job: &Job, layer: &'a Layer) -> Vec<(&'a str, u64)> {
+    let lacking =
+        |a: &&Artifact| a.format != Format::Deb && !job.cache.artifact(&a.sha256).exists();
+    layer.artifacts.iter().filter(lacking).map(|a| (a.sha256.as_str(), a.size)).collect()
 }

@@ -1,10 +1,10 @@
 //! The initramfs: made once for the one kernel, and again when something that goes into it changed.
 //!
 //! Its key is over all packages and over what the dressings changed, path by path, with contents.
-//! Left out are the folders of [`NOT_READ`], of which neither initramfs-tools nor a hook of Debian
-//! reads anything. A layer's own hook may: a folder whose path is named anywhere in the hooks and
-//! settings of initramfs-tools counts like all others. So a changed file for containerd makes no
-//! initramfs anew, and whatever may matter does.
+//! Left out are the folders of [`NOT_READ`], of which initramfs-tools and Debian's own hooks read
+//! nothing. A layer's own hook may: a folder that is named anywhere in the hooks and settings of
+//! initramfs-tools, or that a link of a dressing leads to, counts like all others. So a changed file
+//! for containerd makes no initramfs anew, and whatever may matter does.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ const FORMAT: &str = "osb-initramfs 1";
 const HOOKS: [&str; 2] = ["etc/initramfs-tools", "usr/share/initramfs-tools"];
 
 /// Settings and programs of the running system that no initramfs is made from.
-const NOT_READ: [&str; 22] = [
+const NOT_READ: [&str; 20] = [
     "etc/apt",
     "etc/cloud",
     "etc/cni",
@@ -36,14 +36,12 @@ const NOT_READ: [&str; 22] = [
     "etc/systemd/system",
     "home",
     "opt",
-    "root",
     "srv",
     "usr/lib/osb",
     "usr/lib/sysctl.d",
     "usr/lib/systemd/journald.conf.d",
     "usr/lib/systemd/networkd.conf.d",
     "usr/lib/systemd/system",
-    "usr/local",
     "var/lib",
 ];
 
@@ -54,9 +52,18 @@ pub(crate) fn make_key(
     below: &Tree,
     dressings: &[Manifest],
 ) -> Result<String, BuildError> {
-    let ignored = not_read(&hooks(below)?);
-    let wanted = |path: &str| !ignored.iter().any(|folder| is_within(path, folder));
-    let changed: Vec<String> = dressings.iter().map(|manifest| manifest.extract(wanted)).collect();
+    let mut words = hooks(below)?;
+    let ignored = not_read(&words);
+    for manifest in dressings {
+        for target in manifest.targets(|path| !is_ignored(path, &ignored)) {
+            words.push('\n');
+            words += target;
+        }
+    }
+    let ignored = not_read(&words);
+    let wanted = |path: &str| !is_ignored(path, &ignored);
+    let changed: Vec<String> =
+        dressings.iter().map(|manifest| manifest.extract(plan.epoch, wanted)).collect();
     let packages = plan.layers.last().map_or("", |layer| &layer.package_key);
     Ok(key(&[FORMAT, packages, &changed.join("\n")]))
 }
@@ -85,9 +92,37 @@ pub(crate) fn make(
     Ok(place)
 }
 
-/// The folders whose changes do not matter, since no hook names them.
-fn not_read(hooks: &str) -> Vec<&'static str> {
-    NOT_READ.into_iter().filter(|folder| !hooks.contains(&format!("/{folder}"))).collect()
+/// The folders whose changes do not matter, since nothing in these texts names them.
+fn not_read(words: &str) -> Vec<&'static str> {
+    NOT_READ.into_iter().filter(|folder| !names(words, folder)).collect()
+}
+
+/// Whether a text names a folder, something in it, or one above it; also as it was called before
+/// /usr was merged. What is above all of them names nothing.
+fn names(text: &str, folder: &str) -> bool {
+    let old = folder.strip_prefix("usr/").unwrap_or(folder);
+    [folder, old].into_iter().any(|folder| {
+        let above = folder.match_indices('/').map(|(at, _)| &folder[..at]);
+        let above = above.filter(|name| !["etc", "usr", "usr/lib", "lib", "var"].contains(name));
+        mentions(text, folder, true) || above.into_iter().any(|name| mentions(text, name, false))
+    })
+}
+
+/// Whether `text` has the path `name` as a whole; with `inside`, also the beginning of a longer one.
+fn mentions(text: &str, name: &str, inside: bool) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    text.match_indices(name).any(|(at, _)| {
+        let before = at.checked_sub(1).map(|at| text.as_bytes()[at]);
+        let mut behind = text.as_bytes()[at + name.len()..].iter().copied();
+        let (next, after) = (behind.next(), behind.next());
+        // A single name is a word like any other, unless it is written as a path.
+        let begins = match name.contains('/') {
+            true => before.is_none_or(|byte| !is_word(byte)),
+            false => before == Some(b'/'),
+        };
+        let goes_on = next == Some(b'/') && after.is_some_and(is_word);
+        begins && next.is_none_or(|byte| !is_word(byte)) && (inside || !goes_on)
+    })
 }
 
 /// The texts of all hooks, scripts and settings.
@@ -105,6 +140,10 @@ fn hooks(tree: &Tree) -> Result<String, BuildError> {
     Ok(texts)
 }
 
+fn is_ignored(path: &str, ignored: &[&str]) -> bool {
+    ignored.iter().any(|folder| is_within(path, folder))
+}
+
 fn is_within(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
@@ -117,9 +156,19 @@ mod tests {
     #[test]
     fn a_folder_that_a_hook_names_matters() {
         assert_eq!(not_read("").len(), NOT_READ.len());
-        let named = not_read("copy_exec /usr/local/sbin/unlock /sbin\ncp -a /etc/ssh/ssh_host* x");
-        assert_eq!(named.len(), NOT_READ.len() - 2);
-        assert!(!named.contains(&"etc/ssh") && !named.contains(&"usr/local"));
+        for (hook, named) in [
+            ("cp -a /etc/ssh/ssh_host* x", "etc/ssh"),
+            ("tar -C / -c etc/osb", "etc/osb"),
+            ("copy_exec /lib/osb/unlock", "usr/lib/osb"),
+            ("cp -a /etc/systemd $DESTDIR/etc", "etc/systemd/system"),
+            ("cp -a /etc/systemd/", "etc/systemd/system"),
+            ("../../opt/x/bin/x", "opt"),
+        ] {
+            assert!(!not_read(hook).contains(&named), "{hook}");
+        }
+        for hook in ["for opt in $@; do /etc/sshd; done", "/etc/systemd/network/*.link"] {
+            assert_eq!(not_read(hook).len(), NOT_READ.len(), "{hook}");
+        }
     }
 
     #[test]

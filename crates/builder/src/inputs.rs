@@ -48,11 +48,14 @@ impl Inputs {
         let recipe = &project.recipe;
         let trim = recipe.trim.dpkg_excludes().join(" ");
         let image = &recipe.image;
+        let names: Vec<&str> =
+            plan.layers.iter().map(|planned| planned.layer.name.as_str()).collect();
         Inputs {
             common: values([
                 ("architecture", image.arch.as_str().to_owned()),
                 ("clock (seconds since 1970)", plan.epoch.to_string()),
                 ("format of layers", crate::plan::FORMAT.to_owned()),
+                ("layers", names.join(", ")),
                 ("files left out", trim),
                 ("tools", plan.maker().to_owned()),
             ]),
@@ -135,7 +138,12 @@ fn flatten(name: &str, value: &Value, found: &mut Values) {
                             .into_iter()
                             .find_map(|key| fields.get(key)?.as_str());
                         let called = called.map_or_else(|| index.to_string(), str::to_owned);
-                        flatten(&format!("{name} {called}"), element, found);
+                        let mut part = format!("{name} {called}");
+                        // One file may be laid twice.
+                        if found.keys().any(|known| known.starts_with(&format!("{part}."))) {
+                            part += &format!(" ({})", index + 1);
+                        }
+                        flatten(&part, element, found);
                     }
                     Value::String(text) => {
                         found.insert(format!("{name} {text}"), format!("number {}", index + 1));
@@ -149,7 +157,9 @@ fn flatten(name: &str, value: &Value, found: &mut Values) {
             found.insert(name.to_owned(), short(text).to_owned());
         }
         other => {
-            found.insert(name.to_owned(), other.to_string());
+            let mode = other.as_u64().filter(|_| name.ends_with(".mode"));
+            let text = mode.map_or_else(|| other.to_string(), |mode| format!("{mode:04o}"));
+            found.insert(name.to_owned(), text);
         }
     }
 }
@@ -176,7 +186,7 @@ mod tests {
         flatten("", &value, &mut found);
         let expected = [
             ("files etc/x.content.Bytes", "abababababab"),
-            ("files etc/x.mode", "420"),
+            ("files etc/x.mode", "0644"),
             ("files etc/x.path", "etc/x"),
             ("units.enable a.service", "number 1"),
             ("units.enable b.service", "number 2"),

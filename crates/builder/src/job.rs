@@ -8,6 +8,7 @@ use std::time::Instant;
 use osb_sandbox::{Program, Stats};
 
 use crate::cache::Cache;
+use crate::cache::entry::{self, Found};
 use crate::cache::lease::{Claim, Lease, Patience};
 use crate::error::BuildError;
 use crate::event::{Event, StageTime};
@@ -77,6 +78,15 @@ impl<'a> Job<'a> {
         let tell = |text| self.note(text);
         let patience = Patience { cancel: &self.options.cancel, tell: &tell, wait: true };
         Lease::take(folder, Claim::Alone, busy, &patience)
+    }
+
+    /// Takes a damaged entry away, unless another run has made it anew meanwhile.
+    pub(crate) fn discard(&self, entry: &Path) -> Result<(), BuildError> {
+        let tell = |text| self.note(text);
+        let patience = Patience { cancel: &self.options.cancel, tell: &tell, wait: true };
+        self.cache.discard(entry, &patience, || {
+            Ok(matches!(entry::verify(entry, &|| self.go_on())?, Found::Damaged(_)))
+        })
     }
 
     /// Keeps what ran in a sandbox for the report of the current stage.

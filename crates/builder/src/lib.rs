@@ -77,11 +77,11 @@ const DAMAGED_ENTRIES: usize = 8;
 /// See [`BuildError`]; nothing is left half-written.
 pub fn build(options: &Options, events: &(dyn Fn(Event) + Sync)) -> Result<Report, BuildError> {
     let job = Job::new(options, events)?;
+    emit::sweep(&job)?;
     if let Some(report) = nothing_to_do(&job)? {
         return Ok(report);
     }
     can_run(&job)?;
-    emit::sweep(&job)?;
     let report = job.stoppable(with_lock(&job, |lock| build_whole(&job, lock)))?;
     Ok(Report { stages: job.into_stages(), ..report })
 }
@@ -91,9 +91,9 @@ fn nothing_to_do(job: &Job) -> Result<Option<Report>, BuildError> {
     // Whatever is wrong with the lock, the build will tell.
     let Ok(lock) = locking::fitting(job) else { return Ok(None) };
     let plan = plan::plan(job, &lock)?;
-    let artifacts = record::still_good(job, &lock, &plan);
-    Ok(artifacts
-        .map(|artifacts| Report { unchanged: true, ..describe::report(job, &plan, artifacts) }))
+    let Some(artifacts) = record::still_good(job, &lock, &plan) else { return Ok(None) };
+    record::touch(job);
+    Ok(Some(Report { unchanged: true, ..describe::report(job, &plan, artifacts) }))
 }
 
 /// Builds; if a file of the cache turns out to be damaged when its content is read, once more
@@ -107,7 +107,7 @@ fn build_whole(job: &Job, lock: &Lock) -> Result<Report, BuildError> {
                     job.warn(format!(
                         "{file}: the content is not what was recorded of it; the entry of the cache is made anew"
                     ));
-                    job.cache.discard(&entry)?;
+                    job.discard(&entry)?;
                 }
                 None => return Err(error),
             },
@@ -148,7 +148,9 @@ fn build_locked(job: &Job, lock: &Lock) -> Result<Report, BuildError> {
         Some(Only::Tree) => Vec::new(),
         _ => write(job, lock, &plan, &tree)?,
     };
-    record::keep(job, lock, &plan, &written)?;
+    if written.is_empty() {
+        remember(job, lock, &plan, &[]);
+    }
     Ok(describe::report(job, &plan, written))
 }
 
@@ -160,7 +162,17 @@ fn write(
 ) -> Result<Vec<Artifact>, BuildError> {
     // Two runs may write to one folder, one after the other.
     let _lease = emit::prepare_output(job)?;
-    write_forms(job, lock, plan, tree)
+    let written = write_forms(job, lock, plan, tree)?;
+    // While nobody else writes there: what is remembered of the files is what they are.
+    remember(job, lock, plan, &written);
+    Ok(written)
+}
+
+/// Keeps the record of this build. It is no more than a memory: the artifacts are good without it.
+fn remember(job: &Job, lock: &Lock, plan: &plan::Plan, written: &[Artifact]) {
+    if let Err(error) = record::keep(job, lock, plan, written) {
+        job.warn(format!("this build will not be remembered: {error}"));
+    }
 }
 
 fn write_forms(

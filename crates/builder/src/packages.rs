@@ -6,7 +6,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use osb_apt::{ARTIFACT_SOURCE, FetchEvent, LockedPackage, Wanted, join_url};
-use osb_tree::Stack;
 use osb_unpack::{Filter, Package, Store, UnpackError};
 
 use crate::cache::entry;
@@ -95,7 +94,7 @@ pub(crate) fn take_apart(
             store
                 .take_apart(file, &folder, &|| job.go_on().map_err(io::Error::other))
                 .map_err(|source| unpack_error(package, source))?;
-            entry::seal(&folder, Stack::new())?;
+            entry::seal(&folder)?;
             job.advance(package.size);
             Ok(())
         })?;

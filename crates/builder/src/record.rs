@@ -15,12 +15,12 @@ use osb_apt::Lock;
 use osb_checksum::{fingerprint, fingerprint_file, to_hex};
 use serde::{Deserialize, Serialize};
 
-use crate::emit;
 use crate::error::BuildError;
 use crate::event::Artifact;
 use crate::inputs::Inputs;
 use crate::job::Job;
 use crate::plan::Plan;
+use crate::{cache, emit};
 
 /// What is remembered of a build.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub(crate) struct Record {
     program: String,
     /// What tells the image and its description from all others.
     image: String,
-    /// Keys of the halves.
+    /// Keys of the halves, with who made them.
     pub(crate) halves: Vec<String>,
     /// What the keys were made over.
     pub(crate) inputs: Inputs,
@@ -76,17 +76,31 @@ pub(crate) fn still_good(job: &Job, lock: &Lock, plan: &Plan) -> Option<Vec<Arti
     if !same || record.outputs.is_empty() {
         return None;
     }
+    // A file that was changed in the moment after it was recorded may have kept its times, on a file
+    // system that counts whole seconds, or two (vfat).
+    let path = place(job).ok()?;
+    let recorded = fs::metadata(&path).ok()?.ctime();
+    if record.outputs.iter().any(|known| known.coarse() && known.changed.0 + 2 >= recorded) {
+        return None;
+    }
     let mut artifacts = Vec::new();
     for known in record.outputs {
-        let path = job.options.output.join(&known.name);
-        if Output::look(&path, &known.name).ok()?.with(known.told, &known.sha256) != known {
+        let file = job.options.output.join(&known.name);
+        if Output::look(&file, &known.name).ok()?.with(known.told, &known.sha256) != known {
             return None;
         }
         if known.told {
-            artifacts.push(Artifact { path, size: known.size, sha256: known.sha256 });
+            artifacts.push(Artifact { path: file, size: known.size, sha256: known.sha256 });
         }
     }
     Some(artifacts)
+}
+
+/// Marks the record as used now: it is, though nothing is made of it.
+pub(crate) fn touch(job: &Job) {
+    if let Ok(path) = place(job) {
+        cache::touch(&path);
+    }
 }
 
 /// Remembers a build that has ended.
@@ -119,7 +133,7 @@ pub(crate) fn keep(
     let record = Record {
         program: program(job)?,
         image: image(lock, plan),
-        halves: plan.halves().into_iter().map(|half| plan.key(half).to_owned()).collect(),
+        halves: plan.halves().into_iter().map(|half| plan.made(plan.key(half))).collect(),
         inputs: Inputs::of(job, plan),
         seconds,
         outputs,
@@ -133,9 +147,12 @@ pub(crate) fn keep(
         .map_err(BuildError::io("writing", path))
 }
 
-/// Names the image, and what is told of it besides: the description has the sources of the lock.
+/// Names the image, who makes it, and what is told of it besides: the description has the sources of
+/// the lock and of each package, and what is pinned.
 fn image(lock: &Lock, plan: &Plan) -> String {
-    let text = format!("{} {:?}", plan.image_key(), lock.sources);
+    let sources: Vec<&str> = plan.packages.iter().map(|package| package.source.as_str()).collect();
+    let (image, pinned) = (plan.made(plan.image_key()), &lock.artifacts);
+    let text = format!("{image} {:?} {sources:?} {pinned:?}", lock.sources);
     to_hex(&fingerprint(text.as_bytes()))
 }
 
@@ -167,6 +184,11 @@ impl Output {
             told: false,
             sha256: None,
         })
+    }
+
+    /// Whether its times may be those of a clock of whole seconds.
+    fn coarse(&self) -> bool {
+        self.modified.1 == 0 && self.changed.1 == 0
     }
 
     fn with(self, told: bool, sha256: &Option<String>) -> Self {

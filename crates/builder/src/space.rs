@@ -54,7 +54,10 @@ pub(crate) fn needed(job: &Job, lock: &Lock, plan: &Plan, lacks: impl Fn(Half) -
     // Each missing package lies there three times: as downloaded, taken apart, and in its layer.
     let mut cache = missing * (1 + 2 * UNPACKED);
     let tools = tools::for_layers(job, lock);
-    if missing > 0 && !tools.is_empty() && !tools::folder(job, "build", &tools).is_dir() {
+    if plan.halves().into_iter().any(&lacks)
+        && !tools.is_empty()
+        && !tools::folder(job, "build", &tools).is_dir()
+    {
         // The same for tools.
         cache += tools.iter().map(|package| package.size).sum::<u64>() * (1 + 2 * UNPACKED);
     }

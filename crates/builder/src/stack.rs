@@ -10,7 +10,7 @@ use crate::chamber::Workplace;
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::plan::{Half, Plan, PlannedLayer};
-use crate::survey::{Survey, look_over};
+use crate::survey::{Survey, look_over, read_over};
 use crate::{artifacts, dressing, initramfs, install, packages, seal, tools};
 
 /// What halves are made from.
@@ -36,7 +36,7 @@ pub(crate) fn fetch(
     let mut needed: Vec<&LockedPackage> = Vec::new();
     for package in lacking.flat_map(|(_, planned)| planned.packages.iter().copied()) {
         let what = format!("{} {}", package.name, package.version);
-        if look_over(job, &what, &store.folder(&package.sha256))?.is_none() {
+        if read_over(job, &what, &store.folder(&package.sha256))?.is_none() {
             needed.push(package);
         }
     }
@@ -65,6 +65,11 @@ impl Standing {
     /// What they make together.
     pub(crate) fn tree(&self) -> &Tree {
         self.stack.tree()
+    }
+
+    /// Whether the cache has the initramfs and the seal, too.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.crown.iter().any(|(stage, _)| *stage == "seal") && self.has_initramfs()
     }
 
     /// Whether the cache has the initramfs of this.
@@ -176,7 +181,7 @@ impl Tower<'_> {
             None => {
                 self.job.layer_stage(stage, name, || {
                     let (place, summary) = make(&self.folders)?;
-                    place.publish(self.job, &folder, &self.stack)?;
+                    place.publish(self.job, &folder)?;
                     Ok(summary)
                 })?;
                 match entry::open(&folder)? {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::cache;
 use crate::cache::entry::{self, Entry, Found};
 use crate::error::BuildError;
 use crate::job::Job;
@@ -33,14 +34,26 @@ pub(crate) fn survey(job: &Job, plan: &Plan) -> Result<Survey, BuildError> {
     Ok(Survey(plan.halves().into_iter().map(open).collect::<Result<_, _>>()?))
 }
 
-/// The entry `folder`, if it is there and whole. `what` it is, for people.
+/// The entry `folder`, if it is there and whole; it is marked as used now. `what` it is, for people.
 pub(crate) fn look_over(job: &Job, what: &str, folder: &Path) -> Result<Option<Entry>, BuildError> {
-    match entry::open(folder)? {
-        Found::Whole(entry) => Ok(Some(entry)),
+    found(job, what, folder, entry::open(folder)?)
+}
+
+/// As [`look_over`], contents included: for what programs read, or what is copied from.
+pub(crate) fn read_over(job: &Job, what: &str, folder: &Path) -> Result<Option<Entry>, BuildError> {
+    found(job, what, folder, entry::verify(folder, &|| job.go_on())?)
+}
+
+fn found(job: &Job, what: &str, folder: &Path, found: Found) -> Result<Option<Entry>, BuildError> {
+    match found {
+        Found::Whole(entry) => {
+            cache::touch(folder);
+            Ok(Some(entry))
+        }
         Found::Missing => Ok(None),
         Found::Damaged(mismatch) => {
             job.warn(format!("{what}: damaged in the cache ({mismatch}); it is made anew"));
-            job.cache.discard(folder)?;
+            job.discard(folder)?;
             Ok(None)
         }
     }

@@ -13,7 +13,6 @@ use std::path::PathBuf;
 
 use osb_apt::{Lock, LockedPackage, LockedTool, Wanted, deb};
 use osb_recipe::Arch;
-use osb_tree::Stack;
 use osb_unpack::{Filter, Store};
 use sha2::{Digest, Sha256};
 
@@ -153,7 +152,7 @@ pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, Build
     for package in &whole {
         // One that is damaged is taken apart once more.
         let what = format!("{} {}", package.name, package.version);
-        survey::look_over(job, &what, &store.folder(&package.sha256))?;
+        survey::read_over(job, &what, &store.folder(&package.sha256))?;
     }
     packages::take_apart(job, "unpack tools", &store, &whole, &files)?;
     let scratch = job.cache.scratch(&format!("tools-{set}"))?;
@@ -175,7 +174,7 @@ pub(crate) fn unpack(job: &Job, lock: &Lock, set: &str) -> Result<PathBuf, Build
             source,
         })?;
     }
-    entry::seal(&scratch, Stack::new())?;
+    entry::seal(&scratch)?;
     job.cache.publish(&scratch, &entry)?;
     Ok(entry.join(TREE))
 }

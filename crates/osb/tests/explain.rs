@@ -91,7 +91,7 @@ fn a_layer_tells_what_changed_since_the_last_build() {
         "install top: cached; nothing has changed",
         "dress top: to be built; since the last build:",
         "files etc/containerd/config.toml.content.Bytes: ",
-        "files etc/new.mode: new, 420",
+        "files etc/new.mode: new, 0644",
     ] {
         assert!(people.out.contains(part), "{part}: {people:?}");
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use osb_checksum::{Digest, Fingerprint};
 
-use crate::checked::Checked;
+use crate::checked::{Checked, Damaged};
 use crate::extents::Extents;
 
 /// Index of an inode within its [`crate::Tree`]; stable while the tree lives.
@@ -98,6 +98,10 @@ impl Content {
                         }
                         None => Box::new(file),
                     })
+                }
+                // Another run may have found it damaged, and taken it away.
+                Err(error) if fingerprint.is_some() && error.kind() == io::ErrorKind::NotFound => {
+                    Err(io::Error::other(Damaged { path: path.clone() }))
                 }
                 Err(error) => {
                     Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())))

@@ -4,9 +4,6 @@
 //! fingerprint of the content. Metadata is compared whenever the layer is read back; content when
 //! it is read anyway, by [`Content::open`], which the fingerprints are handed to.
 //!
-//! What overlayfs noted about hard links ([`Stack`]) is good only beside the very folder that the
-//! layer was made on. Here it stands as a fact, so a layer outlives the ones below it, and can be
-//! moved.
 //!
 //! ```text
 //! osb manifest 1
@@ -14,7 +11,6 @@
 //! etc/motd f 644 0:0 1700000000.0 28 #5f3a…
 //! etc/motd.link = etc/motd
 //! usr/bin/old -
-//! usr/bin/perl f 755 0:0 1700000000.0 4190520 #77c0… #copy
 //! ```
 //! Bytes of paths, link targets and attributes that are not printable ASCII, spaces, `#` and `%` are
 //! written as `%` and two hexadecimal digits.
@@ -26,7 +22,7 @@ use std::io::{self, Read};
 use osb_checksum::{Digest, Fingerprint, parse_hex, to_hex};
 
 use crate::inode::{Content, Device, Inode, Kind};
-use crate::overlay::{Layer, Node, Origin, Stack};
+use crate::overlay::{Layer, Node};
 
 /// Which of an inode's fields is its time.
 const TIME: usize = 3;
@@ -49,8 +45,6 @@ struct Line {
     seen: String,
     /// Of a file's content, unless it is empty.
     fingerprint: Option<Digest>,
-    /// Whether it is a changed copy of a lower layer's file that has several names.
-    copy: bool,
 }
 
 /// Where a folder differs from its manifest.
@@ -63,21 +57,27 @@ pub struct Mismatch {
     pub what: String,
 }
 
+impl Mismatch {
+    /// The same, of the folder `name` in another one.
+    #[must_use]
+    pub fn below(self, name: &str) -> Self {
+        Mismatch { path: format!("{name}/{}", self.path), ..self }
+    }
+}
+
 impl Manifest {
-    /// Records a layer that has just been made on the layers `below`; reads all contents.
+    /// Records a layer that has just been made; reads all contents.
     ///
     /// # Errors
     /// A file cannot be read.
-    pub fn of(layer: &Layer, below: &Stack) -> io::Result<Manifest> {
+    pub fn of(layer: &Layer) -> io::Result<Manifest> {
         let mut lines = BTreeMap::new();
         let mut buffer = vec![0; BUFFER];
-        for Listed { path, real, seen, node } in listing(layer) {
-            let mut line = Line { seen, fingerprint: None, copy: false };
-            if let Some(node) = node.map(|index| &layer.nodes[index]) {
-                line.copy = below.copied_from(real, node).is_some();
-                if let Some(content @ Content::File { .. }) = node.inode.content() {
-                    line.fingerprint = Some(take_fingerprint(content, &mut buffer)?);
-                }
+        for Listed { path, seen, node } in listing(layer) {
+            let mut line = Line { seen, fingerprint: None };
+            let inode = node.map(|index| &layer.nodes[index].inode);
+            if let Some(content @ Content::File { .. }) = inode.and_then(|inode| inode.content()) {
+                line.fingerprint = Some(take_fingerprint(content, &mut buffer)?);
             }
             lines.insert(path, line);
         }
@@ -93,7 +93,7 @@ impl Manifest {
         let mismatch = |path: &str, what: String| Mismatch { path: path.to_owned(), what };
         let mut recorded = self.lines.iter();
         let mut agreed = Vec::new();
-        for Listed { path, seen, node, .. } in listing(layer) {
+        for Listed { path, seen, node } in listing(layer) {
             let Some((known, line)) = recorded.next() else {
                 return Err(mismatch(&path, "nothing is recorded of it".to_owned()));
             };
@@ -113,7 +113,6 @@ impl Manifest {
         }
         for (index, line) in agreed {
             let node = &mut layer.nodes[index];
-            node.origin = if line.copy { Origin::Copied } else { Origin::Own };
             if let Kind::File(Content::File { fingerprint, .. }) = &mut node.inode.kind {
                 *fingerprint = line.fingerprint;
             }
@@ -121,18 +120,35 @@ impl Manifest {
         Ok(())
     }
 
-    /// What is recorded of the paths for which `wanted` holds, without what depends on when and
-    /// where it was recorded: lines of path, metadata and content. A key for what reads them.
-    pub fn extract(&self, wanted: impl Fn(&str) -> bool) -> String {
+    /// What is recorded of the paths for which `wanted` holds, as lines of path, metadata and content:
+    /// a key for what reads them. Times are told up to `epoch`, seconds since 1970: later ones are
+    /// those of the build. Of another name of a file, the file is told.
+    pub fn extract(&self, epoch: i64, wanted: impl Fn(&str) -> bool) -> String {
         let mut text = String::new();
         for (path, line) in self.lines.iter().filter(|(path, _)| wanted(path)) {
-            let fields = line.seen.split(' ').enumerate().filter(|(index, _)| *index != TIME);
-            let seen = fields.map(|(_, field)| field).collect::<Vec<_>>().join(" ");
+            let line = match line.seen.strip_prefix("= ") {
+                Some(first) => self.lines.get(first).unwrap_or(line),
+                None => line,
+            };
+            let fields = line.seen.split(' ').enumerate().map(|(index, field)| match index {
+                TIME => clamped(field, epoch),
+                _ => field.to_owned(),
+            });
+            let seen = fields.collect::<Vec<_>>().join(" ");
             let fingerprint = line.fingerprint.map(|digest| to_hex(&digest)).unwrap_or_default();
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{path} {seen} {fingerprint}");
         }
         text
+    }
+
+    /// The targets of the symbolic links among the paths for which `wanted` holds.
+    pub fn targets(&self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
+        let links = self
+            .lines
+            .iter()
+            .filter(move |(path, line)| line.seen.starts_with("l ") && wanted(path));
+        links.filter_map(|(_, line)| line.seen.split(' ').nth(TIME + 1))
     }
 
     /// The record as text, to be kept in a file.
@@ -143,9 +159,6 @@ impl Manifest {
             let _ = write!(text, "{path} {}", line.seen);
             if let Some(fingerprint) = &line.fingerprint {
                 let _ = write!(text, " #{}", to_hex(fingerprint));
-            }
-            if line.copy {
-                text.push_str(" #copy");
             }
             text.push('\n');
         }
@@ -179,17 +192,18 @@ impl Manifest {
 impl Line {
     /// What stands behind the path.
     fn parse(text: &str) -> Option<Line> {
-        let mut parts = text.split(" #");
-        let seen = parts.next()?.to_owned();
-        let mut line = Line { seen, fingerprint: None, copy: false };
-        for part in parts {
-            match part {
-                "copy" => line.copy = true,
-                digest => line.fingerprint = Some(parse_hex(digest).ok()?),
-            }
-        }
-        Some(line)
+        let Some((seen, fingerprint)) = text.split_once(" #") else {
+            return Some(Line { seen: text.to_owned(), fingerprint: None });
+        };
+        let fingerprint = Some(parse_hex(fingerprint).ok()?);
+        Some(Line { seen: seen.to_owned(), fingerprint })
     }
+}
+
+/// The seconds of a time, which a build does not make later than `epoch`.
+fn clamped(time: &str, epoch: i64) -> String {
+    let seconds = time.split('.').next().and_then(|seconds| seconds.parse::<i64>().ok());
+    seconds.map_or_else(|| time.to_owned(), |seconds| seconds.min(epoch).to_string())
 }
 
 fn take_fingerprint(content: &Content, buffer: &mut [u8]) -> io::Result<Digest> {
@@ -209,11 +223,9 @@ fn take_fingerprint(content: &Content, buffer: &mut [u8]) -> io::Result<Digest> 
 }
 
 /// One name in a layer.
-struct Listed<'a> {
+struct Listed {
     /// Escaped.
     path: String,
-    /// As it is.
-    real: &'a [u8],
     /// What a scan can tell.
     seen: String,
     /// Index of the node; with the first of its names only.
@@ -221,7 +233,7 @@ struct Listed<'a> {
 }
 
 /// Every name in the layer, sorted by its escaped path.
-fn listing(layer: &Layer) -> Vec<Listed<'_>> {
+fn listing(layer: &Layer) -> Vec<Listed> {
     let mut first: Vec<Option<&[u8]>> = vec![None; layer.nodes.len()];
     let mut listed = Vec::with_capacity(layer.names.len());
     for (path, node) in &layer.names {
@@ -231,13 +243,13 @@ fn listing(layer: &Layer) -> Vec<Listed<'_>> {
                 Some(first) => (format!("= {}", escape(first)), None),
                 None => {
                     first[index] = Some(path);
-                    let Node { inode, opaque, .. } = &layer.nodes[index];
+                    let Node { inode, opaque } = &layer.nodes[index];
                     let opaque = if *opaque { " opaque" } else { "" };
                     (describe(inode) + opaque, Some(index))
                 }
             },
         };
-        listed.push(Listed { path: escape(path), real: path, seen, node });
+        listed.push(Listed { path: escape(path), seen, node });
     }
     listed.sort_by(|a, b| a.path.cmp(&b.path));
     listed
@@ -291,7 +303,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{Damaged, scan_layer};
+    use crate::{Damaged, Stack, scan_layer};
 
     fn folder() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
@@ -305,7 +317,7 @@ mod tests {
     }
 
     fn record(root: &Path) -> Manifest {
-        Manifest::of(&scan_layer(root).unwrap(), &Stack::new()).unwrap()
+        Manifest::of(&scan_layer(root).unwrap()).unwrap()
     }
 
     fn check(root: &Path, manifest: &Manifest) -> Result<(), Mismatch> {
@@ -374,40 +386,23 @@ mod tests {
     #[test]
     fn an_extract_is_a_function_of_what_is_there() {
         let (one, two) = (folder(), folder());
-        let extract =
-            |dir: &tempfile::TempDir, wanted: fn(&str) -> bool| record(dir.path()).extract(wanted);
+        let extract = |dir: &tempfile::TempDir, wanted: fn(&str) -> bool| {
+            record(dir.path()).extract(1_000_000_000, wanted)
+        };
         assert_eq!(extract(&one, |_| true), extract(&two, |_| true));
         fs::write(two.path().join("also"), "other text").unwrap();
         assert_ne!(extract(&one, |_| true), extract(&two, |_| true));
-        let without = |path: &str| path != "also";
+        let other_name = |path: &str| path.starts_with("etc/a");
+        assert_ne!(extract(&one, other_name), extract(&two, other_name), "another name of it");
+        let without = |path: &str| path != "also" && !path.starts_with("etc/a");
         assert_eq!(extract(&one, without), extract(&two, without));
-    }
-
-    /// Two names of one file below, one of which a program has changed: a copy of the folders has
-    /// other inode numbers, and what the copy was of is known all the same.
-    #[test]
-    fn a_copy_of_one_name_is_known_without_its_note() {
-        let below = folder();
-        let mut stack = Stack::new();
-        stack.push(&scan_layer(below.path()).unwrap()).unwrap();
-        let number =
-            std::os::unix::fs::MetadataExt::ino(&fs::metadata(below.path().join("also")).unwrap());
-        let mut layer = Layer::default();
-        let root = layer.add(Inode::directory(0o755), 1, false, None);
-        layer.name(vec![], root);
-        let mut note = vec![0, 0xfb, 29, 0, 1];
-        note.extend([0; 16]);
-        note.extend((number as u32).to_ne_bytes());
-        note.extend([0; 4]);
-        let node = layer.add(Inode::file(0o644, b"new".to_vec()), 9, false, Some(note));
-        layer.name(b"also".to_vec(), node);
-        let text = Manifest::of(&layer, &stack).unwrap().to_text();
-        assert!(text.contains("\nalso f 644 0:0 0.0 3 #copy\n"), "{text}");
-        layer.nodes[node].origin = Origin::Own;
-        Manifest::parse(&text).unwrap().check(&mut layer).unwrap();
-        stack.push(&layer).unwrap();
-        let tree = stack.into_tree();
-        assert_eq!(tree.get("etc/a #b %").unwrap().content().unwrap().read().unwrap(), b"new");
+        let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(5);
+        fs::File::open(one.path().join("etc/empty")).unwrap().set_modified(long_ago).unwrap();
+        assert_ne!(extract(&one, without), extract(&two, without), "before the clock");
+        assert_eq!(
+            record(one.path()).targets(|_| true).collect::<Vec<_>>(),
+            ["target.with%20dots"]
+        );
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl Scanner {
         };
         let is_directory = matches!(kind, Kind::Directory);
         let inode = Inode { meta, kind };
-        let index = self.layer.add(inode, stat.ino(), attributes.opaque, attributes.origin);
+        let index = self.layer.add(inode, attributes.opaque);
         if shared {
             self.seen.insert((stat.dev(), stat.ino()), index);
         }
@@ -139,7 +139,6 @@ struct Attributes {
     /// Access control lists, which systemd-tmpfiles sets by the rules of packages.
     acls: std::collections::BTreeMap<Vec<u8>, Vec<u8>>,
     opaque: bool,
-    origin: Option<Vec<u8>>,
 }
 
 impl Attributes {
@@ -159,9 +158,6 @@ impl Attributes {
             match name {
                 b"user.overlay.opaque" | b"trusted.overlay.opaque" => {
                     attributes.opaque = value == b"y";
-                }
-                b"user.overlay.origin" | b"trusted.overlay.origin" => {
-                    attributes.origin = Some(value);
                 }
                 b"security.capability" => {
                     attributes.kept.insert(name.to_vec(), capability_v2(value));

@@ -1,21 +1,25 @@
 //! An entry that is a folder: sealed when it is finished, looked over before it is used.
 //!
-//! Beside each folder in it lies a manifest of what it held when it was made. Damage (a disk that
-//! lies, a hand in the cache, half a copy) is noticed before anything is built on it: metadata
-//! whenever the entry is opened, contents when they are read.
+//! Beside each folder in it lies a manifest of what it held when it was made, and a list of these
+//! folders. Damage (a disk that lies, a hand in the cache, half a copy) is noticed before anything is
+//! built on it: metadata whenever the entry is opened, contents when they are read.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use osb_tree::{Content, Layer, Manifest, Mismatch, ScanError, Stack, scan_layer};
+use osb_tree::{Content, Layer, Manifest, Mismatch, ScanError, scan_layer};
 
 use crate::cache::contents::read;
 use crate::error::BuildError;
 
 /// What a folder's manifest is called, behind the folder's name.
 const EXTENSION: &str = "manifest";
+/// EIO: the disk cannot read what it has.
+const IO_ERROR: i32 = 5;
+/// The names of the folders, a line each: written last.
+const PARTS: &str = "parts";
 
 /// What is found under an entry's name.
 pub(crate) enum Found {
@@ -45,38 +49,56 @@ pub(crate) struct Part {
     pub(crate) manifest: Manifest,
 }
 
-/// Writes the manifests of a folder that is to become an entry, on the layers `below`.
-pub(crate) fn seal(entry: &Path, mut below: Stack) -> Result<(), BuildError> {
+/// Writes the manifests of a folder that is to become an entry.
+pub(crate) fn seal(entry: &Path) -> Result<(), BuildError> {
+    let mut parts = String::new();
     for folder in folders(entry)? {
-        let layer = scan_layer(&folder)?;
-        let manifest = Manifest::of(&layer, &below).map_err(BuildError::io("reading", &folder))?;
+        let manifest = Manifest::of(&scan_layer(&folder)?);
+        let manifest = manifest.map_err(BuildError::io("reading", &folder))?;
         let path = manifest_of(&folder);
         fs::write(&path, manifest.to_text()).map_err(BuildError::io("writing", &path))?;
-        below.push(&layer)?;
+        parts += &folder.file_name().unwrap_or_default().to_string_lossy();
+        parts.push('\n');
     }
-    Ok(())
+    let path = entry.join(PARTS);
+    fs::write(&path, parts).map_err(BuildError::io("writing", path))
 }
 
-/// Looks the entry over; marks it as used now.
+/// Looks the entry over.
 pub(crate) fn open(entry: &Path) -> Result<Found, BuildError> {
-    if !super::has(entry) {
+    if !entry.is_dir() {
         return Ok(Found::Missing);
     }
     let mut parts = Vec::new();
-    for folder in recorded(entry)? {
-        match part(&folder)? {
+    for name in match recorded(entry)? {
+        Ok(names) => names,
+        Err(mismatch) => return Ok(Found::Damaged(mismatch)),
+    } {
+        match part(&entry.join(&name))? {
             Ok(part) => parts.push(part),
-            Err(mut mismatch) => {
-                let name = folder.file_name().unwrap_or_default().to_string_lossy();
-                mismatch.path = format!("{name}/{}", mismatch.path);
-                return Ok(Found::Damaged(mismatch));
-            }
+            Err(mismatch) => return Ok(Found::Damaged(mismatch.below(&name))),
         }
     }
-    match parts.is_empty() {
-        true => Ok(Found::Damaged(Mismatch { path: "/".into(), what: "it is empty".into() })),
-        false => Ok(Found::Whole(Entry { parts })),
+    Ok(Found::Whole(Entry { parts }))
+}
+
+/// The names of the folders that there should be, and are, and no more.
+fn recorded(entry: &Path) -> Result<Result<Vec<String>, Mismatch>, BuildError> {
+    let broken = |what: String| Mismatch { path: "/".to_owned(), what };
+    let text = match fs::read_to_string(entry.join(PARTS)) {
+        Ok(text) => text,
+        Err(error) => return Ok(Err(broken(format!("the list of its parts: {error}")))),
+    };
+    let names: Vec<String> = text.lines().map(str::to_owned).collect();
+    let there: Vec<String> = folders(entry)?
+        .iter()
+        .map(|folder| folder.file_name().unwrap_or_default().to_string_lossy().into_owned())
+        .collect();
+    if names.is_empty() || names != there {
+        let what = format!("its parts were {}, and are {}", names.join(" "), there.join(" "));
+        return Ok(Err(broken(what)));
     }
+    Ok(Ok(names))
 }
 
 /// One folder and what is recorded of it.
@@ -90,12 +112,13 @@ fn part(folder: &Path) -> Result<Result<Part, Mismatch>, BuildError> {
         Ok(manifest) => manifest,
         Err(mismatch) => return Ok(Err(mismatch)),
     };
-    if !folder.is_dir() {
-        return Ok(Err(broken("it is gone".to_owned())));
-    }
     let mut layer = match scan_layer(folder) {
         Ok(layer) => layer,
-        Err(ScanError::Io { path, source }) => {
+        // Only what says that the tree is another one; too little memory, say, is no damage.
+        Err(ScanError::Io { path, source })
+            if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+                || source.raw_os_error() == Some(IO_ERROR) =>
+        {
             return Ok(Err(broken(format!("{}: {source}", path.display()))));
         }
         Err(error) => return Err(error.into()),
@@ -116,8 +139,9 @@ pub(crate) fn verify(
         for (path, content) in part.layer.contents() {
             go_on()?;
             if let Err(error) = read_through(content, &mut buffer) {
-                let path = String::from_utf8_lossy(path).into_owned();
-                return Ok(Found::Damaged(Mismatch { path, what: error.to_string() }));
+                let path = path.escape_ascii().to_string();
+                let mismatch = Mismatch { path, what: error.to_string() };
+                return Ok(Found::Damaged(mismatch.below(&part.name)));
             }
         }
     }
@@ -141,20 +165,6 @@ fn folders(entry: &Path) -> Result<Vec<PathBuf>, BuildError> {
     Ok(folders)
 }
 
-/// The folders of an entry, and those that there should be.
-fn recorded(entry: &Path) -> Result<Vec<PathBuf>, BuildError> {
-    let mut all = folders(entry)?;
-    for file in read(entry)? {
-        let path = file.path();
-        if path.extension().is_some_and(|extension| extension == EXTENSION) {
-            all.push(path.with_extension(""));
-        }
-    }
-    all.sort();
-    all.dedup();
-    Ok(all)
-}
-
 fn manifest_of(folder: &Path) -> PathBuf {
     let mut name = folder.file_name().map(OsStr::to_owned).unwrap_or_default();
     name.push(".");
@@ -173,7 +183,7 @@ mod tests {
         fs::create_dir_all(entry.join("root/etc")).unwrap();
         fs::write(entry.join("packages/etc/motd"), "hello").unwrap();
         fs::write(entry.join("root/etc/motd"), "there").unwrap();
-        seal(&entry, Stack::new()).unwrap();
+        seal(&entry).unwrap();
         dir
     }
 
@@ -215,7 +225,7 @@ mod tests {
             ("packages/: line 1 of its manifest", |entry| {
                 fs::write(entry.join("packages.manifest"), "").unwrap();
             }),
-            ("/: it is empty", |entry| {
+            ("/: the list of its parts", |entry| {
                 fs::remove_dir_all(entry).unwrap();
                 fs::create_dir(entry).unwrap();
             }),
@@ -234,7 +244,9 @@ mod tests {
         let dir = sealed();
         let entry = dir.path().join("key");
         fs::remove_dir_all(entry.join("root")).unwrap();
-        assert_eq!(damage(&entry).unwrap(), "root/: it is gone");
+        assert_eq!(damage(&entry).unwrap(), "/: its parts were packages root, and are packages");
+        fs::remove_file(entry.join("root.manifest")).unwrap();
+        assert_eq!(damage(&entry).unwrap(), "/: its parts were packages root, and are packages");
     }
 
     #[test]
@@ -246,6 +258,6 @@ mod tests {
         fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
         assert_eq!(damage(&entry), None);
         let found = verify(&entry, &|| Ok(())).unwrap();
-        assert!(matches!(found, Found::Damaged(mismatch) if mismatch.path == "etc/motd"));
+        assert!(matches!(found, Found::Damaged(mismatch) if mismatch.path == "root/etc/motd"));
     }
 }

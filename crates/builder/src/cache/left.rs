@@ -10,11 +10,15 @@ use super::{FILES, RUN, WORK, contents, is_hidden};
 use crate::error::BuildError;
 use crate::ids;
 
+/// What the names of folders in the work folder begin with that hold a damaged entry.
+pub(super) const DAMAGED: &str = "damaged-";
+
 /// What dead runs have left: found while nobody can begin, removed afterwards.
 pub(super) struct Left {
     /// Work folders whose lock could be had, each with that lock: nobody else removes them.
     folders: Vec<(PathBuf, Lease)>,
-    /// Temporary files among the entries; only if no run lives, else they may be its.
+    /// Temporary files among the entries, and damaged entries that were taken away; only if no run
+    /// lives, else they may be its.
     files: Vec<PathBuf>,
 }
 
@@ -31,7 +35,13 @@ impl Left {
                 Err(error) => return Err(error),
             }
         }
-        let files = if alone { temporary(root)? } else { Vec::new() };
+        let mut files = Vec::new();
+        if alone {
+            files = temporary(root)?;
+            // Those that were alive may have been using them.
+            let damaged = |entry: &&fs::DirEntry| starts_with(entry, DAMAGED);
+            files.extend(contents::read(&works)?.iter().filter(damaged).map(fs::DirEntry::path));
+        }
         Ok(Left { folders, files })
     }
 
@@ -44,11 +54,8 @@ impl Left {
         for (folder, _lease) in &self.folders {
             discard(folder)?;
         }
-        for path in &self.files {
-            // One that is gone has been removed by another run that began at the same time.
-            let _ = fs::remove_file(path);
-        }
-        Ok(())
+        // One that is gone has been removed by another run that began at the same time.
+        self.files.iter().try_for_each(|path| discard(path))
     }
 }
 
@@ -83,7 +90,9 @@ fn temporary(root: &Path) -> Result<Vec<PathBuf>, BuildError> {
 
 /// Whether this is the folder of a run, or what a run left that was killed before it had one.
 fn is_run(entry: &fs::DirEntry) -> bool {
-    let name = entry.file_name();
-    let name = name.as_encoded_bytes();
-    name.starts_with(RUN.as_bytes()) || name.starts_with(ids::TEMPORARY.as_bytes())
+    starts_with(entry, RUN) || starts_with(entry, ids::TEMPORARY)
+}
+
+fn starts_with(entry: &fs::DirEntry, beginning: &str) -> bool {
+    entry.file_name().as_encoded_bytes().starts_with(beginning.as_bytes())
 }

@@ -28,6 +28,7 @@
 //! | the cache folder | shared, for its life | every run: no entry that it has seen vanishes |
 //! | | alone, while it renames entries away | [`prune()`] |
 //! | `work` | alone, for a moment | who begins: nobody sees a folder that is not locked yet |
+//! | a bucket | alone, for a moment | who takes a damaged entry away |
 //! | `work/RUN` | alone, for its life | the run: a folder whose lock can be had is a dead one's |
 
 mod contents;
@@ -212,15 +213,27 @@ impl Cache {
         Ok(path)
     }
 
-    /// Takes a damaged entry away. Other runs may be using it: what they make of it would be damaged.
-    pub(crate) fn discard(&self, entry: &Path) -> Result<(), BuildError> {
+    /// Takes an entry away, if it is still damaged: another run may have made it anew meanwhile. One
+    /// that uses it goes on with what it has opened: what was taken away is removed when no run lives.
+    pub(crate) fn discard(
+        &self,
+        entry: &Path,
+        patience: &Patience,
+        is_damaged: impl FnOnce() -> Result<bool, BuildError>,
+    ) -> Result<(), BuildError> {
+        let bucket = entry.parent().unwrap_or(&self.root);
+        let _gate =
+            Lease::take(bucket, Claim::Alone, "another run is repairing the cache", patience)?;
+        if !is_damaged()? {
+            return Ok(());
+        }
+        let works = self.root.join(WORK);
         let place = tempfile::Builder::new()
-            .prefix("damaged-")
-            .tempdir_in(&self.work.path)
-            .map_err(BuildError::io("making a folder in", &self.work.path))?
+            .prefix(left::DAMAGED)
+            .tempdir_in(&works)
+            .map_err(BuildError::io("making a folder in", &works))?
             .keep();
         match fs::rename(entry, place.join("entry")) {
-            // Another run has found the same.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result.map_err(BuildError::io("removing", entry)),
         }
@@ -252,17 +265,8 @@ impl Cache {
     }
 }
 
-/// Whether the folder entry `path` is there; if so, it is marked as used now.
-pub(crate) fn has(path: &Path) -> bool {
-    if !path.is_dir() {
-        return false;
-    }
-    touch(path);
-    true
-}
-
 /// Marks an entry as used now.
-fn touch(path: &Path) {
+pub(crate) fn touch(path: &Path) {
     // A cache that cannot be written serves all the same; its entries only seem older.
     let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
     let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
@@ -368,12 +372,12 @@ mod tests {
         fs::write(half.join("half"), "half").unwrap();
         let next = open(dir.path());
         let layer = next.layer("key");
-        assert!(!half.exists() && !has(&layer));
+        assert!(!half.exists() && !layer.exists());
         let whole = next.scratch("layer").unwrap();
         fs::write(whole.join("whole"), "whole").unwrap();
-        assert!(!has(&layer));
+        assert!(!layer.exists());
         next.publish(&whole, &layer).unwrap();
-        assert!(has(&layer) && layer.join("whole").exists());
+        assert!(layer.join("whole").exists());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::lease::Patience;
 use super::{Cache, FOLDERS, FRAMES, frames, is_hidden};
 use crate::error::BuildError;
 use crate::event::Event;
+use crate::ids;
 
 /// The buckets whose entries are named by the SHA-256 of what they hold.
 const NAMED_BY_DIGEST: [&str; 3] = ["debs-v1", "artifacts-v1", "indices-v1"];
@@ -54,6 +55,10 @@ pub fn verify(
 ) -> Result<Verified, BuildError> {
     let tell = |text| events(Event::Note(text));
     let patience = Patience { cancel: request.cancel, tell: &tell, wait: true };
+    if !request.cache.join(ids::FILE).exists() {
+        // No run has used it: it is no cache.
+        return Ok(Verified::default());
+    }
     let cache = Cache::open(request.cache, &patience)?;
     let go_on = || match request.cancel.load(Ordering::Relaxed) {
         true => Err(BuildError::Cancelled),
@@ -65,20 +70,32 @@ pub fn verify(
         for path in entries.iter().filter(|entry| !is_hidden(entry)).map(std::fs::DirEntry::path) {
             go_on()?;
             events(Event::Detail { text: path.display().to_string() });
-            let what = match bucket {
-                FRAMES => frames::damage(&path),
-                _ if FOLDERS.contains(&bucket) => folder(&path, &go_on)?,
-                _ => file(&path),
-            };
+            let what = look(bucket, &path, &go_on)?;
             verified.entries += 1;
             let Some(what) = what else { continue };
             if request.remove {
-                cache.discard(&path)?;
+                let again = || Ok(look(bucket, &path, &go_on)?.is_some());
+                cache.discard(&path, &patience, again)?;
             }
             verified.damaged.push(Damage { path, what });
         }
     }
     Ok(verified)
+}
+
+/// What is wrong with an entry, if anything is.
+fn look(
+    bucket: &str,
+    path: &Path,
+    go_on: &dyn Fn() -> Result<(), BuildError>,
+) -> Result<Option<String>, BuildError> {
+    let what = match bucket {
+        FRAMES => frames::damage(path),
+        _ if FOLDERS.contains(&bucket) => folder(path, go_on)?,
+        _ => file(path),
+    };
+    // Another run may have taken it away.
+    Ok(what.filter(|_| path.exists()))
 }
 
 fn folder(

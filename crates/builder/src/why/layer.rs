@@ -78,7 +78,8 @@ pub(super) fn why(job: &Job, plan: &Plan, name: &str) -> LayerWhy {
 
 /// Why `half` is another than in the last build.
 fn causes(plan: &Plan, last: &Record, now: &Inputs, half: Half) -> Vec<Cause> {
-    if last.halves.iter().any(|key| key == plan.key(half)) {
+    let made = plan.made(plan.key(half));
+    if last.halves.contains(&made) {
         return Vec::new();
     }
     let common = changed(&last.inputs.common, &now.common);

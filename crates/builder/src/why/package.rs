@@ -199,7 +199,7 @@ impl<'a> Graph<'a> {
         Graph { needs }
     }
 
-    /// The shortest chain from one of `starts`, the earlier ones first, to `end`.
+    /// The shortest chain from one of `starts` to `end`; of several, that from the earliest.
     fn chain(&self, starts: &[&'a str], end: &str) -> Vec<Link> {
         let mut from: BTreeMap<&str, Option<(&str, &str)>> = BTreeMap::new();
         let mut open: VecDeque<&str> = VecDeque::new();

@@ -36,11 +36,11 @@ pub struct Origin {
 }
 
 pub(super) fn why(job: &Job, plan: &Plan, path: &str) -> Result<PathWhy, BuildError> {
-    let Some(standing) = stack::standing(job, plan)? else {
-        return Err(BuildError::NotBuilt(
-            "the cache does not have all layers of this recipe as it is now".to_owned(),
-        ));
-    };
+    let standing = stack::standing(job, plan)?.filter(stack::Standing::is_complete);
+    let standing = standing.ok_or_else(|| {
+        let text = "the cache does not have all layers of this recipe as it is now";
+        BuildError::NotBuilt(text.to_owned())
+    })?;
     let tree = standing.tree();
     let path = real(tree, path);
     let package = owner(tree, plan, &path)?;

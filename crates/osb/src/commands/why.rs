@@ -37,7 +37,8 @@ fn layer_text(why: &LayerWhy) -> String {
         let _ = write!(text, "{stage} {}: {state}", why.name);
         let _ = match (why.compared, causes.is_empty()) {
             (false, _) => writeln!(text, "; no build into this folder to compare with"),
-            (true, true) => writeln!(text, "; nothing has changed since the last build"),
+            (true, true) if *cached => writeln!(text, "; nothing has changed since the last build"),
+            (true, true) => writeln!(text, "; the cache no longer has it"),
             (true, false) => writeln!(text, "; since the last build:"),
         };
         for cause in causes {
