@@ -205,6 +205,7 @@ fn damage_in_the_cache_is_noticed_told_and_repaired() {
     // And read: a layer would have the damage as its own.
     spoil(&packages.join(name));
     fs::remove_dir_all(world.cache().join("layers-v2")).unwrap();
+    fs::remove_dir_all(world.project().join("again")).unwrap();
     let run = world.succeed(&["build", "-o", "again"]);
     assert!(run.err.contains("tiny 1.0: damaged in the cache (data/usr/share/tiny"), "{run:?}");
     assert_eq!(sums(&world, "again"), good);
