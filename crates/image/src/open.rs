@@ -165,14 +165,14 @@ pub(crate) fn read(bytes: Window, limits: Limits, compressed: bool) -> Result<Im
         return Ok(image(Form::Disk, Some(table), volumes));
     }
     if tar::is_at(&bytes)? {
-        let tree = tar::tree(&bytes, &mut budget)?;
+        let (tree, problems) = tar::tree(&bytes, &mut budget)?;
         let volume = Volume {
             partition: None,
             system: System::Tar,
             uuid: String::new(),
             label: String::new(),
             tree,
-            problems: Vec::new(),
+            problems,
             place: Some(Reader::Tar(bytes.clone())),
         };
         return Ok(image(Form::Archive, None, vec![volume]));
