@@ -203,7 +203,7 @@ impl Fat {
         self.walk(budget, &mut |path, entry, pieces| {
             if found.is_none() && holds(&pieces) {
                 let what = if entry.directory { "directory" } else { "file" };
-                found = Some(format!("{what} \"/{}\"", String::from_utf8_lossy(path)));
+                found = Some(format!("{what} {:?}", format!("/{}", String::from_utf8_lossy(path))));
             }
             Ok(())
         })?;

@@ -21,7 +21,11 @@ const METADATA: &str = include_str!("../../metadata/tests/golden/metadata.json")
 fn diff(folder: &Path, arguments: &[&str]) -> Run {
     let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("osb"));
     command.arg("diff").args(arguments).current_dir(folder);
-    command.env("OSB_CACHE_DIR", folder.join("cache")).env_remove("TMPDIR");
+    command.env("OSB_CACHE_DIR", folder.join("cache"));
+    // What is decompressed goes there.
+    let scratch = folder.join("scratch");
+    fs::create_dir_all(&scratch).unwrap();
+    command.env("TMPDIR", scratch);
     Run::of(command)
 }
 
@@ -134,13 +138,14 @@ fn equal_images_of_any_form_have_no_difference() {
     fs::write(dir.path().join("copy.img"), &bytes).unwrap();
     fs::write(dir.path().join("sd.img.zst"), zstd(&bytes)).unwrap();
     fs::write(dir.path().join("rootfs.tar.gz"), archive(&boot(), &root())).unwrap();
+    let scratch = dir.path().join("scratch");
     for other in ["copy.img", "sd.img.zst"] {
         assert_eq!(compare(dir.path(), "disk.img", other, 0), "nothing differs\n");
     }
     let text = compare(dir.path(), "disk.img", "rootfs.tar.gz", 0);
     assert!(text.contains("note: boot: left out are owners"), "{text}");
     assert!(text.ends_with("nothing differs\n"), "{text}");
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 4, "nothing is left behind");
+    assert_eq!(fs::read_dir(scratch).unwrap().count(), 0, "nothing is left behind");
 }
 
 #[test]
@@ -266,6 +271,40 @@ fn output_folders_are_compared_from_their_descriptions_down() {
     fs::remove_file(dir.path().join("same/disk.img")).unwrap();
     let text = compare(dir.path(), "a", "same", 1);
     assert!(text.contains("disk.img: only the first folder has it"), "{text}");
+    // A description says nothing about an image that has none.
+    fs::rename(dir.path().join("a/disk.img"), dir.path().join("bare.img")).unwrap();
+    for (one, other) in [("same", "bare.img"), ("bare.img", "same")] {
+        let run = diff(dir.path(), &[one, other]);
+        run.assert_error(2, &["same has no image to compare"]);
+    }
+}
+
+#[test]
+fn nothing_in_an_image_reaches_the_terminal_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut hostile = root();
+    hostile.insert("var/lib/dpkg/info/\u{1b}[2J.list", file("/etc/hosts\n")).unwrap();
+    let status = "Package: \u{1b}]0;x\u{7}\nStatus: install ok installed\nVersion: \u{202e}1\n";
+    hostile.insert("var/lib/dpkg/status", file(status)).unwrap();
+    hostile.insert("etc/hosts", file("\u{1b}[31m\u{200f}\n")).unwrap();
+    fs::write(dir.path().join("a.img"), disk(&boot(), &root())).unwrap();
+    let mut bytes = disk(&boot(), &hostile);
+    // The label of the FAT file system.
+    bytes[(1 << 20) + 71..][..5].copy_from_slice(b"\x1b[2JT");
+    fs::write(dir.path().join("b.img"), bytes).unwrap();
+    let text = compare(dir.path(), "a.img", "b.img", 1);
+    let controls = |text: &str| text.contains(|c: char| c.is_control() && c != '\n');
+    assert!(!controls(&text) && !text.contains(['\u{202e}', '\u{200f}']), "{text:?}");
+    assert!(text.contains("\\u{1b}[2J") && text.contains("\\u{202e}1"), "{text}");
+    // What is said of a description that is wrong.
+    for name in ["c", "d"] {
+        fs::create_dir(dir.path().join(name)).unwrap();
+        let text = "{\"\\u001b[2J\": 1, \"format\": \"\\u001b[2J\"}";
+        fs::write(dir.path().join(name).join("metadata.json"), text).unwrap();
+    }
+    let run = diff(dir.path(), &["c", "d"]);
+    run.assert_error(2, &["metadata.json"]);
+    assert!(!controls(&run.err), "{run:?}");
 }
 
 #[test]

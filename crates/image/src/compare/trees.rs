@@ -208,9 +208,9 @@ fn owner<'a>(difference: &Difference, trees: [&Tree; 2], owners: &'a Owners) -> 
 /// Packages by what the images' own databases say.
 pub(super) fn packages(images: &[Image; 2]) -> Vec<Fact> {
     let [a, b] = [&images[0], &images[1]].map(|image| -> BTreeMap<String, String> {
-        let trees = image.volumes.iter().map(|volume| installed(&volume.tree));
-        let packages = trees.flatten();
+        let packages = installed(image.volumes.iter().map(|volume| &volume.tree));
         packages
+            .into_iter()
             .map(|(name, each)| (name, format!("{} {}", each.version, each.architecture)))
             .collect()
     });
