@@ -333,6 +333,11 @@ impl Fat {
                             let long = std::mem::take(&mut long);
                             if bytes[11] & VOLUME_LABEL == 0 && bytes[0] != b'.' {
                                 let entry = Entry::new(bytes, long, self.width);
+                                if entry.name.contains(&b'/') {
+                                    let name = String::from_utf8_lossy(&entry.name).into_owned();
+                                    let problem = format!("a name with a slash in it: {name:?}");
+                                    return Err(Fault::damaged(FORMAT, problem));
+                                }
                                 budget.keep(size_of::<Entry>() + entry.name.len())?;
                                 found.push(entry);
                             }

@@ -177,6 +177,10 @@ pub(crate) fn read(bytes: Window, limits: Limits, compressed: bool) -> Result<Im
         };
         return Ok(image(Form::Archive, None, vec![volume]));
     }
+    // Then it is what its magic number says, and a damaged one.
+    if Ext4::is_at(&bytes)? {
+        Ext4::open(bytes)?;
+    }
     Err(Fault::Unknown)
 }
 
@@ -199,8 +203,11 @@ fn file_system(
     partition: Option<u32>,
     budget: &mut Budget,
 ) -> Result<Option<Volume>, Fault> {
-    if Ext4::is_at(window)? {
-        let ext4 = Ext4::open(window.clone())?;
+    let ext4 = if Ext4::is_at(window)? { Some(Ext4::open(window.clone())) } else { None };
+    // Outside of a partition the two bytes may be anything: code of a boot loader, a name in an
+    // archive.
+    if let Some(ext4) = ext4.filter(|ext4| ext4.is_ok() || partition.is_some()) {
+        let ext4 = ext4?;
         return Ok(Some(Volume {
             partition,
             system: System::Ext4,

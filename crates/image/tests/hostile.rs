@@ -198,10 +198,63 @@ fn tables_that_claim_millions_of_entries() {
 }
 
 #[test]
+fn the_copy_of_a_table_that_holds_is_the_one_that_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = disk(&boot(), &small());
+    let wanted = try_open(folder.path(), &image, Limits::default()).unwrap().table.unwrap();
+    // The disk's identifier in the header; the first entry's first sector.
+    for at in [512 + 56, 1024 + 32] {
+        let mut image = image.clone();
+        image[at] ^= 1;
+        let table = try_open(folder.path(), &image, Limits::default()).unwrap().table.unwrap();
+        assert_eq!((&table.id, &table.partitions), (&wanted.id, &wanted.partitions));
+        assert!(table.problems[0].contains("the last one is used"), "{table:?}");
+        // Both are wrong: the first is better than none.
+        let end = image.len() - 512;
+        image[end + 56] ^= 2;
+        let table = try_open(folder.path(), &image, Limits::default()).unwrap().table.unwrap();
+        assert!(table.problems[0].contains("the checksum is wrong"), "{table:?}");
+    }
+}
+
+#[test]
+fn two_bytes_are_no_file_system() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = [b'a'; 56].iter().chain(&[0x53, 0xEF]).copied().collect::<Vec<u8>>();
+    let mut archive = entry("one", b'0', &[7; 512]);
+    archive.extend(entry("two", b'0', b""));
+    archive[1024..1024 + name.len()].copy_from_slice(&name);
+    let header = &mut archive[1024..1536];
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    let read = try_open(folder.path(), &archive, Limits::default()).unwrap();
+    assert!(read.volumes[0].tree.get(&name).is_some());
+    let mut image = disk(&boot(), &small());
+    image[1024 + 56..1024 + 58].copy_from_slice(&[0x53, 0xEF]);
+    assert!(try_open(folder.path(), &image, Limits::default()).unwrap().table.is_some());
+}
+
+#[test]
+fn names_of_fat_that_lead_elsewhere() {
+    let mut tree = Tree::new();
+    tree.insert("AXB", file("x")).unwrap();
+    let mut image = fat(&tree);
+    let at = image.windows(11).position(|window| window == b"AXB        ").unwrap();
+    image[at + 1] = b'/';
+    refused(&image, "a name with a slash");
+}
+
+#[test]
 fn sector_numbers_beyond_all_disks() {
     let folder = tempfile::tempdir().unwrap();
     let mut image = disk(&boot(), &small());
     image[512 + 32..512 + 40].fill(0xFF);
+    // A wrong checksum would make it read the last copy.
+    let mut crc = flate2::Crc::new();
+    image[512 + 16..512 + 20].fill(0);
+    crc.update(&image[512..512 + 92]);
+    image[512 + 16..512 + 20].copy_from_slice(&crc.sum().to_le_bytes());
     let read = try_open(folder.path(), &image, Limits::default()).unwrap();
     assert!(read.table.unwrap().problems.iter().any(|each| each.contains("no last header")));
     // A group of META_BG (0x10) as far away as numbers go, with one inode in each group.

@@ -71,8 +71,8 @@ fn boot() -> Tree {
     tree
 }
 
-fn disk(boot: &Tree, root: &Tree) -> Vec<u8> {
-    let mut fat = WriteSink::new(Vec::new());
+fn fat(tree: &Tree) -> Vec<u8> {
+    let mut sink = WriteSink::new(Vec::new());
     let options = osb_fat::Options {
         size: 34 << 20,
         label: "BOOT".into(),
@@ -80,8 +80,12 @@ fn disk(boot: &Tree, root: &Tree) -> Vec<u8> {
         timestamp: 1_700_000_000,
         hidden_sectors: 2048,
     };
-    osb_fat::Plan::new(boot, &options).unwrap().write(&mut fat).unwrap();
-    let mut ext4 = WriteSink::new(Vec::new());
+    osb_fat::Plan::new(tree, &options).unwrap().write(&mut sink).unwrap();
+    sink.into_inner()
+}
+
+fn ext4(tree: &Tree) -> Vec<u8> {
+    let mut sink = WriteSink::new(Vec::new());
     let options = osb_ext4::Options {
         size: 32 << 20,
         uuid: [7; 16],
@@ -89,19 +93,23 @@ fn disk(boot: &Tree, root: &Tree) -> Vec<u8> {
         label: "root".into(),
         timestamp: 1_700_000_000,
     };
-    osb_ext4::Image::plan(root, &options).unwrap().write(&mut ext4).unwrap();
-    let parts = [fat.into_inner(), ext4.into_inner()];
-    let spec = |name: &str, kind, size: usize| PartitionSpec {
-        name: name.to_owned(),
-        kind,
-        guid: Guid::from_digest(format!("{name:<16}").as_bytes()),
-        size: size as u64,
+    osb_ext4::Image::plan(tree, &options).unwrap().write(&mut sink).unwrap();
+    sink.into_inner()
+}
+
+fn disk(boot: &Tree, root: &Tree) -> Vec<u8> {
+    disk_of([fat(boot), ext4(root)])
+}
+
+fn disk_of<const N: usize>(parts: [Vec<u8>; N]) -> Vec<u8> {
+    let spec = |index: usize| PartitionSpec {
+        name: format!("part {index}"),
+        kind: if index == 0 { PartitionType::EfiSystem } else { PartitionType::LinuxRootArm64 },
+        guid: Guid::from_digest(format!("partition {index:06}").as_bytes()),
+        size: parts[index].len() as u64,
     };
-    let specs = vec![
-        spec("boot", PartitionType::EfiSystem, parts[0].len()),
-        spec("root", PartitionType::LinuxRootArm64, parts[1].len()),
-    ];
     let mut sink = WriteSink::new(Vec::new());
+    let specs = (0..N).map(spec).collect();
     let layout = Layout::new(Guid::from_digest(b"the disk"), specs).unwrap();
     layout.write(&mut sink, &mut |index, sink| sink.data(&parts[index])).unwrap();
     sink.into_inner()
@@ -161,6 +169,23 @@ fn what_only_one_form_has_is_a_difference_unless_the_form_cannot_have_it() {
     let text = compare(dir.path(), "root.ext4", "disk.img", 0);
     assert!(text.contains("only the second image has boot files: 3 paths"), "{text}");
     compare(dir.path(), "boot.vfat", "root.ext4", 1);
+    let text = compare(dir.path(), "boot.vfat", "disk.img", 0);
+    assert!(text.contains("only the second image has root files"), "{text}");
+    // What a boot partition hides is not compared, and neither is a third file system.
+    let mut hidden = root();
+    hidden.lay("boot/firmware/old.txt", file("old")).unwrap();
+    fs::write(dir.path().join("hidden.img"), disk(&boot(), &hidden)).unwrap();
+    fs::write(dir.path().join("whole.tar.gz"), archive(&boot(), &root())).unwrap();
+    let text = compare(dir.path(), "hidden.img", "whole.tar.gz", 0);
+    assert!(text.contains("note: /boot/firmware of the first image's root"), "{text}");
+    let mut data = Tree::new();
+    for number in 0..50 {
+        data.insert(format!("{number}"), file("")).unwrap();
+    }
+    let parts = [fat(&boot()), ext4(&data), ext4(&root())];
+    fs::write(dir.path().join("three.img"), disk_of(parts)).unwrap();
+    let text = compare(dir.path(), "three.img", "whole.tar.gz", 0);
+    assert!(text.contains("note: partition 2 (root) of the first image is not compared"), "{text}");
     fs::create_dir(dir.path().join("folder")).unwrap();
     fs::write(dir.path().join("folder/config.txt"), "arm_64bit=1\n").unwrap();
     let text = compare(dir.path(), "folder", "boot.vfat", 1);

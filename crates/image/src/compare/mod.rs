@@ -236,6 +236,4 @@ fn tables(a: &Table, b: &Table, found: &mut Vec<Fact>) {
         fact("sectors", |each| format!("{}-{}", each.first_lba, each.last_lba));
         fact("flags", |each| format!("{:#x}", each.flags));
     }
-    let problems = |table: &Table| (!table.problems.is_empty()).then(|| table.problems.join("; "));
-    found.extend(Fact::of("problem of the table:", problems(a), problems(b)));
 }

@@ -75,8 +75,27 @@ pub enum Aspect {
     Device { a: Device, b: Device },
     /// An extended attribute; `None` where it is not there.
     Xattr { name: Vec<u8>, a: Option<Vec<u8>>, b: Option<Vec<u8>> },
-    /// All paths of the inode.
-    Links { a: Vec<Vec<u8>>, b: Vec<Vec<u8>> },
+    /// The paths of the inode.
+    Links { a: Links, b: Links },
+}
+
+/// The paths of an inode: how many, and the first few.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Links {
+    /// How many there are.
+    pub count: usize,
+    /// The first, in order. All of them would make differences grow with the square of the paths.
+    pub first: Vec<Vec<u8>>,
+}
+
+impl Links {
+    /// Most paths in [`Links::first`].
+    pub const FIRST: usize = 4;
+
+    pub(super) fn of(paths: &[&[u8]]) -> Self {
+        let first = paths.iter().take(Self::FIRST).map(|path| path.to_vec()).collect();
+        Links { count: paths.len(), first }
+    }
 }
 
 /// Everything but the names.

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
 pub use content::{ContentDifference, first_difference};
-pub use inode::{Aspect, Type};
+pub use inode::{Aspect, Links, Type};
 
 use crate::inode::{Inode, InodeId, Kind};
 use crate::tree::Tree;
@@ -189,16 +189,12 @@ impl<'a> Walk<'a> {
                 source,
             })?;
             if several && self.scope.links {
-                let group = |side: usize, id: InodeId| -> Vec<Vec<u8>> {
-                    let names = self.names[side].get(&id);
-                    names.map_or_else(
-                        || vec![path.to_vec()],
-                        |all| all.iter().map(|name| name.to_vec()).collect(),
-                    )
-                };
-                let (a, b) = (group(0, a), group(1, b));
+                let own = [path];
+                let paths =
+                    |side: usize, id| self.names[side].get(&id).map_or(&own[..], Vec::as_slice);
+                let (a, b) = (paths(0, a), paths(1, b));
                 if a != b {
-                    aspects.push(Aspect::Links { a, b });
+                    aspects.push(Aspect::Links { a: Links::of(a), b: Links::of(b) });
                 }
             }
         }
