@@ -98,6 +98,22 @@ impl Links {
     }
 }
 
+impl Aspect {
+    /// What it takes of memory, in bytes (an estimate).
+    pub(super) fn memory(&self) -> usize {
+        let value = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+        let paths = |links: &Links| links.first.iter().map(Vec::len).sum::<usize>();
+        let variable = match self {
+            Aspect::Content(content) => content.a.len() + content.b.len(),
+            Aspect::Target { a, b } => a.len() + b.len(),
+            Aspect::Xattr { name, a, b } => name.len() + value(a) + value(b),
+            Aspect::Links { a, b } => paths(a) + paths(b),
+            _ => 0,
+        };
+        size_of::<Aspect>() + variable
+    }
+}
+
 /// Everything but the names.
 pub(super) fn compare(a: &Inode, b: &Inode, scope: &Scope) -> io::Result<Vec<Aspect>> {
     let mut found = Vec::new();

@@ -161,6 +161,21 @@ fn many_links_cost_what_they_are() {
 }
 
 #[test]
+fn differences_have_a_limit() {
+    let mut target = Inode::symlink("t".repeat(4000));
+    target.meta.xattrs.insert(b"user.x".to_vec(), vec![1; 4000]);
+    let (mut a, mut b) = (Tree::new(), Tree::new());
+    let shared = b.insert("0", target).unwrap();
+    for number in 0..20 {
+        a.insert(format!("{number}"), Inode::symlink("other")).unwrap();
+        b.link(format!("{number}"), shared).unwrap();
+    }
+    assert_eq!(within(&a, &b, &Scope::ALL, 1 << 20).unwrap().len(), 20);
+    let little = within(&a, &b, &Scope::ALL, 100 << 10);
+    assert!(matches!(little, Err(DiffError::TooMuch(_))), "{little:?}");
+}
+
+#[test]
 fn sockets_can_be_left_out() {
     let socket = [("s", Inode::new(0o600, Kind::Socket))];
     assert_eq!(compare(&socket, &[]).len(), 1);
