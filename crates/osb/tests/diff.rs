@@ -184,6 +184,11 @@ fn what_only_one_form_has_is_a_difference_unless_the_form_cannot_have_it() {
     }
     let parts = [fat(&boot()), ext4(&data), ext4(&root())];
     fs::write(dir.path().join("three.img"), disk_of(parts)).unwrap();
+    let mut damaged = bytes.clone();
+    damaged[512 + 60] ^= 1;
+    fs::write(dir.path().join("damaged.img"), damaged).unwrap();
+    let text = compare(dir.path(), "damaged.img", "whole.tar.gz", 0);
+    assert!(text.contains("note: the first image: the first copy is damaged"), "{text}");
     let text = compare(dir.path(), "three.img", "whole.tar.gz", 0);
     assert!(text.contains("note: partition 2 (root) of the first image is not compared"), "{text}");
     fs::create_dir(dir.path().join("folder")).unwrap();
@@ -259,6 +264,15 @@ fn bytes_are_explained_where_the_trees_are_equal() {
             "{place}: {run:?}"
         );
     }
+    // Compressed against plain, of any form.
+    let mut plain = osb_archive::tar(&root(), Vec::new()).unwrap();
+    fs::write(dir.path().join("a.tar.zst"), zstd(&plain)).unwrap();
+    fs::write(dir.path().join("b.tar"), &plain).unwrap();
+    assert_eq!(compare(dir.path(), "a.tar.zst", "b.tar", 0), "nothing differs\n");
+    plain.extend([0; 512]);
+    fs::write(dir.path().join("b.tar"), &plain).unwrap();
+    let text = compare(dir.path(), "a.tar.zst", "b.tar", 1);
+    assert!(text.contains("b.tar: decompressed, byte"), "{text}");
     // A compressed file of the same content.
     let sd = [zstd(&bytes[..1000]), zstd(&bytes[1000..])].concat();
     fs::write(dir.path().join("a.zst"), zstd(&bytes)).unwrap();
@@ -296,6 +310,19 @@ fn output_folders_are_compared_from_their_descriptions_down() {
     fs::remove_file(dir.path().join("same/disk.img")).unwrap();
     let text = compare(dir.path(), "a", "same", 1);
     assert!(text.contains("disk.img: only the first folder has it"), "{text}");
+    // Both architectures of a package.
+    let mut document = document.clone();
+    let mut other = document["packages"][0].clone();
+    other["architecture"] = "armhf".into();
+    document["packages"].as_array_mut().unwrap().insert(1, other);
+    for (folder, version) in [("two", "1"), ("three", "2")] {
+        document["packages"][0]["version"] = version.into();
+        fs::create_dir(dir.path().join(folder)).unwrap();
+        let text = serde_json::to_string(&document).unwrap();
+        fs::write(dir.path().join(folder).join("metadata.json"), text).unwrap();
+    }
+    let text = compare(dir.path(), "two", "three", 1);
+    assert!(text.contains(&format!("~ {package}: 1 ")), "{text}");
     // A description says nothing about an image that has none.
     fs::rename(dir.path().join("a/disk.img"), dir.path().join("bare.img")).unwrap();
     for (one, other) in [("same", "bare.img"), ("bare.img", "same")] {
