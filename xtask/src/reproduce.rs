@@ -5,8 +5,9 @@
 //!
 //! What is not varied: the kernel, the processor, and the clock, which cannot be moved for one
 //! process without moving it for all. Builds are some minutes apart, so that a time which leaks
-//! differs; and no time in an image may be later than the clock that the lock gives it, which is
-//! days before any build.
+//! differs; and no file in an image may be modified later than the clock that the lock gives it,
+//! which is days before any build. Other times (of superblocks, of inodes' changes and reads) are
+//! in the bytes, and the builds' distance tells.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -46,10 +47,10 @@ pub(crate) fn run(folder: Option<&Path>) -> Result<Steps> {
                 clear(&image.out)?;
                 let mut build = project.osb(&["build", "--locked", "--quiet", "--recipe"]);
                 show(build.arg(&image.recipe).arg("--output").arg(&image.out))?;
-                Ok((
-                    (),
-                    "this folder, root, this machine's mirror, locale and time zone".to_owned(),
-                ))
+                let root = rustix::process::geteuid().is_root();
+                let user = if root { "root" } else { "this user" };
+                let text = format!("this folder, {user}, this machine's mirror, locale, time zone");
+                Ok(((), text))
             });
             if built.is_none() {
                 return Ok(steps);
@@ -64,7 +65,7 @@ pub(crate) fn run(folder: Option<&Path>) -> Result<Steps> {
 
 /// All variations but the ordinary user, who has a proof of his own.
 pub(crate) fn check(steps: &mut Steps, project: &Project, image: &Image) {
-    steps.run("reproduce: no time after the image's clock", || no_later_time(image));
+    steps.run("reproduce: no file modified after the image's clock", || no_later_time(image));
     let place = project.work.join("reproduce");
     let git = Git { root: &project.root };
     let Ok(commit) = git.commit() else {
@@ -101,12 +102,12 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, image: &Image) {
             umask: "077",
             host_name: "elsewhere",
         };
-        variation.build(image, project)?;
+        let name = variation.build(image, project)?;
         ensure!(server.count(".deb") > 0, "nothing was downloaded from the local mirror");
         let text = format!(
             "another folder, export without .git, files of 2001, empty cache, --jobs 1, \
              mirror {} with {mirror} packages, de_DE, Pacific/Kiritimati, umask 077, \
-             another host name and HOME",
+             another HOME, {name}",
             url.split('/').nth(2).unwrap_or_default()
         );
         Ok(((), text))
@@ -130,10 +131,12 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, image: &Image) {
             umask: "000",
             host_name: "",
         };
-        variation.build(image, project)?;
-        let text = "a Git clone, the other build's cache, offline, --jobs 4, C, \
-                    America/St_Johns, umask 000, SOURCE_DATE_EPOCH given";
-        Ok(((), text.to_owned()))
+        let name = variation.build(image, project)?;
+        let text = format!(
+            "a Git clone, the other build's cache, offline, --jobs 4, C, America/St_Johns, \
+             umask 000, SOURCE_DATE_EPOCH given, {name}"
+        );
+        Ok(((), text))
     });
     if let Err(error) = clear(&place) {
         eprintln!("warning: {error:#}");
@@ -171,8 +174,8 @@ struct Variation<'a> {
 }
 
 impl Variation<'_> {
-    /// Builds, and compares with what is there.
-    fn build(&self, image: &Image, project: &Project) -> Result<()> {
+    /// Builds, and compares with what is there; which host name it had, in words.
+    fn build(&self, image: &Image, project: &Project) -> Result<&'static str> {
         let root = rustix::process::geteuid().is_root();
         let mut command = Command::new(if root { "unshare" } else { "sh" });
         if root {
@@ -182,13 +185,17 @@ impl Variation<'_> {
         command.arg("--cache-dir").arg(self.cache).arg("--output").arg(&self.out);
         command.arg("--recipe").arg(&self.recipe).args(self.arguments);
         command.env("UMASK", self.umask);
-        command.env("HOST_NAME", if root { self.host_name } else { "" });
+        // Only root may set it, even in a namespace of its own.
+        let host_name = if root { self.host_name } else { "" };
+        command.env("HOST_NAME", host_name);
         command.envs(self.environment.iter().copied());
         command.current_dir(self.recipe.parent().context("a recipe without folder")?);
         show(&mut command)?;
-        let varied = format!("{:?} {:?} umask {}", self.arguments, self.environment, self.umask);
+        let name = if host_name.is_empty() { "this host name" } else { "another host name" };
+        let Variation { arguments, environment, umask, .. } = self;
+        let varied = format!("{arguments:?} {environment:?} umask {umask}, {name}");
         same_bytes(project, &image.out, &self.out, &varied)?;
-        Ok(())
+        Ok(name)
     }
 }
 
@@ -316,7 +323,7 @@ fn epoch(image: &Image) -> Result<i64> {
     metadata["source_date_epoch"].as_i64().context("metadata.json without a clock")
 }
 
-/// Fails if any file of the disk is younger than the image's clock.
+/// Fails if any file of the disk was modified after the image's clock, as far as it says.
 fn no_later_time(image: &Image) -> Result<((), String)> {
     let epoch = epoch(image)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();

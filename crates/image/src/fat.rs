@@ -203,7 +203,7 @@ impl Fat {
         self.walk(budget, &mut |path, entry, pieces| {
             if found.is_none() && holds(&pieces) {
                 let what = if entry.directory { "directory" } else { "file" };
-                found = Some(format!("{what} \"/{}\"", String::from_utf8_lossy(path)));
+                found = Some(format!("{what} {:?}", format!("/{}", String::from_utf8_lossy(path))));
             }
             Ok(())
         })?;
@@ -333,6 +333,11 @@ impl Fat {
                             let long = std::mem::take(&mut long);
                             if bytes[11] & VOLUME_LABEL == 0 && bytes[0] != b'.' {
                                 let entry = Entry::new(bytes, long, self.width);
+                                if entry.name.contains(&b'/') {
+                                    let name = String::from_utf8_lossy(&entry.name).into_owned();
+                                    let problem = format!("a name with a slash in it: {name:?}");
+                                    return Err(Fault::damaged(FORMAT, problem));
+                                }
                                 budget.keep(size_of::<Entry>() + entry.name.len())?;
                                 found.push(entry);
                             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use osb_tree::ReadAt;
 
+use crate::compare::{CompareError, Report, compare_images};
 use crate::error::Fault;
 use crate::limits::Limits;
 use crate::open::{Image, read};
@@ -15,4 +16,14 @@ use crate::window::Window;
 /// As there.
 pub fn image(bytes: Arc<dyn ReadAt>, len: u64, limits: Limits) -> Result<Image, Fault> {
     read(Window::new(bytes, len), limits, false)
+}
+
+/// Compares two images, but for their bytes, as [`crate::compare::compare`] does.
+///
+/// # Errors
+/// As there.
+pub fn compare(images: &[Image; 2]) -> Result<Report, CompareError> {
+    let mut report = Report::default();
+    compare_images(images, true, &mut report)?;
+    Ok(report)
 }

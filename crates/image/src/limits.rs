@@ -6,7 +6,8 @@ use crate::error::Fault;
 /// below what a machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Memory for paths, attributes and extents, in bytes (an estimate).
+    /// Memory for paths, targets of links, attributes, extents and headers for all entries, in bytes
+    /// (an estimate).
     pub memory: u64,
     /// Metadata that is read (inodes, directories, chains of clusters, headers), in bytes. A
     /// structure that several others point to counts each time.

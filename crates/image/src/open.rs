@@ -165,17 +165,21 @@ pub(crate) fn read(bytes: Window, limits: Limits, compressed: bool) -> Result<Im
         return Ok(image(Form::Disk, Some(table), volumes));
     }
     if tar::is_at(&bytes)? {
-        let tree = tar::tree(&bytes, &mut budget)?;
+        let (tree, problems) = tar::tree(&bytes, &mut budget)?;
         let volume = Volume {
             partition: None,
             system: System::Tar,
             uuid: String::new(),
             label: String::new(),
             tree,
-            problems: Vec::new(),
+            problems,
             place: Some(Reader::Tar(bytes.clone())),
         };
         return Ok(image(Form::Archive, None, vec![volume]));
+    }
+    // Then it is what its magic number says, and a damaged one.
+    if Ext4::is_at(&bytes)? {
+        Ext4::open(bytes)?;
     }
     Err(Fault::Unknown)
 }
@@ -199,8 +203,11 @@ fn file_system(
     partition: Option<u32>,
     budget: &mut Budget,
 ) -> Result<Option<Volume>, Fault> {
-    if Ext4::is_at(window)? {
-        let ext4 = Ext4::open(window.clone())?;
+    let ext4 = if Ext4::is_at(window)? { Some(Ext4::open(window.clone())) } else { None };
+    // Outside of a partition the two bytes may be anything: code of a boot loader, a name in an
+    // archive.
+    if let Some(ext4) = ext4.filter(|ext4| ext4.is_ok() || partition.is_some()) {
+        let ext4 = ext4?;
         return Ok(Some(Volume {
             partition,
             system: System::Ext4,

@@ -1,8 +1,10 @@
 //! Decompression into a file that has no name and is sparse where the content is zeroes.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+
+use flate2::bufread::GzDecoder;
 
 use crate::error::Fault;
 
@@ -37,7 +39,7 @@ impl Compression {
     fn decoder<'a>(self, file: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
         let file = BufReader::with_capacity(CHUNK, file);
         Ok(match self {
-            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
+            Compression::Gzip => Box::new(Members(Some(GzDecoder::new(file)))),
             Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(file)?),
             Compression::Xz => {
                 let flags = liblzma::stream::CONCATENATED;
@@ -45,6 +47,44 @@ impl Compression {
                 Box::new(liblzma::bufread::XzDecoder::new_stream(file, stream))
             }
         })
+    }
+}
+
+/// All members of a gzip file, and zeroes behind the last one, which tapes and disks leave there
+/// and gzip takes for padding, too. `None` at the end.
+struct Members<R>(Option<GzDecoder<R>>);
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(mut member) = self.0.take() {
+            let len = member.read(buffer)?;
+            if len > 0 || buffer.is_empty() {
+                self.0 = Some(member);
+                return Ok(len);
+            }
+            let mut rest = member.into_inner();
+            if rest.fill_buf()?.first().is_some_and(|byte| *byte != 0) {
+                self.0 = Some(GzDecoder::new(rest));
+            } else {
+                only_zeroes(rest)?;
+            }
+        }
+        Ok(0)
+    }
+}
+
+fn only_zeroes(mut rest: impl BufRead) -> io::Result<()> {
+    loop {
+        let part = rest.fill_buf()?;
+        if part.is_empty() {
+            return Ok(());
+        }
+        if part.iter().any(|byte| *byte != 0) {
+            let problem = "there is something behind the last member and zeroes";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        }
+        let len = part.len();
+        rest.consume(len);
     }
 }
 
@@ -134,6 +174,7 @@ mod tests {
         let content = content();
         let (one, other) = content.split_at(1000);
         assert!(back(&[gzip(one), gzip(other)].concat()) == content);
+        assert!(back(&[gzip(one), gzip(other), vec![0; 300_000]].concat()) == content);
         // A seek table is a skippable frame; others may stand before the first frame.
         let skip = [&[0x5E, 0x2A, 0x4D, 0x18, 3, 0, 0, 0][..], b"abc"].concat();
         assert!(back(&[&skip[..], &zstd(one), &zstd(other), &skip].concat()) == content);
@@ -148,6 +189,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let limited = decompress(&bytes[..], Compression::Zstd, folder.path(), 1 << 20);
         assert!(matches!(limited, Err(Fault::Limit(_))), "{limited:?}");
+        let other = [gzip(b"a"), vec![0; 10], vec![1]].concat();
+        let result = decompress(&other[..], Compression::Gzip, folder.path(), u64::MAX);
+        assert!(result.unwrap_err().to_string().contains("behind the last member"));
         for bytes in [bytes, gzip(&content())] {
             let cut = &bytes[..bytes.len() - 3];
             let compression = Compression::of(cut).unwrap();

@@ -3,19 +3,29 @@
 //! POSIX.1-2017, `pax`; GNU's long names; extended attributes as star, GNU tar and bsdtar write
 //! them (`SCHILY.xattr.*`).
 
-use std::collections::BTreeMap;
+mod field;
+mod records;
+
+use std::borrow::Cow;
 
 use osb_tree::{Content, Device, Extent, Inode, Kind, Meta, Time, Tree};
 
 use crate::error::Fault;
 use crate::limits::Budget;
 use crate::window::Window;
+use field::{checksum_holds, number, plain, seconds, time, until_nul, ustar_path};
+use records::Records;
 
 pub(crate) const FORMAT: &str = "tar archive";
 
 const BLOCK: u64 = 512;
-/// Longest extended header or long name, in bytes.
+/// Most bytes of extended headers and long names before one entry.
 const MOST_HEADER: u64 = 1 << 20;
+/// What a record of an extended header may take in memory, for each of its bytes: the shortest
+/// has five.
+const RECORD: usize = 16;
+/// Longest path or target of a link (`PATH_MAX`).
+const MOST_PATH: usize = 4096;
 
 /// Whether an archive may begin here.
 pub(crate) fn is_at(window: &Window) -> Result<bool, Fault> {
@@ -26,11 +36,15 @@ pub(crate) fn is_at(window: &Window) -> Result<bool, Fault> {
     Ok(header.iter().any(|byte| *byte != 0) && checksum_holds(&header))
 }
 
-/// Everything in an archive.
-pub(crate) fn tree(window: &Window, budget: &mut Budget) -> Result<Tree, Fault> {
+/// Everything in an archive, and what is noteworthy about it.
+pub(crate) fn tree(window: &Window, budget: &mut Budget) -> Result<(Tree, Vec<String>), Fault> {
     let mut tree = Tree::new();
-    walk(window, budget, &mut |budget, member| put(&mut tree, window, member, budget))?;
-    Ok(tree)
+    let end = walk(window, budget, &mut |budget, member| put(&mut tree, window, member, budget))?;
+    let problem = match end {
+        End::Marked => None,
+        End::Missing => Some("it has no mark at its end: it may have been cut".to_owned()),
+    };
+    Ok((tree, problem.into_iter().collect()))
 }
 
 /// Describes the byte at `offset`.
@@ -58,14 +72,23 @@ struct Member {
     data_at: u64,
 }
 
+/// How an archive ends.
+enum End {
+    /// With a block of zeroes.
+    Marked,
+    /// With its last entry; some programs leave the mark out.
+    Missing,
+}
+
 fn put(tree: &mut Tree, window: &Window, member: Member, budget: &mut Budget) -> Result<(), Fault> {
     let Member { path, flag, link, meta, device, size, data_at } = member;
     budget.entry(&path)?;
+    lay_parents(tree, &path, budget)?;
     budget.keep(meta.xattrs.iter().map(|(name, value)| name.len() + value.len() + 64).sum())?;
     let shown = || String::from_utf8_lossy(&path).into_owned();
     let kind = match flag {
         b'1' => {
-            let target = tree.id(plain(&link)?);
+            let target = tree.id(plain(&link));
             let target = target.filter(|id| !tree.inode(*id).is_directory());
             let Some(id) = target else {
                 let problem = format!("{:?} is a link to what is not there", shown());
@@ -78,7 +101,10 @@ fn put(tree: &mut Tree, window: &Window, member: Member, budget: &mut Budget) ->
             let piece = Extent { at: 0, len: size, offset: data_at };
             Kind::File(Content::Extents(window.content(vec![piece], size)))
         }
-        b'2' => Kind::Symlink(link),
+        b'2' => {
+            budget.keep(link.len())?;
+            Kind::Symlink(link)
+        }
         b'3' => Kind::CharDevice(device),
         b'4' => Kind::BlockDevice(device),
         b'5' => Kind::Directory,
@@ -90,7 +116,23 @@ fn put(tree: &mut Tree, window: &Window, member: Member, budget: &mut Budget) ->
             ));
         }
     };
-    tree.lay(&path, Inode { meta, kind }).map(drop).map_err(Fault::tree(FORMAT))
+    tree.insert(&path, Inode { meta, kind }).map(drop).map_err(Fault::tree(FORMAT))
+}
+
+/// Makes the directories above `path` that are missing.
+fn lay_parents(tree: &mut Tree, path: &[u8], budget: &mut Budget) -> Result<(), Fault> {
+    let above = |path: &[u8]| path.iter().rposition(|byte| *byte == b'/');
+    let mut missing = Vec::new();
+    let mut end = above(path);
+    while let Some(at) = end.filter(|at| tree.get(&path[..*at]).is_none()) {
+        missing.push(at);
+        end = above(&path[..at]);
+    }
+    for at in missing.into_iter().rev() {
+        budget.entry(&path[..at])?;
+        tree.insert(&path[..at], Inode::directory(0o755)).map_err(Fault::tree(FORMAT))?;
+    }
+    Ok(())
 }
 
 /// Calls `visit` with every entry.
@@ -98,15 +140,17 @@ fn walk(
     window: &Window,
     budget: &mut Budget,
     visit: &mut dyn FnMut(&mut Budget, Member) -> Result<(), Fault>,
-) -> Result<(), Fault> {
+) -> Result<End, Fault> {
     let mut at = 0;
+    // Bytes of extended headers since the last entry.
+    let mut pending = 0;
     let mut everywhere = Records::default();
     let mut records = Records::default();
     while window.has(at, BLOCK) {
         budget.work(BLOCK)?;
         let header = window.bytes(at, BLOCK as usize)?;
         if header.iter().all(|byte| *byte == 0) {
-            return Ok(());
+            return Ok(End::Marked);
         }
         if !checksum_holds(&header) {
             return Err(Fault::damaged(FORMAT, format!("a wrong checksum at byte {at}")));
@@ -125,24 +169,35 @@ fn walk(
             return Err(Fault::damaged(FORMAT, format!("an entry at byte {at} without an end")));
         };
         if extension {
-            if size > MOST_HEADER {
-                return Err(Fault::Limit(format!("an extended header of {size} bytes")));
+            pending += size;
+            if pending > MOST_HEADER {
+                return Err(Fault::Limit(format!("extended headers of {pending} bytes")));
             }
             budget.work(size)?;
             let bytes = window.bytes(data_at, size as usize)?;
             match flag {
                 b'x' => records.parse(&bytes)?,
-                b'g' => everywhere.parse(&bytes)?,
+                b'g' => {
+                    budget.keep(RECORD * bytes.len())?;
+                    everywhere.parse(&bytes)?;
+                }
                 b'L' => records.set(b"path", until_nul(&bytes)),
                 _ => records.set(b"linkpath", until_nul(&bytes)),
             }
         } else {
+            pending = 0;
             let records = std::mem::take(&mut records);
-            visit(budget, member(&header, &records, &everywhere, size, data_at)?)?;
+            let member = member(&header, &records, &everywhere, size, data_at)?;
+            // One header for all entries can make each of them long.
+            budget.work((member.path.len() + member.link.len()) as u64)?;
+            visit(budget, member)?;
         }
         at = end;
     }
-    Err(Fault::damaged(FORMAT, "it has no end"))
+    match at == window.len {
+        true => Ok(End::Missing),
+        false => Err(Fault::damaged(FORMAT, format!("a header at byte {at} without an end"))),
+    }
 }
 
 fn member(
@@ -164,17 +219,27 @@ fn member(
         return Err(Fault::unsupported(FORMAT, "sparse entries"));
     }
     let path = match text(b"path") {
-        Some(path) => path.to_vec(),
-        None => ustar_path(header),
+        Some(path) => Cow::Borrowed(path),
+        None => Cow::Owned(ustar_path(header)),
     };
+    let link = text(b"linkpath").unwrap_or_else(|| until_nul(&header[157..257]));
+    let longest = path.len().max(link.len());
+    if longest > MOST_PATH {
+        return Err(Fault::damaged(FORMAT, format!("a path or target of {longest} bytes")));
+    }
     let mtime = match text(b"mtime") {
         Some(text) => time(text)?,
-        None => Time::from_secs(i64::try_from(number(&header[136..148])?).unwrap_or(i64::MAX)),
+        None => Time::from_secs(seconds(&header[136..148])?),
+    };
+    let flag = match header[156] {
+        // Before there was a flag for directories, their names told.
+        b'0' | 0 if size == 0 && path.ends_with(b"/") => b'5',
+        flag => flag,
     };
     Ok(Member {
-        path: plain(&path)?.to_vec(),
-        flag: header[156],
-        link: text(b"linkpath").unwrap_or_else(|| until_nul(&header[157..257])).to_vec(),
+        path: plain(&path),
+        flag,
+        link: link.to_vec(),
         meta: Meta {
             mode: (number(&header[100..108])? & 0o7777) as u32,
             uid: wide(b"uid", &header[108..116])?,
@@ -189,141 +254,4 @@ fn member(
         size,
         data_at,
     })
-}
-
-/// Prefix and name of a header; GNU's has other things where the prefix is.
-fn ustar_path(header: &[u8]) -> Vec<u8> {
-    let name = until_nul(&header[..100]);
-    let prefix = until_nul(&header[345..500]);
-    if &header[257..263] == b"ustar\0" && !prefix.is_empty() {
-        return [prefix, b"/", name].concat();
-    }
-    name.to_vec()
-}
-
-/// A path without what says that it is relative, or a directory; the empty one is the root.
-fn plain(path: &[u8]) -> Result<&[u8], Fault> {
-    let mut path = path;
-    loop {
-        path = match path {
-            [b'.', b'/', rest @ ..] | [b'/', rest @ ..] | [rest @ .., b'/'] => rest,
-            b"." => b"",
-            _ => return Ok(path),
-        };
-    }
-}
-
-fn until_nul(bytes: &[u8]) -> &[u8] {
-    &bytes[..bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len())]
-}
-
-/// A number in octal digits, or, with the highest bit set, in binary (GNU).
-fn number(field: &[u8]) -> Result<u64, Fault> {
-    if field[0] & 0x80 != 0 {
-        let first = u64::from(field[0] & 0x7F);
-        let value = field[1..]
-            .iter()
-            .try_fold(first, |value, byte| Some(value.checked_mul(256)? | u64::from(*byte)));
-        return value.ok_or_else(|| Fault::damaged(FORMAT, "a number of more than 64 bits"));
-    }
-    let text = until_nul(field).trim_ascii();
-    text.iter().try_fold(0_u64, |value, byte| match byte {
-        b'0'..=b'7' => Ok(value << 3 | u64::from(byte - b'0')),
-        _ => Err(Fault::damaged(FORMAT, "a number that is not octal")),
-    })
-}
-
-/// The sum of all bytes, those of the sum itself counted as spaces; some old programs took them
-/// as signed.
-fn checksum_holds(header: &[u8]) -> bool {
-    let Ok(said) = number(&header[148..156]) else { return false };
-    let byte = |(at, byte): (usize, &u8)| if (148..156).contains(&at) { b' ' } else { *byte };
-    let unsigned: u64 = header.iter().enumerate().map(|each| u64::from(byte(each))).sum();
-    let signed: i64 = header.iter().enumerate().map(|each| i64::from(byte(each) as i8)).sum();
-    said == unsigned || i64::try_from(said) == Ok(signed)
-}
-
-/// Seconds with an optional fraction.
-fn time(text: &[u8]) -> Result<Time, Fault> {
-    let parse = || {
-        let text = std::str::from_utf8(text).ok()?;
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let secs: i64 = whole.parse().ok()?;
-        let mut digits = fraction.to_owned();
-        digits.extend(std::iter::repeat_n('0', 9_usize.saturating_sub(fraction.len())));
-        let nanos: u32 = digits.get(..9)?.parse().ok()?;
-        Some(match (whole.starts_with('-'), nanos) {
-            (true, 1..) => Time { secs: secs.checked_sub(1)?, nanos: 1_000_000_000 - nanos },
-            _ => Time { secs, nanos },
-        })
-    };
-    parse().ok_or_else(|| Fault::damaged(FORMAT, "a time that is none"))
-}
-
-/// Records of extended headers.
-#[derive(Debug, Default)]
-struct Records(BTreeMap<Vec<u8>, Vec<u8>>);
-
-impl Records {
-    fn set(&mut self, key: &[u8], value: &[u8]) {
-        self.0.insert(key.to_vec(), value.to_vec());
-    }
-
-    /// `LENGTH KEY=VALUE\n`, over and over.
-    fn parse(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
-        while !bytes.is_empty() {
-            let record = || {
-                let space = bytes.iter().take(20).position(|byte| *byte == b' ')?;
-                let length: usize = std::str::from_utf8(&bytes[..space]).ok()?.parse().ok()?;
-                let record = bytes.get(space + 1..length)?.strip_suffix(b"\n")?;
-                let equals = record.iter().position(|byte| *byte == b'=')?;
-                Some((length, &record[..equals], &record[equals + 1..]))
-            };
-            let Some((length, key, value)) = record() else {
-                return Err(Fault::damaged(FORMAT, "an extended header without a valid record"));
-            };
-            self.set(key, value);
-            bytes = &bytes[length..];
-        }
-        Ok(())
-    }
-
-    fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        self.0.get(key).map(Vec::as_slice)
-    }
-
-    fn number(&self, key: &[u8]) -> Option<u64> {
-        std::str::from_utf8(self.get(key)?).ok()?.parse().ok()
-    }
-
-    fn any(&self, prefix: &[u8]) -> bool {
-        self.0.keys().any(|key| key.starts_with(prefix))
-    }
-
-    fn attributes(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
-        let named = self.0.iter().filter_map(|(key, value)| {
-            let name = key.strip_prefix(b"SCHILY.xattr.")?;
-            Some((unescape(name), value.clone()))
-        });
-        named.collect()
-    }
-}
-
-/// `%3D` is an equals sign and `%25` a percent sign, as GNU tar writes them.
-fn unescape(name: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(name.len());
-    let mut rest = name;
-    while let [first, after @ ..] = rest {
-        match after {
-            [b'3', b'D', ..] if *first == b'%' => out.push(b'='),
-            [b'2', b'5', ..] if *first == b'%' => out.push(b'%'),
-            _ => {
-                out.push(*first);
-                rest = after;
-                continue;
-            }
-        }
-        rest = &after[2..];
-    }
-    out
 }

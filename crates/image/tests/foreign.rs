@@ -65,6 +65,7 @@ fn mke2fs_with_common_and_odd_features() {
         ("1024", "-t ext4 -O ^has_journal,^dir_index -I 128"),
         ("4096", "-t ext4 -O inline_data"),
         ("1024", "-t ext4 -O sparse_super2 -E num_backup_sb=2"),
+        ("1024", "-t ext4 -O bigalloc -C 16384"),
         ("1024", "-t ext2"),
         ("1024", "-r 0 -O none"),
     ] {

@@ -108,8 +108,84 @@ fn archives_that_lead_outside_or_have_no_end() {
         archive
     };
     refused(&renamed(b"../a"), "not a plain relative path");
-    refused(&archive[..archive.len() - 1024], "no end");
     refused(&renamed(b"//aa")[..1024], "an entry at byte");
+    // Some programs leave the mark at the end out; whoever reads it is told.
+    let folder = tempfile::tempdir().unwrap();
+    let unmarked = &archive[..archive.len() - 1024];
+    let read = try_open(folder.path(), unmarked, Limits::default()).unwrap();
+    assert!(read.volumes[0].problems[0].contains("no mark at its end"));
+    refused(&archive[..archive.len() - 1000], "without an end");
+}
+
+/// An entry of a tar archive: its header, and its bytes.
+fn entry(name: &str, flag: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut entry = vec![0; 512];
+    entry[..name.len()].copy_from_slice(name.as_bytes());
+    entry[100..107].copy_from_slice(b"0000644");
+    entry[124..135].copy_from_slice(format!("{:011o}", bytes.len()).as_bytes());
+    entry[148..156].fill(b' ');
+    entry[156] = flag;
+    entry[257..263].copy_from_slice(b"ustar\0");
+    let sum: u32 = entry.iter().map(|byte| u32::from(*byte)).sum();
+    entry[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    entry.extend_from_slice(bytes);
+    entry.resize(entry.len().next_multiple_of(512), 0);
+    entry
+}
+
+/// A record of an extended header: its length, which counts itself, comes first.
+fn record(key: &str, value: &str) -> Vec<u8> {
+    let rest = format!(" {key}={value}\n");
+    let mut length = rest.len();
+    while length != rest.len() + length.to_string().len() {
+        length = rest.len() + length.to_string().len();
+    }
+    format!("{length}{rest}").into_bytes()
+}
+
+#[test]
+fn small_archives_that_make_much() {
+    let folder = tempfile::tempdir().unwrap();
+    let little = Limits { memory: 1 << 20, ..Limits::default() };
+    let refused = |archive: Vec<u8>, limits, part: &str| {
+        let error = try_open(folder.path(), &archive, limits).unwrap_err();
+        assert!(error.contains(part), "{part:?} in {error}");
+    };
+    // One target, or path, for all entries.
+    for key in ["linkpath", "path"] {
+        let long = entry("g", b'g', &record(key, &"x/".repeat(2500)));
+        refused([long, entry("a", b'2', b"")].concat(), Limits::default(), "5000 bytes");
+    }
+    let target = entry("g", b'g', &record("linkpath", &"t".repeat(4000)));
+    let links = (0..400).map(|number| entry(&number.to_string(), b'2', b""));
+    refused([vec![target], links.collect()].concat().concat(), little, "of memory");
+    // Directories that no entry names.
+    let deep = (0..100).map(|number| entry(&format!("{number}{}", "/d".repeat(48)), b'0', b""));
+    refused(deep.collect::<Vec<_>>().concat(), little, "of memory");
+    // Headers that nothing comes behind, and that are for all that comes.
+    let header =
+        |number: usize| entry("x", b'x', &record(&number.to_string(), &"v".repeat(60_000)));
+    refused((0..20).flat_map(header).collect(), Limits::default(), "extended headers of");
+    let header = |number: usize| {
+        [entry("g", b'g', &record(&number.to_string(), &"v".repeat(9000))), entry("a", b'0', b"")]
+    };
+    refused((0..10).flat_map(header).flatten().collect(), little, "of memory");
+}
+
+#[test]
+fn archives_of_odd_but_honest_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = [
+        entry("a//b/./file", b'0', b"text"),
+        entry("old/", 0, b""),
+        [entry("g", b'x', &record("linkpath", "a/b/file")), entry("new/link", b'1', b"")].concat(),
+        vec![0; 1024],
+    ];
+    let read = try_open(folder.path(), &archive.concat(), Limits::default()).unwrap();
+    let tree = &read.volumes[0].tree;
+    assert!(tree.get("old").unwrap().is_directory());
+    assert_eq!(tree.id("new/link"), tree.id("a/b/file"));
+    assert!(tree.get("a/b").unwrap().is_directory());
 }
 
 #[test]
@@ -122,10 +198,63 @@ fn tables_that_claim_millions_of_entries() {
 }
 
 #[test]
+fn the_copy_of_a_table_that_holds_is_the_one_that_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = disk(&boot(), &small());
+    let wanted = try_open(folder.path(), &image, Limits::default()).unwrap().table.unwrap();
+    // The disk's identifier in the header; the first entry's first sector.
+    for at in [512 + 56, 1024 + 32] {
+        let mut image = image.clone();
+        image[at] ^= 1;
+        let table = try_open(folder.path(), &image, Limits::default()).unwrap().table.unwrap();
+        assert_eq!((&table.id, &table.partitions), (&wanted.id, &wanted.partitions));
+        assert!(table.problems[0].contains("the last one is used"), "{table:?}");
+        // Both are wrong: the first is better than none.
+        let end = image.len() - 512;
+        image[end + 56] ^= 2;
+        let table = try_open(folder.path(), &image, Limits::default()).unwrap().table.unwrap();
+        assert!(table.problems[0].contains("the checksum is wrong"), "{table:?}");
+    }
+}
+
+#[test]
+fn two_bytes_are_no_file_system() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = [b'a'; 56].iter().chain(&[0x53, 0xEF]).copied().collect::<Vec<u8>>();
+    let mut archive = entry("one", b'0', &[7; 512]);
+    archive.extend(entry("two", b'0', b""));
+    archive[1024..1024 + name.len()].copy_from_slice(&name);
+    let header = &mut archive[1024..1536];
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    let read = try_open(folder.path(), &archive, Limits::default()).unwrap();
+    assert!(read.volumes[0].tree.get(&name).is_some());
+    let mut image = disk(&boot(), &small());
+    image[1024 + 56..1024 + 58].copy_from_slice(&[0x53, 0xEF]);
+    assert!(try_open(folder.path(), &image, Limits::default()).unwrap().table.is_some());
+}
+
+#[test]
+fn names_of_fat_that_lead_elsewhere() {
+    let mut tree = Tree::new();
+    tree.insert("AXB", file("x")).unwrap();
+    let mut image = fat(&tree);
+    let at = image.windows(11).position(|window| window == b"AXB        ").unwrap();
+    image[at + 1] = b'/';
+    refused(&image, "a name with a slash");
+}
+
+#[test]
 fn sector_numbers_beyond_all_disks() {
     let folder = tempfile::tempdir().unwrap();
     let mut image = disk(&boot(), &small());
     image[512 + 32..512 + 40].fill(0xFF);
+    // A wrong checksum would make it read the last copy.
+    let mut crc = flate2::Crc::new();
+    image[512 + 16..512 + 20].fill(0);
+    crc.update(&image[512..512 + 92]);
+    image[512 + 16..512 + 20].copy_from_slice(&crc.sum().to_le_bytes());
     let read = try_open(folder.path(), &image, Limits::default()).unwrap();
     assert!(read.table.unwrap().problems.iter().any(|each| each.contains("no last header")));
     // A group of META_BG (0x10) as far away as numbers go, with one inode in each group.

@@ -21,7 +21,11 @@ const METADATA: &str = include_str!("../../metadata/tests/golden/metadata.json")
 fn diff(folder: &Path, arguments: &[&str]) -> Run {
     let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("osb"));
     command.arg("diff").args(arguments).current_dir(folder);
-    command.env("OSB_CACHE_DIR", folder.join("cache")).env_remove("TMPDIR");
+    command.env("OSB_CACHE_DIR", folder.join("cache"));
+    // What is decompressed goes there.
+    let scratch = folder.join("scratch");
+    fs::create_dir_all(&scratch).unwrap();
+    command.env("TMPDIR", scratch);
     Run::of(command)
 }
 
@@ -67,8 +71,8 @@ fn boot() -> Tree {
     tree
 }
 
-fn disk(boot: &Tree, root: &Tree) -> Vec<u8> {
-    let mut fat = WriteSink::new(Vec::new());
+fn fat(tree: &Tree) -> Vec<u8> {
+    let mut sink = WriteSink::new(Vec::new());
     let options = osb_fat::Options {
         size: 34 << 20,
         label: "BOOT".into(),
@@ -76,8 +80,12 @@ fn disk(boot: &Tree, root: &Tree) -> Vec<u8> {
         timestamp: 1_700_000_000,
         hidden_sectors: 2048,
     };
-    osb_fat::Plan::new(boot, &options).unwrap().write(&mut fat).unwrap();
-    let mut ext4 = WriteSink::new(Vec::new());
+    osb_fat::Plan::new(tree, &options).unwrap().write(&mut sink).unwrap();
+    sink.into_inner()
+}
+
+fn ext4(tree: &Tree) -> Vec<u8> {
+    let mut sink = WriteSink::new(Vec::new());
     let options = osb_ext4::Options {
         size: 32 << 20,
         uuid: [7; 16],
@@ -85,19 +93,23 @@ fn disk(boot: &Tree, root: &Tree) -> Vec<u8> {
         label: "root".into(),
         timestamp: 1_700_000_000,
     };
-    osb_ext4::Image::plan(root, &options).unwrap().write(&mut ext4).unwrap();
-    let parts = [fat.into_inner(), ext4.into_inner()];
-    let spec = |name: &str, kind, size: usize| PartitionSpec {
-        name: name.to_owned(),
-        kind,
-        guid: Guid::from_digest(format!("{name:<16}").as_bytes()),
-        size: size as u64,
+    osb_ext4::Image::plan(tree, &options).unwrap().write(&mut sink).unwrap();
+    sink.into_inner()
+}
+
+fn disk(boot: &Tree, root: &Tree) -> Vec<u8> {
+    disk_of([fat(boot), ext4(root)])
+}
+
+fn disk_of<const N: usize>(parts: [Vec<u8>; N]) -> Vec<u8> {
+    let spec = |index: usize| PartitionSpec {
+        name: format!("part {index}"),
+        kind: if index == 0 { PartitionType::EfiSystem } else { PartitionType::LinuxRootArm64 },
+        guid: Guid::from_digest(format!("partition {index:06}").as_bytes()),
+        size: parts[index].len() as u64,
     };
-    let specs = vec![
-        spec("boot", PartitionType::EfiSystem, parts[0].len()),
-        spec("root", PartitionType::LinuxRootArm64, parts[1].len()),
-    ];
     let mut sink = WriteSink::new(Vec::new());
+    let specs = (0..N).map(spec).collect();
     let layout = Layout::new(Guid::from_digest(b"the disk"), specs).unwrap();
     layout.write(&mut sink, &mut |index, sink| sink.data(&parts[index])).unwrap();
     sink.into_inner()
@@ -134,13 +146,14 @@ fn equal_images_of_any_form_have_no_difference() {
     fs::write(dir.path().join("copy.img"), &bytes).unwrap();
     fs::write(dir.path().join("sd.img.zst"), zstd(&bytes)).unwrap();
     fs::write(dir.path().join("rootfs.tar.gz"), archive(&boot(), &root())).unwrap();
+    let scratch = dir.path().join("scratch");
     for other in ["copy.img", "sd.img.zst"] {
         assert_eq!(compare(dir.path(), "disk.img", other, 0), "nothing differs\n");
     }
     let text = compare(dir.path(), "disk.img", "rootfs.tar.gz", 0);
     assert!(text.contains("note: boot: left out are owners"), "{text}");
     assert!(text.ends_with("nothing differs\n"), "{text}");
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 4, "nothing is left behind");
+    assert_eq!(fs::read_dir(scratch).unwrap().count(), 0, "nothing is left behind");
 }
 
 #[test]
@@ -156,6 +169,28 @@ fn what_only_one_form_has_is_a_difference_unless_the_form_cannot_have_it() {
     let text = compare(dir.path(), "root.ext4", "disk.img", 0);
     assert!(text.contains("only the second image has boot files: 3 paths"), "{text}");
     compare(dir.path(), "boot.vfat", "root.ext4", 1);
+    let text = compare(dir.path(), "boot.vfat", "disk.img", 0);
+    assert!(text.contains("only the second image has root files"), "{text}");
+    // What a boot partition hides is not compared, and neither is a third file system.
+    let mut hidden = root();
+    hidden.lay("boot/firmware/old.txt", file("old")).unwrap();
+    fs::write(dir.path().join("hidden.img"), disk(&boot(), &hidden)).unwrap();
+    fs::write(dir.path().join("whole.tar.gz"), archive(&boot(), &root())).unwrap();
+    let text = compare(dir.path(), "hidden.img", "whole.tar.gz", 0);
+    assert!(text.contains("note: /boot/firmware of the first image's root"), "{text}");
+    let mut data = Tree::new();
+    for number in 0..50 {
+        data.insert(format!("{number}"), file("")).unwrap();
+    }
+    let parts = [fat(&boot()), ext4(&data), ext4(&root())];
+    fs::write(dir.path().join("three.img"), disk_of(parts)).unwrap();
+    let mut damaged = bytes.clone();
+    damaged[512 + 60] ^= 1;
+    fs::write(dir.path().join("damaged.img"), damaged).unwrap();
+    let text = compare(dir.path(), "damaged.img", "whole.tar.gz", 0);
+    assert!(text.contains("note: the first image: the first copy is damaged"), "{text}");
+    let text = compare(dir.path(), "three.img", "whole.tar.gz", 0);
+    assert!(text.contains("note: partition 2 (root) of the first image is not compared"), "{text}");
     fs::create_dir(dir.path().join("folder")).unwrap();
     fs::write(dir.path().join("folder/config.txt"), "arm_64bit=1\n").unwrap();
     let text = compare(dir.path(), "folder", "boot.vfat", 1);
@@ -229,6 +264,15 @@ fn bytes_are_explained_where_the_trees_are_equal() {
             "{place}: {run:?}"
         );
     }
+    // Compressed against plain, of any form.
+    let mut plain = osb_archive::tar(&root(), Vec::new()).unwrap();
+    fs::write(dir.path().join("a.tar.zst"), zstd(&plain)).unwrap();
+    fs::write(dir.path().join("b.tar"), &plain).unwrap();
+    assert_eq!(compare(dir.path(), "a.tar.zst", "b.tar", 0), "nothing differs\n");
+    plain.extend([0; 512]);
+    fs::write(dir.path().join("b.tar"), &plain).unwrap();
+    let text = compare(dir.path(), "a.tar.zst", "b.tar", 1);
+    assert!(text.contains("b.tar: decompressed, byte"), "{text}");
     // A compressed file of the same content.
     let sd = [zstd(&bytes[..1000]), zstd(&bytes[1000..])].concat();
     fs::write(dir.path().join("a.zst"), zstd(&bytes)).unwrap();
@@ -266,6 +310,53 @@ fn output_folders_are_compared_from_their_descriptions_down() {
     fs::remove_file(dir.path().join("same/disk.img")).unwrap();
     let text = compare(dir.path(), "a", "same", 1);
     assert!(text.contains("disk.img: only the first folder has it"), "{text}");
+    // Both architectures of a package.
+    let mut document = document.clone();
+    let mut other = document["packages"][0].clone();
+    other["architecture"] = "armhf".into();
+    document["packages"].as_array_mut().unwrap().insert(1, other);
+    for (folder, version) in [("two", "1"), ("three", "2")] {
+        document["packages"][0]["version"] = version.into();
+        fs::create_dir(dir.path().join(folder)).unwrap();
+        let text = serde_json::to_string(&document).unwrap();
+        fs::write(dir.path().join(folder).join("metadata.json"), text).unwrap();
+    }
+    let text = compare(dir.path(), "two", "three", 1);
+    assert!(text.contains(&format!("~ {package}: 1 ")), "{text}");
+    // A description says nothing about an image that has none.
+    fs::rename(dir.path().join("a/disk.img"), dir.path().join("bare.img")).unwrap();
+    for (one, other) in [("same", "bare.img"), ("bare.img", "same")] {
+        let run = diff(dir.path(), &[one, other]);
+        run.assert_error(2, &["same has no image to compare"]);
+    }
+}
+
+#[test]
+fn nothing_in_an_image_reaches_the_terminal_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut hostile = root();
+    hostile.insert("var/lib/dpkg/info/\u{1b}[2J.list", file("/etc/hosts\n")).unwrap();
+    let status = "Package: \u{1b}]0;x\u{7}\nStatus: install ok installed\nVersion: \u{202e}1\n";
+    hostile.insert("var/lib/dpkg/status", file(status)).unwrap();
+    hostile.insert("etc/hosts", file("\u{1b}[31m\u{200f}\n")).unwrap();
+    fs::write(dir.path().join("a.img"), disk(&boot(), &root())).unwrap();
+    let mut bytes = disk(&boot(), &hostile);
+    // The label of the FAT file system.
+    bytes[(1 << 20) + 71..][..5].copy_from_slice(b"\x1b[2JT");
+    fs::write(dir.path().join("b.img"), bytes).unwrap();
+    let text = compare(dir.path(), "a.img", "b.img", 1);
+    let controls = |text: &str| text.contains(|c: char| c.is_control() && c != '\n');
+    assert!(!controls(&text) && !text.contains(['\u{202e}', '\u{200f}']), "{text:?}");
+    assert!(text.contains("\\u{1b}[2J") && text.contains("\\u{202e}1"), "{text}");
+    // What is said of a description that is wrong.
+    for name in ["c", "d"] {
+        fs::create_dir(dir.path().join(name)).unwrap();
+        let text = "{\"\\u001b[2J\": 1, \"format\": \"\\u001b[2J\"}";
+        fs::write(dir.path().join(name).join("metadata.json"), text).unwrap();
+    }
+    let run = diff(dir.path(), &["c", "d"]);
+    run.assert_error(2, &["metadata.json"]);
+    assert!(!controls(&run.err), "{run:?}");
 }
 
 #[test]

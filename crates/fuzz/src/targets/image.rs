@@ -58,7 +58,7 @@ pub(crate) const ARCHIVE: Target = Target {
 
 /// Reads, and uses what was read.
 fn read(bytes: Arc<dyn ReadAt>, len: u64) {
-    let Ok(image) = fuzz::image(bytes, len, LIMITS) else { return };
+    let Ok(image) = fuzz::image(Arc::clone(&bytes), len, LIMITS) else { return };
     for volume in &image.volumes {
         for (path, id, _) in volume.tree.iter().skip(1) {
             assert!(path.split(|byte| *byte == b'/').all(|part| !part.is_empty()));
@@ -66,10 +66,13 @@ fn read(bytes: Arc<dyn ReadAt>, len: u64) {
         }
         let same = diff(&volume.tree, &volume.tree.clone(), &Scope::ALL).unwrap();
         assert!(same.is_empty(), "{same:?}");
-        osb_image::installed(&volume.tree);
     }
+    let again = fuzz::image(bytes, len, LIMITS).unwrap();
+    let images = [image, again];
+    let report = fuzz::compare(&images).unwrap();
+    assert!(report.is_equal(), "{report:?}");
     for offset in [0, 512, 1100, len / 2, len.saturating_sub(1)] {
-        assert!(!image.locate(offset).is_empty());
+        assert!(!images[0].locate(offset).is_empty());
     }
 }
 

@@ -6,7 +6,7 @@ use osb_tree::Content;
 use osb_tree::diff::{ContentDifference, first_difference};
 
 use super::{CompareError, FileDifference, Report, Side, open_both, side};
-use crate::open::{Form, Image, Options};
+use crate::open::{Image, Options};
 
 /// The bytes of two image files; `same_trees` if nothing else differs, and they are to be
 /// explained.
@@ -16,9 +16,7 @@ pub(super) fn images(
     same_trees: bool,
 ) -> Result<Option<FileDifference>, CompareError> {
     let [a, b] = images;
-    let comparable = (a.form, b.form) == (Form::Disk, Form::Disk)
-        || (a.form == b.form && a.compressed == b.compressed);
-    if !comparable {
+    if a.form != b.form {
         return Ok(None);
     }
     let name = paths[1].file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -49,11 +49,17 @@ fn first_key(a: &[LayerInfo], b: &[LayerInfo]) -> Option<Fact> {
 /// Packages that were added, removed, or have another version or digest.
 pub(super) fn packages(a: &Metadata, b: &Metadata) -> Vec<Fact> {
     let listed = |each: &Metadata| -> BTreeMap<String, (String, String)> {
-        let named = each.packages.iter().map(|package| {
+        let mut listed = BTreeMap::new();
+        for package in &each.packages {
             let version = format!("{} {}", package.version, package.architecture);
-            (package.name.clone(), (version, package.sha256.clone()))
-        });
-        named.collect()
+            // The first of several architectures is called as one alone would be.
+            let name = match listed.contains_key(&package.name) {
+                true => format!("{}:{}", package.name, package.architecture),
+                false => package.name.clone(),
+            };
+            listed.insert(name, (version, package.sha256.clone()));
+        }
+        listed
     };
     let (a, b) = (listed(a), listed(b));
     let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();

@@ -41,6 +41,12 @@ pub enum CompareError {
         /// What is wrong with it.
         source: osb_metadata::MetadataError,
     },
+    /// There is nothing to compare with the other side.
+    #[error("{path} has no image to compare: build one, or name another folder")]
+    Nothing {
+        /// The output folder.
+        path: String,
+    },
     /// A content cannot be read.
     #[error(transparent)]
     Diff(#[from] DiffError),
@@ -124,7 +130,7 @@ impl Report {
 /// Compares two sides.
 ///
 /// # Errors
-/// If one cannot be read.
+/// If one cannot be read, or one has no image, and not both have a description.
 pub fn compare(a: &Side, b: &Side, options: &Options) -> Result<Report, CompareError> {
     let mut report = Report::default();
     let documents = [a.metadata()?, b.metadata()?];
@@ -132,28 +138,40 @@ pub fn compare(a: &Side, b: &Side, options: &Options) -> Result<Report, CompareE
         report.build = metadata::build(a, b);
         report.packages = metadata::packages(a, b);
     }
-    let [path_a, path_b] = side::choose(a, b);
-    if let (Some(path_a), Some(path_b)) = (&path_a, &path_b) {
+    let described = documents.iter().all(Option::is_some);
+    let chosen = side::choose(a, b);
+    if let [Some(path_a), Some(path_b)] = &chosen {
         let images = open_both([path_a, path_b], options)?;
-        if documents.iter().any(Option::is_none) {
-            report.packages = trees::packages(&images);
-        }
-        report.partitions = partitions(&images);
-        trees::compare(&images, &mut report)?;
+        compare_images(&images, !described, &mut report)?;
         if !(a.is_output() && b.is_output()) && path_a.is_file() && path_b.is_file() {
             let same_trees = report.paths.is_empty();
             report.files.extend(bytes::images([path_a, path_b], &images, same_trees)?);
         }
+    } else if described {
+        let note = "there is no image on one side: only descriptions are compared";
+        report.notes.push(note.to_owned());
     } else {
-        report
-            .notes
-            .push("there is no image on one side: only descriptions are compared".to_owned());
+        let empty = if chosen[0].is_none() { a } else { b };
+        return Err(CompareError::Nothing { path: empty.path().display().to_string() });
     }
     if a.is_output() && b.is_output() {
         let same_trees = report.paths.is_empty();
         bytes::folders(a, b, options, same_trees, &mut report)?;
     }
     Ok(report)
+}
+
+/// Compares what two images hold; of their packages only if `packages` wants it.
+pub(crate) fn compare_images(
+    images: &[Image; 2],
+    packages: bool,
+    report: &mut Report,
+) -> Result<(), CompareError> {
+    if packages {
+        report.packages = trees::packages(images);
+    }
+    report.partitions = partitions(images);
+    trees::compare(images, report)
 }
 
 /// Opens both sides at once: to decompress one takes seconds.
@@ -218,6 +236,4 @@ fn tables(a: &Table, b: &Table, found: &mut Vec<Fact>) {
         fact("sectors", |each| format!("{}-{}", each.first_lba, each.last_lba));
         fact("flags", |each| format!("{:#x}", each.flags));
     }
-    let problems = |table: &Table| (!table.problems.is_empty()).then(|| table.problems.join("; "));
-    found.extend(Fact::of("problem of the table:", problems(a), problems(b)));
 }

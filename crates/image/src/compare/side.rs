@@ -39,6 +39,12 @@ impl Side {
         }
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        let (Side::Image(path) | Side::Output(path)) = self;
+        path
+    }
+
     /// Whether this is a folder that `osb build` wrote.
     pub(super) fn is_output(&self) -> bool {
         matches!(self, Side::Output(_))

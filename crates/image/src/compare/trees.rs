@@ -6,7 +6,7 @@ use osb_tree::Tree;
 use osb_tree::diff::{Change, Difference, Resolution, Scope, Type, diff};
 
 use super::{CompareError, Fact, Group, Report, metadata};
-use crate::open::{Form, Image, System};
+use crate::open::{Form, Image, System, Volume};
 use crate::packages::{Owners, installed};
 
 /// Where the boot partition is mounted, and where an archive has its files.
@@ -25,10 +25,9 @@ struct Part {
 /// Compares the trees of two images.
 pub(super) fn compare(images: &[Image; 2], report: &mut Report) -> Result<(), CompareError> {
     for (image, which) in images.iter().zip(["first", "second"]) {
-        for volume in &image.volumes {
-            let problems = volume.problems.iter();
-            report.notes.extend(problems.map(|problem| format!("the {which} image: {problem}")));
-        }
+        let tables = image.table.iter().flat_map(|table| &table.problems);
+        let problems = tables.chain(image.volumes.iter().flat_map(|volume| &volume.problems));
+        report.notes.extend(problems.map(|problem| format!("the {which} image: {problem}")));
     }
     let owners =
         Owners::of(images.iter().flat_map(|image| &image.volumes).map(|volume| &volume.tree));
@@ -37,11 +36,7 @@ pub(super) fn compare(images: &[Image; 2], report: &mut Report) -> Result<(), Co
             let other = images[1].volumes.iter().find(|b| b.partition == a.partition);
             // One that is there on one side only is a difference of the partitions.
             let Some(b) = other else { continue };
-            let name = match (a.partition, a.label.as_str()) {
-                (Some(number), "") => format!("partition {number}"),
-                (Some(number), label) => format!("partition {number} ({label})"),
-                (None, _) => "root".to_owned(),
-            };
+            let name = name(a);
             let scope = match a.system == b.system {
                 true => Scope::ALL,
                 false => scope(a.system).and(scope(b.system)),
@@ -61,7 +56,11 @@ pub(super) fn compare(images: &[Image; 2], report: &mut Report) -> Result<(), Co
 
 /// Two images of different forms: root with root, boot files with boot files.
 fn forms(images: [&Image; 2], report: &mut Report, owners: &Owners) -> Result<(), CompareError> {
-    let [mut a, mut b] = images.map(parts);
+    let [first, second] = images;
+    let mut a = parts(first, "first", &mut report.notes);
+    let mut b = parts(second, "second", &mut report.notes);
+    boot_alone(&mut a, &b);
+    boot_alone(&mut b, &a);
     // One file system holds one of them; what the other image has besides is not missing there.
     let single = images.iter().any(|image| image.form == Form::FileSystem);
     let mut compared = 0;
@@ -94,6 +93,16 @@ fn forms(images: [&Image; 2], report: &mut Report, owners: &Owners) -> Result<()
     Ok(())
 }
 
+/// A FAT alone may be a boot partition's copy: it is, if the other image has one.
+fn boot_alone(parts: &mut [Part], others: &[Part]) {
+    if let [only] = parts
+        && only.system == System::Fat
+        && others.iter().any(|part| part.name == BOOT)
+    {
+        only.name = BOOT;
+    }
+}
+
 fn take(parts: &mut Vec<Part>, name: &str) -> Option<Part> {
     let at = parts.iter().position(|part| part.name == name)?;
     Some(parts.swap_remove(at))
@@ -119,17 +128,43 @@ fn pair(
     Ok(())
 }
 
-/// The root and the boot files, whatever the form.
-fn parts(image: &Image) -> Vec<Part> {
+/// The name of a volume for people.
+fn name(volume: &Volume) -> String {
+    match (volume.partition, volume.label.as_str()) {
+        (Some(number), "") => format!("partition {number}"),
+        (Some(number), label) => format!("partition {number} ({label})"),
+        (None, _) => "root".to_owned(),
+    }
+}
+
+/// The root and the boot files, whatever the form; what is neither becomes a note.
+fn parts(image: &Image, which: &str, notes: &mut Vec<String>) -> Vec<Part> {
     let mut parts = Vec::new();
     let only = image.volumes.len() == 1;
     let root = image.volumes.iter().filter(|volume| only || volume.system != System::Fat);
-    if let Some(root) = root.max_by_key(|volume| volume.tree.len()) {
+    let root = root.max_by_key(|Volume { tree, .. }| {
+        (tree.get("var/lib/dpkg/status").is_some(), tree.get("etc").is_some(), tree.len())
+    });
+    let boot = image.volumes.iter().find(|volume| volume.system == System::Fat).filter(|_| !only);
+    for volume in &image.volumes {
+        if ![root, boot].into_iter().flatten().any(|used| std::ptr::eq(used, volume)) {
+            let (name, count) = (name(volume), volume.tree.len() - 1);
+            notes.push(format!("{name} of the {which} image is not compared: {count} paths"));
+        }
+    }
+    if let Some(root) = root {
         let mut tree = root.tree.clone();
-        if image.form != Form::Disk
-            && let Some(boot) = tree.subtree(FIRMWARE).filter(|boot| !boot.is_empty())
-        {
-            parts.push(Part { name: BOOT, system: root.system, tree: boot });
+        let inside = tree.subtree(FIRMWARE).filter(|inside| !inside.is_empty());
+        match inside {
+            Some(inside) if image.form != Form::Disk => {
+                parts.push(Part { name: BOOT, system: root.system, tree: inside });
+            }
+            Some(inside) => notes.push(format!(
+                "/{FIRMWARE} of the {which} image's root is not compared: {} paths, which a boot \
+                 partition hides",
+                inside.len() - 1
+            )),
+            None => {}
         }
         tree.remove(FIRMWARE);
         if tree.children(b"lost+found").next().is_none() {
@@ -137,10 +172,8 @@ fn parts(image: &Image) -> Vec<Part> {
         }
         parts.push(Part { name: ROOT, system: root.system, tree });
     }
-    let boot = image.volumes.iter().find(|volume| volume.system == System::Fat);
-    if let Some(boot) = boot.filter(|_| !only) {
-        let tree = boot.tree.clone();
-        parts.push(Part { name: BOOT, system: System::Fat, tree });
+    if let Some(boot) = boot {
+        parts.push(Part { name: BOOT, system: System::Fat, tree: boot.tree.clone() });
     }
     parts
 }
@@ -207,10 +240,18 @@ fn owner<'a>(difference: &Difference, trees: [&Tree; 2], owners: &'a Owners) -> 
 
 /// Packages by what the images' own databases say.
 pub(super) fn packages(images: &[Image; 2]) -> Vec<Fact> {
+    // A FAT alone has boot files: no root is compared, and no package is missing.
+    let boot_alone = |image: &Image| {
+        image.form == Form::FileSystem
+            && image.volumes.iter().all(|volume| volume.system == System::Fat)
+    };
+    if images.iter().any(boot_alone) {
+        return Vec::new();
+    }
     let [a, b] = [&images[0], &images[1]].map(|image| -> BTreeMap<String, String> {
-        let trees = image.volumes.iter().map(|volume| installed(&volume.tree));
-        let packages = trees.flatten();
+        let packages = installed(image.volumes.iter().map(|volume| &volume.tree));
         packages
+            .into_iter()
             .map(|(name, each)| (name, format!("{} {}", each.version, each.architecture)))
             .collect()
     });

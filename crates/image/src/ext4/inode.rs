@@ -115,8 +115,8 @@ impl DiskInode {
 
     /// Whether a symbolic link's target is in the inode: no block is its own
     /// (`ext4_inode_is_fast_symlink`).
-    pub(super) fn is_fast_symlink(&self, block_size: u64) -> bool {
-        let attributes = if self.attribute_block == 0 { 0 } else { block_size / 512 };
+    pub(super) fn is_fast_symlink(&self, cluster_size: u64) -> bool {
+        let attributes = if self.attribute_block == 0 { 0 } else { cluster_size / 512 };
         self.size < 60 && self.sectors <= attributes
     }
 

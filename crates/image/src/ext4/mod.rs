@@ -99,8 +99,10 @@ impl Ext4 {
         }
         visit(budget, b"", ROOT, &root)?;
         let mut seen = HashSet::from([ROOT]);
-        let mut open = vec![(Vec::new(), ROOT, root)];
-        while let Some((path, number, directory)) = open.pop() {
+        // Numbers, and no inodes: each may be 64 KiB, and there may be many that wait.
+        let mut open = vec![(Vec::new(), ROOT)];
+        while let Some((path, number)) = open.pop() {
+            let directory = self.inode(number, budget)?;
             let mut names = HashSet::new();
             for entry in self.entries(number, &directory, budget)? {
                 let mut child = path.clone();
@@ -117,7 +119,7 @@ impl Ext4 {
                         let problem = format!("directory {:?} has a second name", shown());
                         return Err(Fault::damaged(FORMAT, problem));
                     }
-                    open.push((child.clone(), entry.inode, inode));
+                    open.push((child.clone(), entry.inode));
                 }
                 if !names.insert(entry.name) {
                     return Err(Fault::damaged(FORMAT, format!("{:?} is there twice", shown())));
@@ -207,7 +209,7 @@ impl Ext4 {
         if disk.has(inode::INLINE_DATA) {
             return self.inline(number, disk, inline);
         }
-        if disk.is_fast_symlink(self.superblock.block_size) {
+        if disk.is_fast_symlink(self.superblock.cluster_size) {
             return Ok(disk.block[..size].to_vec());
         }
         let pieces = self.map(number, disk, budget)?;

@@ -35,6 +35,8 @@ const KNOWN: u32 = FILETYPE
     | CASEFOLD;
 /// Some groups have no copy of the superblock (`EXT4_FEATURE_RO_COMPAT_SPARSE_SUPER`).
 const SPARSE_SUPER: u32 = 0x1;
+/// Blocks are given out in clusters (`EXT4_FEATURE_RO_COMPAT_BIGALLOC`).
+const BIGALLOC: u32 = 0x200;
 /// Two groups have one at most (`EXT4_FEATURE_COMPAT_SPARSE_SUPER2`).
 const SPARSE_SUPER2: u32 = 0x200;
 
@@ -44,6 +46,8 @@ pub(super) struct Superblock {
     pub(super) inodes: u32,
     pub(super) blocks: u64,
     pub(super) block_size: u64,
+    /// Blocks are given out in clusters of so many bytes.
+    pub(super) cluster_size: u64,
     pub(super) first_data_block: u64,
     pub(super) blocks_per_group: u64,
     pub(super) inodes_per_group: u32,
@@ -81,6 +85,9 @@ impl Superblock {
                 format!("blocks of 2^{} bytes", u64::from(shift) + 10),
             ));
         }
+        let read_only = fields.u32(0x64);
+        // The kernel's limit is 2^30 bytes (`EXT4_MAX_CLUSTER_LOG_SIZE`).
+        let cluster = fields.u32(0x1C).min(20);
         let dynamic = fields.u32(0x4C) >= 1;
         let incompatible = fields.u32(0x60);
         let large = incompatible & SIXTY_FOUR != 0;
@@ -93,6 +100,7 @@ impl Superblock {
             inodes: fields.u32(0),
             blocks: u64::from(fields.u32(4)) | high,
             block_size: 1024 << shift,
+            cluster_size: if read_only & BIGALLOC != 0 { 1024 << cluster } else { 1024 << shift },
             first_data_block: u64::from(fields.u32(0x14)),
             blocks_per_group: u64::from(fields.u32(0x20)),
             inodes_per_group: fields.u32(0x28),
@@ -101,7 +109,7 @@ impl Superblock {
             journal: fields.u32(0xE0),
             first_meta_group: u64::from(fields.u32(0x104)),
             incompatible,
-            read_only: fields.u32(0x64),
+            read_only,
             compatible: fields.u32(0x5C),
             copies: [fields.u32(0x24C), fields.u32(0x250)],
             uuid: fields.uuid(0x68),
@@ -193,10 +201,14 @@ impl Superblock {
         let in_block = self.block_size / self.descriptor_size;
         let (table, index) = (group / in_block, group % in_block);
         let block = if self.incompatible & META_BG == 0 || table < self.first_meta_group {
-            self.first_data_block + 1 + table
+            // Behind the superblock, which is in block 1 if blocks are that small.
+            1024 / self.block_size + 1 + table
         } else {
             let first = table * in_block;
-            self.group_start(first).saturating_add(u64::from(self.has_copy(first)))
+            let skip = u64::from(self.has_copy(first));
+            // The first data block is block 0 with clusters of such blocks, too.
+            let boot = table == 0 && self.block_size == 1024 && self.first_data_block == 0;
+            self.group_start(first).saturating_add(skip + u64::from(boot))
         };
         block.saturating_mul(self.block_size).saturating_add(index * self.descriptor_size)
     }

@@ -61,19 +61,32 @@ fn checksum(short: &[u8]) -> u8 {
 /// The short name; two bits tell that its parts are to be shown in lower case (Windows NT).
 pub(super) fn short(entry: &[u8]) -> Vec<u8> {
     let flags = entry[12];
-    let part = |bytes: &[u8], lower: bool| -> String {
+    let part = |bytes: &[u8], lower: bool| {
         let end = bytes.iter().rposition(|byte| *byte != b' ').map_or(0, |at| at + 1);
-        let text = bytes[..end].iter().map(|byte| match byte {
-            // Which code page, nobody knows.
-            0x80.. => char::REPLACEMENT_CHARACTER,
-            byte => char::from(*byte),
-        });
-        if lower { text.map(|char| char.to_ascii_lowercase()).collect() } else { text.collect() }
+        // In which code page the bytes above 0x7F are, nobody knows: they stay.
+        if lower { bytes[..end].to_ascii_lowercase() } else { bytes[..end].to_vec() }
     };
     let mut base = entry[..8].to_vec();
     if base[0] == 0x05 {
         base[0] = 0xE5;
     }
     let (base, ending) = (part(&base, flags & 0x08 != 0), part(&entry[8..11], flags & 0x10 != 0));
-    if ending.is_empty() { base.into_bytes() } else { format!("{base}.{ending}").into_bytes() }
+    if ending.is_empty() { base } else { [base, ending].join(&b'.') }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_names_keep_their_bytes() {
+        let entry = |name: &[u8; 11], flags| {
+            let mut entry = [0; 32];
+            entry[..11].copy_from_slice(name);
+            entry[12] = flags;
+            entry
+        };
+        assert_eq!(short(&entry(b"NAME    TXT", 0x08)), b"name.TXT");
+        assert_eq!(short(&entry(b"\x05\x84         ", 0)), b"\xE5\x84");
+    }
 }

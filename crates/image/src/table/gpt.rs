@@ -11,6 +11,8 @@ const MOST_ENTRIES: u32 = 1024;
 /// Largest entry that is read, in bytes. Entries have 128.
 const MOST_ENTRY: u32 = 4096;
 
+const WRONG: &str = "the checksum is wrong";
+
 /// A header whose numbers are sound.
 struct Header {
     own: u64,
@@ -20,43 +22,48 @@ struct Header {
     count: u32,
     size: u32,
     entries_crc: u32,
-    crc: Option<String>,
+    crc: Option<&'static str>,
 }
 
-/// The table: the first one, else the one at the end of the disk.
+/// The table: the first copy whose checksums hold, else the first that can be read.
 pub(super) fn read(disk: &Window) -> Result<Option<Table>, Fault> {
     let mut damaged = None;
-    for sector in [512, 4096] {
-        let last = (disk.len / sector).saturating_sub(1);
-        let mut problems = Vec::new();
-        for (lba, name) in [(1, "first"), (last, "last")] {
-            match header(disk, sector, lba) {
-                Ok(None) => {}
-                Ok(Some(header)) => {
-                    problems.extend(header.crc.clone().map(|why| format!("{name} header: {why}")));
-                    if lba == 1 {
-                        problems.extend(backup(disk, sector, &header, last));
-                    } else {
-                        problems.push("there is no first header: the last one is used".to_owned());
-                    }
-                    match partitions(disk, sector, &header, &mut problems) {
-                        Ok(partitions) => {
-                            return Ok(Some(Table {
-                                kind: Kind::Gpt,
-                                id: guid(header.id),
-                                sector_size: sector as u32,
-                                partitions,
-                                problems,
-                            }));
-                        }
-                        Err(fault) => damaged = Some(fault),
-                    }
+    for any in [false, true] {
+        for sector in [512, 4096] {
+            let last = (disk.len / sector).saturating_sub(1);
+            for lba in [1, last] {
+                match copy(disk, sector, lba, last) {
+                    Ok(Some((table, sound))) if sound || any => return Ok(Some(table)),
+                    Ok(_) => {}
+                    Err(fault) => damaged = Some(fault),
                 }
-                Err(fault) => damaged = Some(fault),
             }
         }
     }
     damaged.map_or(Ok(None), Err)
+}
+
+/// The table by the header in sector `lba`, and whether its checksums hold.
+fn copy(disk: &Window, sector: u64, lba: u64, last: u64) -> Result<Option<(Table, bool)>, Fault> {
+    let Some(header) = header(disk, sector, lba)? else { return Ok(None) };
+    let name = if lba == 1 { "first" } else { "last" };
+    let mut problems = Vec::new();
+    problems.extend(header.crc.as_ref().map(|why| format!("{name} header: {why}")));
+    let (partitions, entries_crc) = partitions(disk, sector, &header)?;
+    problems.extend(entries_crc.map(|why| format!("{name} entries: {why}")));
+    let sound = problems.is_empty();
+    if lba == 1 {
+        problems.extend(backup(disk, sector, &header, last));
+    } else {
+        let why = match self::header(disk, sector, 1) {
+            Ok(None) => "there is no first header",
+            _ => "the first copy is damaged",
+        };
+        problems.push(format!("{why}: the last one is used"));
+    }
+    let id = guid(header.id);
+    let sector_size = sector as u32;
+    Ok(Some((Table { kind: Kind::Gpt, id, sector_size, partitions, problems }, sound)))
 }
 
 fn header(disk: &Window, sector: u64, lba: u64) -> Result<Option<Header>, Fault> {
@@ -73,7 +80,7 @@ fn header(disk: &Window, sector: u64, lba: u64) -> Result<Option<Header>, Fault>
     }
     let mut zeroed = bytes[..size].to_vec();
     zeroed[16..20].fill(0);
-    let crc = (crc32(&zeroed) != fields.u32(16)).then(|| "its checksum is wrong".to_owned());
+    let crc = (crc32(&zeroed) != fields.u32(16)).then_some(WRONG);
     let header = Header {
         own: fields.u64(24),
         other: fields.u64(32),
@@ -119,21 +126,19 @@ fn backup(disk: &Window, sector: u64, first: &Header, last: u64) -> Vec<String> 
     problems
 }
 
+/// What is used, and what is wrong with the entries.
 fn partitions(
     disk: &Window,
     sector: u64,
     header: &Header,
-    problems: &mut Vec<String>,
-) -> Result<Vec<Partition>, Fault> {
+) -> Result<(Vec<Partition>, Option<&'static str>), Fault> {
     let size = header.size as usize;
     let at = header.entries_at.checked_mul(sector);
     let at = at.ok_or_else(|| Fault::damaged("GPT", "entries beyond all sectors"))?;
     let bytes = disk.bytes(at, header.count as usize * size)?;
-    if crc32(&bytes) != header.entries_crc {
-        problems.push("the checksum of the entries is wrong".to_owned());
-    }
+    let wrong = (crc32(&bytes) != header.entries_crc).then_some(WRONG);
     let used = bytes.chunks_exact(size).zip(1..).filter(|(entry, _)| entry[..16] != [0; 16]);
-    Ok(used.map(|(entry, number)| partition(entry, number)).collect())
+    Ok((used.map(|(entry, number)| partition(entry, number)).collect(), wrong))
 }
 
 fn partition(entry: &[u8], number: u32) -> Partition {

@@ -75,8 +75,43 @@ pub enum Aspect {
     Device { a: Device, b: Device },
     /// An extended attribute; `None` where it is not there.
     Xattr { name: Vec<u8>, a: Option<Vec<u8>>, b: Option<Vec<u8>> },
-    /// All paths of the inode.
-    Links { a: Vec<Vec<u8>>, b: Vec<Vec<u8>> },
+    /// The paths of the inode.
+    Links { a: Links, b: Links },
+}
+
+/// The paths of an inode: how many, and the first few.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Links {
+    /// How many there are.
+    pub count: usize,
+    /// The first, in order. All of them would make differences grow with the square of the paths.
+    pub first: Vec<Vec<u8>>,
+}
+
+impl Links {
+    /// Most paths in [`Links::first`].
+    pub const FIRST: usize = 4;
+
+    pub(super) fn of(paths: &[&[u8]]) -> Self {
+        let first = paths.iter().take(Self::FIRST).map(|path| path.to_vec()).collect();
+        Links { count: paths.len(), first }
+    }
+}
+
+impl Aspect {
+    /// What it takes of memory, in bytes (an estimate).
+    pub(super) fn memory(&self) -> usize {
+        let value = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+        let paths = |links: &Links| links.first.iter().map(Vec::len).sum::<usize>();
+        let variable = match self {
+            Aspect::Content(content) => content.a.len() + content.b.len(),
+            Aspect::Target { a, b } => a.len() + b.len(),
+            Aspect::Xattr { name, a, b } => name.len() + value(a) + value(b),
+            Aspect::Links { a, b } => paths(a) + paths(b),
+            _ => 0,
+        };
+        size_of::<Aspect>() + variable
+    }
 }
 
 /// Everything but the names.

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
 pub use content::{ContentDifference, first_difference};
-pub use inode::{Aspect, Type};
+pub use inode::{Aspect, Links, Type};
 
 use crate::inode::{Inode, InodeId, Kind};
 use crate::tree::Tree;
@@ -92,27 +92,45 @@ pub enum Change {
     Changed(Vec<Aspect>),
 }
 
+/// What differences may take of memory, in bytes (an estimate): half a million, or so. Attributes
+/// and targets count once for each inode of the other tree that they are compared with, so a small
+/// image could make any number of bytes.
+const MOST: usize = 256 << 20;
+
 /// Why two trees could not be compared.
 #[derive(Debug, thiserror::Error)]
-#[error("reading {path:?} to compare it: {source}")]
-pub struct DiffError {
-    /// The path whose content could not be read.
-    pub path: String,
-    /// What was said.
-    pub source: io::Error,
+pub enum DiffError {
+    /// A content cannot be read.
+    #[error("reading {path:?} to compare it: {source}")]
+    Read {
+        /// The path whose content it is.
+        path: String,
+        /// What was said.
+        source: io::Error,
+    },
+    /// More differs than is told.
+    #[error("what differs takes more than {} MiB: compare other images, or parts of them", .0 >> 20)]
+    TooMuch(usize),
 }
 
 /// Everything in which `b` differs from `a`, as far as `scope` goes.
 ///
 /// # Errors
-/// If a content cannot be read.
+/// If a content cannot be read, or the differences take more than 256 MiB of memory.
 pub fn diff(a: &Tree, b: &Tree, scope: &Scope) -> Result<Vec<Difference>, DiffError> {
+    within(a, b, scope, MOST)
+}
+
+/// [`diff`] with another limit.
+fn within(a: &Tree, b: &Tree, scope: &Scope, most: usize) -> Result<Vec<Difference>, DiffError> {
     let mut walk = Walk {
         sides: [a, b],
         names: [names(a), names(b)],
         scope: *scope,
         compared: HashSet::new(),
         found: Vec::new(),
+        most,
+        left: most,
         places: HashMap::new(),
     };
     let visible = |(_, _, inode): &(&[u8], InodeId, &Inode)| {
@@ -131,8 +149,8 @@ pub fn diff(a: &Tree, b: &Tree, scope: &Scope) -> Result<Vec<Difference>, DiffEr
         let other = if order.is_ge() { right.next() } else { None };
         match (one, other) {
             (Some((path, id, _)), Some((_, other, _))) => walk.both(path, id, other)?,
-            (Some((path, _, inode)), None) => walk.alone(path, inode, 1, Change::Removed),
-            (None, Some((path, _, inode))) => walk.alone(path, inode, 0, Change::Added),
+            (Some((path, _, inode)), None) => walk.alone(path, inode, 1, Change::Removed)?,
+            (None, Some((path, _, inode))) => walk.alone(path, inode, 0, Change::Added)?,
             (None, None) => {}
         }
     }
@@ -156,13 +174,22 @@ struct Walk<'a> {
     /// Pairs of inodes that were compared at an earlier name.
     compared: HashSet<(InodeId, InodeId)>,
     found: Vec<Difference>,
+    /// Memory that differences may take, and what is left of it.
+    most: usize,
+    left: usize,
     /// Where in `found` a path is that others may lie below.
     places: HashMap<&'a [u8], usize>,
 }
 
 impl<'a> Walk<'a> {
     /// A path that only one tree has; `other` is the index of the tree that does not.
-    fn alone(&mut self, path: &'a [u8], inode: &Inode, other: usize, change: Change) {
+    fn alone(
+        &mut self,
+        path: &'a [u8],
+        inode: &Inode,
+        other: usize,
+        change: Change,
+    ) -> Result<(), DiffError> {
         let other = self.sides[other];
         let parent = parent(path);
         if !other.get(parent).is_some_and(Inode::is_directory) {
@@ -171,12 +198,12 @@ impl<'a> Walk<'a> {
             while let Some(path) = above {
                 if let Some(place) = self.places.get(path) {
                     self.found[*place].below += 1;
-                    return;
+                    return Ok(());
                 }
                 above = (!path.is_empty()).then(|| self::parent(path));
             }
         }
-        self.tell(path, inode, change);
+        self.tell(path, inode, change)
     }
 
     fn both(&mut self, path: &'a [u8], a: InodeId, b: InodeId) -> Result<(), DiffError> {
@@ -184,31 +211,33 @@ impl<'a> Walk<'a> {
         let mut aspects = Vec::new();
         let several = self.names[0].contains_key(&a) || self.names[1].contains_key(&b);
         if !several || self.compared.insert((a, b)) {
-            aspects = inode::compare(one, other, &self.scope).map_err(|source| DiffError {
-                path: String::from_utf8_lossy(path).into_owned(),
-                source,
+            aspects = inode::compare(one, other, &self.scope).map_err(|source| {
+                DiffError::Read { path: String::from_utf8_lossy(path).into_owned(), source }
             })?;
             if several && self.scope.links {
-                let group = |side: usize, id: InodeId| -> Vec<Vec<u8>> {
-                    let names = self.names[side].get(&id);
-                    names.map_or_else(
-                        || vec![path.to_vec()],
-                        |all| all.iter().map(|name| name.to_vec()).collect(),
-                    )
-                };
-                let (a, b) = (group(0, a), group(1, b));
+                let own = [path];
+                let paths =
+                    |side: usize, id| self.names[side].get(&id).map_or(&own[..], Vec::as_slice);
+                let (a, b) = (paths(0, a), paths(1, b));
                 if a != b {
-                    aspects.push(Aspect::Links { a, b });
+                    aspects.push(Aspect::Links { a: Links::of(a), b: Links::of(b) });
                 }
             }
         }
-        if !aspects.is_empty() {
-            self.tell(path, other, Change::Changed(aspects));
+        if aspects.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.tell(path, other, Change::Changed(aspects))
     }
 
-    fn tell(&mut self, path: &'a [u8], inode: &Inode, change: Change) {
+    fn tell(&mut self, path: &'a [u8], inode: &Inode, change: Change) -> Result<(), DiffError> {
+        let aspects: usize = match &change {
+            Change::Changed(aspects) => aspects.iter().map(Aspect::memory).sum(),
+            Change::Added | Change::Removed => 0,
+        };
+        // The path, its place among the others, and the difference itself.
+        let memory = 2 * path.len() + 256 + aspects;
+        self.left = self.left.checked_sub(memory).ok_or(DiffError::TooMuch(self.most))?;
         self.places.insert(path, self.found.len());
         self.found.push(Difference {
             path: path.to_vec(),
@@ -216,6 +245,7 @@ impl<'a> Walk<'a> {
             change,
             below: 0,
         });
+        Ok(())
     }
 }
 

@@ -134,7 +134,45 @@ fn hard_links_are_told_once() {
     let found = diff(&a, &b, &Scope::ALL).unwrap();
     assert_eq!(paths(&found), ["a", "c"]);
     let Change::Changed(aspects) = &found[0].change else { panic!("{found:?}") };
-    assert!(matches!(&aspects[1], Aspect::Links { a, b } if a.len() == 3 && b.len() == 2));
+    assert!(
+        matches!(&aspects[1], Aspect::Links { a, b } if a.count == 3 && b.first == [b"a", b"b"])
+    );
+}
+
+#[test]
+fn many_links_cost_what_they_are() {
+    // Of two names each, against one with all of them.
+    let (mut a, mut b) = (Tree::new(), Tree::new());
+    let all = b.insert("0000", file("x")).unwrap();
+    for number in (0..2000).step_by(2) {
+        let [one, other] = [number, number + 1].map(|number| format!("{number:04}"));
+        let id = a.insert(&one, file("x")).unwrap();
+        a.link(&other, id).unwrap();
+        b.link(&one, all).unwrap();
+        b.link(&other, all).unwrap();
+    }
+    let found = diff(&a, &b, &Scope::ALL).unwrap();
+    assert_eq!(found.len(), 1000);
+    for each in &found {
+        let Change::Changed(aspects) = &each.change else { panic!("{each:?}") };
+        let [Aspect::Links { a, b }] = &aspects[..] else { panic!("{each:?}") };
+        assert_eq!((a.count, b.count, b.first.len()), (2, 2000, Links::FIRST));
+    }
+}
+
+#[test]
+fn differences_have_a_limit() {
+    let mut target = Inode::symlink("t".repeat(4000));
+    target.meta.xattrs.insert(b"user.x".to_vec(), vec![1; 4000]);
+    let (mut a, mut b) = (Tree::new(), Tree::new());
+    let shared = b.insert("0", target).unwrap();
+    for number in 0..20 {
+        a.insert(format!("{number}"), Inode::symlink("other")).unwrap();
+        b.link(format!("{number}"), shared).unwrap();
+    }
+    assert_eq!(within(&a, &b, &Scope::ALL, 1 << 20).unwrap().len(), 20);
+    let little = within(&a, &b, &Scope::ALL, 100 << 10);
+    assert!(matches!(little, Err(DiffError::TooMuch(_))), "{little:?}");
 }
 
 #[test]

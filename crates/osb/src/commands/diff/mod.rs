@@ -25,7 +25,13 @@ pub(crate) fn run(global: &Global, arguments: &Diff, output: &Output) -> Result<
     let (a, b) = (a?, b?);
     let scratch = environment::scratch_folder();
     let options = Options { scratch: &scratch, limits: Limits::default() };
-    let report = compare(&a, &b, &options)?;
+    let report = compare(&a, &b, &options).map_err(|error| {
+        let mut failure = Failure::from(error);
+        for message in &mut failure.messages {
+            *message = text::printable(message);
+        }
+        failure
+    })?;
     let all = |limit: usize| if limit == 0 { usize::MAX } else { limit };
     if output.is_json() {
         let limit = arguments.limit.map_or(usize::MAX, all);

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use osb_image::compare::{Fact, Report};
 
-use super::text;
+use super::text::{self, printable};
 
 /// The whole report.
 pub(super) fn text(report: &Report, limit: usize) -> String {
@@ -16,7 +16,7 @@ pub(super) fn text(report: &Report, limit: usize) -> String {
     section(&mut out, "bytes", report.files.iter().map(text::file), limit);
     for note in &report.notes {
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "note: {note}");
+        let _ = writeln!(out, "note: {}", printable(note));
     }
     if report.is_equal() {
         out += "nothing differs\n";
@@ -38,7 +38,7 @@ fn section(
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{name}");
     for line in lines.take(limit) {
-        let _ = writeln!(out, "  {line}");
+        let _ = writeln!(out, "  {}", printable(&line));
     }
     if count > limit {
         let _ = writeln!(out, "  … and {} more", count - limit);

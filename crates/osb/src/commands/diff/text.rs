@@ -1,13 +1,30 @@
 //! One difference in words.
 
 use osb_image::compare::FileDifference;
-use osb_tree::diff::{Aspect, Change, ContentDifference, Difference, Type};
+use osb_tree::diff::{Aspect, Change, ContentDifference, Difference, Links, Type};
 use osb_tree::{Device, Time};
 
 /// Names of a hard-link group that are listed.
 const NAMES: usize = 3;
 /// Bytes of an attribute that are shown.
 const SHOWN: usize = 24;
+
+/// A line that a terminal shows as it is: names in images are chosen by whoever made them, and
+/// could move the cursor, colour what follows, or turn its direction.
+pub(super) fn printable(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    for char in line.chars() {
+        // Marks, embeddings, overrides and isolates of the bidirectional algorithm (Unicode, UAX 9),
+        // and what else begins a line.
+        let turns = matches!(char,
+            '\u{61C}' | '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+        match char.is_control() || turns {
+            true => out.extend(char.escape_unicode()),
+            false => out.push(char),
+        }
+    }
+    out
+}
 
 /// A path, absolute, with what is not printable escaped.
 pub(super) fn path(path: &[u8], directory: bool) -> String {
@@ -55,11 +72,11 @@ pub(super) fn aspect(aspect: &Aspect) -> String {
 /// Where two contents differ first.
 pub(super) fn content(difference: &ContentDifference) -> String {
     let ContentDifference { offset, line, a, b } = difference;
-    match line {
-        Some(line) => {
-            format!("line {line} (byte {offset}) \"{}\" → \"{}\"", first_line(a), first_line(b))
+    match (line, first_line(a), first_line(b)) {
+        (Some(line), Some(a), Some(b)) => {
+            format!("line {line} (byte {offset}) {a:?} → {b:?}")
         }
-        None => format!("byte {offset} {} → {}", hex(a), hex(b)),
+        _ => format!("byte {offset} {} → {}", hex(a), hex(b)),
     }
 }
 
@@ -91,6 +108,7 @@ fn device(device: Device) -> String {
 fn value(value: Option<&[u8]>) -> String {
     match value {
         None => "none".to_owned(),
+        Some([]) => "empty".to_owned(),
         Some(bytes) if bytes.len() > SHOWN => {
             format!("{}… ({} bytes)", hex(&bytes[..SHOWN]), bytes.len())
         }
@@ -98,9 +116,9 @@ fn value(value: Option<&[u8]>) -> String {
     }
 }
 
-fn names(names: &[Vec<u8>]) -> String {
-    let shown: Vec<String> = names.iter().take(NAMES).map(|name| path(name, false)).collect();
-    let more = names.len() - shown.len();
+fn names(names: &Links) -> String {
+    let shown: Vec<String> = names.first.iter().take(NAMES).map(|name| path(name, false)).collect();
+    let more = names.count - shown.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", shown.join(" = "))
 }
@@ -112,9 +130,17 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().take(SHOWN).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn first_line(bytes: &[u8]) -> String {
+/// `None` if it is no UTF-8: replaced bytes could look the same on both sides. What is shown may
+/// end within a character.
+fn first_line(bytes: &[u8]) -> Option<&str> {
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    String::from_utf8_lossy(line).escape_debug().to_string()
+    match std::str::from_utf8(line) {
+        Ok(text) => Some(text),
+        Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => {
+            std::str::from_utf8(&line[..error.valid_up_to()]).ok()
+        }
+        Err(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -147,5 +173,10 @@ mod tests {
             |line| ContentDifference { offset: 8, line, a: b"a\"\nb".to_vec(), b: vec![] };
         assert_eq!(content(&difference(Some(3))), "line 3 (byte 8) \"a\\\"\" → \"\"");
         assert_eq!(content(&difference(None)), "byte 8 61220a62 → the end");
+        let latin = |byte| vec![b'a', byte, b'\n'];
+        let difference =
+            ContentDifference { offset: 8, line: Some(3), a: latin(0xE4), b: latin(0xF6) };
+        assert_eq!(content(&difference), "byte 8 61e40a → 61f60a");
+        assert_eq!(value(Some(&[])), "empty");
     }
 }
