@@ -3,6 +3,7 @@
 //! They are read as strictly as packages are: no path escapes, no entry builds on a link of the same
 //! archive, no device, no more entries and bytes than allowed, nothing behind the end.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -20,7 +21,7 @@ const CHUNK: usize = 128 << 10;
 /// What an archive may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArchiveLimits {
-    /// Files, directories and links.
+    /// Files, directories and links; directories, too, that only paths of others name.
     pub entries: u64,
     /// Bytes of the decompressed archive, with headers and padding.
     pub bytes: u64,
@@ -36,6 +37,18 @@ pub struct ArchiveError {
     pub member: Option<String>,
     /// What is wrong.
     pub reason: String,
+}
+
+impl ArchiveLimits {
+    fn hold(&self, entries: u64) -> Result<(), ArchiveError> {
+        match entries > self.entries {
+            true => {
+                let reason = format!("more than {} entries", self.entries);
+                Err(ArchiveError { member: None, reason })
+            }
+            false => Ok(()),
+        }
+    }
 }
 
 impl ArchiveError {
@@ -75,10 +88,7 @@ pub fn walk_tar<E: From<ArchiveError>>(
     let mut count = 0;
     while let Some(entry) = reader.next_entry().map_err(ArchiveError::from)? {
         count += 1;
-        if count > limits.entries {
-            let (member, reason) = (None, format!("more than {} entries", limits.entries));
-            return Err(ArchiveError { member, reason }.into());
-        }
+        limits.hold(count)?;
         guard.admit(&entry).map_err(ArchiveError::from)?;
         // A further name of a file brings a mode for it, too.
         let file = matches!(entry.kind, EntryKind::File | EntryKind::HardLink(_));
@@ -112,20 +122,29 @@ pub fn unpack_tar(
     let input = compression.decode(file).map_err(DebFault::io("preparing the decompression"))?;
     let opening = DebFault::io("opening the directory to unpack into");
     let mut unpacker = Unpacker::new(folder).map_err(opening)?;
+    let (mut guard, mut links) = (Guard::default(), BTreeMap::new());
     let mut count = 0;
     walk_tar(input, limits, &mut |entry, content| {
         go_on().map_err(DebFault::io("going on"))?;
         let Some(entry) = stripped(entry, strip)? else { return Ok(()) };
-        if let EntryKind::Symlink(target) = &entry.kind
-            && leads_out(parent_of(&entry.path), target)
-        {
-            let target = String::from_utf8_lossy(target);
-            let reason = format!("a symbolic link to {target}, which is outside of the archive");
-            return Err(ArchiveError::of(&entry.path, reason));
+        // Once more: without their first components, paths may meet that did not.
+        guard.admit(&entry)?;
+        if let EntryKind::Symlink(target) = &entry.kind {
+            links.insert(entry.path.clone(), target.clone());
         }
         count += 1;
-        Ok::<(), ArchiveError>(unpacker.put(&entry, content)?)
+        unpacker.put(&entry, content)?;
+        limits.hold(count + unpacker.implied())
     })?;
+    // Only now are all links known that a link may lead through.
+    for (path, target) in &links {
+        if leads_out(parent_of(path), target, |path| links.contains_key(path)) {
+            let target = String::from_utf8_lossy(target);
+            let reason =
+                format!("a symbolic link to {target}, which is or may be outside of the archive");
+            return Err(ArchiveError::of(path, reason));
+        }
+    }
     unpacker.finish()?;
     Ok(count)
 }
@@ -156,23 +175,28 @@ fn without(path: &[u8], strip: usize) -> Option<&[u8]> {
     (!rest.is_empty()).then_some(rest)
 }
 
-/// Whether a link in the folder `at` ends outside of the archive, as its text says.
-fn leads_out(at: &[u8], target: &[u8]) -> bool {
+/// Whether a link in the folder `at` ends outside of the archive, or may: what lies above a link is
+/// not what the text says.
+fn leads_out(at: &[u8], target: &[u8], is_link: impl Fn(&[u8]) -> bool) -> bool {
     if target.starts_with(b"/") {
         return true;
     }
-    let mut depth = at.split(|b| *b == b'/').filter(|part| !part.is_empty()).count();
-    for part in target.split(|b| *b == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." => match depth.checked_sub(1) {
-                Some(less) => depth = less,
-                None => return true,
-            },
-            _ => depth += 1,
+    let mut path: Vec<&[u8]> = parts(at).collect();
+    let mut through_link = false;
+    for part in parts(target) {
+        if part != b".." {
+            path.push(part);
+            through_link |= is_link(&path.join(&b'/'));
+        } else if through_link || path.pop().is_none() {
+            return true;
         }
     }
     false
+}
+
+/// The components of a path that mean something.
+fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|b| *b == b'/').filter(|part| !matches!(*part, b"" | b"."))
 }
 
 #[cfg(test)]

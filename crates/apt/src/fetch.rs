@@ -40,6 +40,8 @@ pub struct Wanted {
     pub size: u64,
     /// Where it is.
     pub url: String,
+    /// Whether a layer pins it: no later version takes its place if it is gone.
+    pub pinned: bool,
 }
 
 /// Where in the cache a file has its place.
@@ -180,7 +182,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// The first failure stops the rest. A file that the server does not have is
-    /// [`AptError::Vanished`]; other bytes than wanted are [`AptError::Digest`] or
+    /// [`AptError::Vanished`], or [`AptError::NotFound`] if it is pinned; other bytes than wanted are [`AptError::Digest`] or
     /// [`AptError::Size`].
     pub fn fetch_all(
         &self,
@@ -191,8 +193,7 @@ impl Fetcher {
         self.fetch_to(Shelf::Packages, wanted, jobs, progress)
     }
 
-    /// As [`Fetcher::fetch_all`], for files that are no packages. One that the server does not have
-    /// is [`AptError::NotFound`]: no later version takes its place.
+    /// As [`Fetcher::fetch_all`], for files that are no packages.
     ///
     /// # Errors
     /// As [`Fetcher::fetch_all`].
@@ -272,7 +273,7 @@ impl Fetcher {
             progress(FetchEvent::Bytes(wanted.size));
         } else {
             self.download(&entry, &path, progress).map_err(|error| match error {
-                AptError::NotFound { url } if shelf == Shelf::Packages => {
+                AptError::NotFound { url } if !wanted.pinned => {
                     AptError::Vanished { name: wanted.name.clone(), url }
                 }
                 other => other,

@@ -35,7 +35,8 @@ pub struct Lock {
     pub tool_inputs: Option<String>,
     /// What each layer asked for, in build order; none in format 1.
     pub layers: Vec<LockedLayer>,
-    /// The sources, sorted by name.
+    /// The sources, in the recipe's order: of equal packages those of the first one are taken.
+    /// Sorted by name in format 1.
     pub sources: Vec<LockedSource>,
     /// The image's packages, sorted by name.
     pub packages: Vec<LockedPackage>,
@@ -53,6 +54,8 @@ pub struct LockedLayer {
     pub name: String,
     /// The packages, `NAME` or `NAME=VERSION`, as the layer lists them.
     pub wants: Vec<String>,
+    /// The URLs of the packages that it pins, sorted.
+    pub debs: Vec<String>,
 }
 
 /// A file that a layer pins by URL and digest.
@@ -228,7 +231,6 @@ impl Lock {
 
     /// Brings the tables into the order of the file.
     pub(crate) fn sort(&mut self) {
-        self.sources.sort_by(|a, b| a.name.cmp(&b.name));
         self.packages.sort_by(|a, b| a.name.cmp(&b.name));
         self.artifacts.sort();
         self.tools.sort_by(|a, b| {

@@ -127,14 +127,10 @@ fn make(
 impl Lock {
     /// The same lock in today's format, for the request that it was made for.
     pub fn upgraded(&self, request: &LockRequest) -> Lock {
-        let inputs = |name: &str| {
-            let source = request.sources.iter().find(|source| source.name == name);
-            source.map(source_inputs)
-        };
-        let sources = self
-            .sources
-            .iter()
-            .map(|source| LockedSource { inputs: inputs(&source.name), ..source.clone() });
+        let sources = request.sources.iter().filter_map(|source| {
+            let locked = self.sources.iter().find(|locked| locked.name == source.name)?;
+            Some(LockedSource { inputs: Some(source_inputs(source)), ..locked.clone() })
+        });
         Lock {
             version: LOCK_VERSION,
             tool_inputs: Some(request.tool_inputs()),
@@ -187,6 +183,7 @@ fn lock_layers(
         match try_layers(request, universe, keeping, &mut told) {
             Ok(packages) => {
                 told.into_iter().for_each(progress);
+                keeping.all_pinned(universe, &packages)?;
                 return Ok(packages);
             }
             Err(failure) => {

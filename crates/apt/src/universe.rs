@@ -138,10 +138,15 @@ impl Universe {
             .max_by_key(|id| (self.priority(*id), Reverse(*id)))
     }
 
-    /// The package of this name with exactly these bytes.
-    pub(crate) fn by_digest(&self, name: &str, sha256: &str) -> Option<RecordId> {
+    /// The package of this name with exactly these bytes, if it is for `architecture`.
+    pub(crate) fn by_digest(
+        &self,
+        name: &str,
+        sha256: &str,
+        architecture: &str,
+    ) -> Option<RecordId> {
         let mut ids = self.by_name.get(name)?.iter().copied();
-        ids.find(|id| self.record(*id).sha256 == sha256)
+        ids.find(|id| self.is_for(*id, architecture) && self.record(*id).sha256 == sha256)
     }
 
     /// All versions of a name for an architecture, newest first, for messages.

@@ -25,6 +25,7 @@ fn wanted(server: &Server, name: &str, bytes: &[u8]) -> Wanted {
         sha256: osb_checksum::to_hex(&osb_checksum::sha256(bytes)),
         size: bytes.len() as u64,
         url: format!("{}/{name}.deb", server.url()),
+        pinned: false,
     }
 }
 

@@ -53,6 +53,7 @@ impl Case {
             sha256: osb_checksum::to_hex(&osb_checksum::sha256(&self.bytes)),
             size: self.bytes.len() as u64,
             url: self.url.clone(),
+            pinned: false,
         };
         let begun = Instant::now();
         let result = self.fetcher(limits).fetch_all(&[wanted], 1, &|_| {});

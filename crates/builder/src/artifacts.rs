@@ -41,7 +41,7 @@ pub(crate) const LAY: [&str; 8] = [
 /// What to download for an artifact of a layer.
 pub(crate) fn wanted(layer: &str, url: &str, sha256: &str, size: u64) -> Wanted {
     let (sha256, url) = (sha256.to_owned(), url.to_owned());
-    Wanted { name: format!("{url} (layer {layer})"), sha256, size, url }
+    Wanted { name: format!("{url} (layer {layer})"), sha256, size, url, pinned: true }
 }
 
 /// Downloads what the cache lacks, as a stage; returns the files in order.

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use osb_apt::{Change, Drift, Forced, Kind, Lock, LockEvent, LockRequest, Part, Subject};
+use osb_apt::{
+    Change, Drift, Forced, Kind, Lock, LockEvent, LockRequest, LockedSource, Part, Subject,
+};
 
 use crate::error::BuildError;
 use crate::job::Job;
@@ -52,9 +54,9 @@ pub(crate) fn fitting(job: &Job) -> Result<Lock, BuildError> {
     Ok(lock)
 }
 
-/// A new lock, all of it.
+/// A lock without the versions that are gone; all others stay.
 pub(crate) fn renew(job: &Job) -> Result<Lock, BuildError> {
-    let report = update(job, &Moving::All, true)?;
+    let report = update(job, &Moving::Named(BTreeSet::new()), true)?;
     tell(job, &report);
     Ok(report.lock)
 }
@@ -93,6 +95,7 @@ pub(crate) fn update(job: &Job, moving: &Moving, write: bool) -> Result<LockRepo
             return Ok(report);
         }
         (None, Moving::Named(_)) => return Err(BuildError::NoLock(path.clone())),
+        (Some(_), Moving::Named(_)) if anew(&drift) => return Err(too_different(path, &drift)),
         (Some(old), Moving::Named(names)) => {
             known(old, names)?;
             choose(job, Some((old, names)))?
@@ -143,6 +146,21 @@ fn anew(drift: &[Drift]) -> bool {
     drift.iter().any(all)
 }
 
+/// What is to stay was chosen from other sources, or for another architecture.
+fn too_different(path: &Path, drift: &[Drift]) -> BuildError {
+    BuildError::LockDrift(format!(
+        "{} was made for another recipe: its packages cannot stay beside those that are to move; \
+         what differs:{}",
+        path.display(),
+        listed(drift)
+    ))
+}
+
+/// Differences, one a line.
+fn listed(drift: &[Drift]) -> String {
+    drift.iter().map(|drift| format!("\n  {}", drift.text)).collect()
+}
+
 /// `--locked`.
 fn refuse_drift(path: &Path, old: Option<&Lock>, drift: &[Drift]) -> Result<(), BuildError> {
     let path = path.display();
@@ -153,10 +171,10 @@ fn refuse_drift(path: &Path, old: Option<&Lock>, drift: &[Drift]) -> Result<(), 
     if drift.is_empty() {
         return Ok(());
     }
-    let parts: String = drift.iter().map(|drift| format!("\n  {}", drift.text)).collect();
     Err(BuildError::LockDrift(format!(
         "{path} was made for another recipe, or by another osb, and must not be changed here \
-         (--locked); what differs:{parts}"
+         (--locked); what differs:{}",
+        listed(drift)
     )))
 }
 
@@ -222,10 +240,15 @@ fn tell(job: &Job, report: &LockReport) {
 }
 
 /// Refuses a source that is older than the lock has seen it: its signature is good, but somebody
-/// may be showing us yesterday's archive, without yesterday's security updates.
+/// may be showing us yesterday's archive, without yesterday's security updates. Another URL, as of a
+/// release before, is another archive, and may be older.
 fn no_older(old: &Lock, new: &Lock) -> Result<(), BuildError> {
     for source in &new.sources {
-        let seen = old.sources.iter().find(|o| o.name == source.name && o.suite == source.suite);
+        let same = |o: &&LockedSource| {
+            let inputs = o.inputs.is_none() || o.inputs == source.inputs;
+            o.name == source.name && o.suite == source.suite && inputs
+        };
+        let seen = old.sources.iter().find(same);
         if let Some(seen) = seen
             && source.date < seen.date
         {

@@ -20,6 +20,7 @@ pub(crate) fn wanted(job: &Job, package: &LockedPackage) -> Result<Wanted, Build
         sha256: package.sha256.clone(),
         size: package.size,
         url: url(job, &package.source, &package.path)?,
+        pinned: package.source == ARTIFACT_SOURCE,
     })
 }
 

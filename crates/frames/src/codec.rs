@@ -11,7 +11,10 @@ use zstd::zstd_safe::{self, CParameter};
 /// The header's field OS: unknown, whatever this machine is (RFC 1952, section 2.3.1).
 const OS_UNKNOWN: u8 = 255;
 
-/// Raised when the same piece would become other bytes: another library, or another use of it.
+/// What makes gzip members. The libraries do not tell their versions, and each may compress in its
+/// own way: a test compares this with Cargo.lock.
+const GZIP_LIBRARY: &str = "flate2 1.1.10, zlib-rs 0.6.8";
+/// Raised when the same piece would become other bytes because the library is used in another way.
 /// The test `the_same_bytes_as_ever` fails then.
 const GZIP_VERSION: u32 = 1;
 /// As [`GZIP_VERSION`], for what the library's own version does not tell.
@@ -58,7 +61,9 @@ impl Codec {
     pub(crate) fn key(self, piece: &Piece) -> Digest {
         let mut name = Fingerprint::new();
         match self {
-            Codec::Gzip { level } => name.update(format!("gzip {GZIP_VERSION} {level}").as_bytes()),
+            Codec::Gzip { level } => {
+                name.update(format!("gzip {GZIP_LIBRARY} {GZIP_VERSION} {level}").as_bytes());
+            }
             Codec::Zstd { level } => {
                 let library = zstd_safe::version_string();
                 name.update(format!("zstd {library} {ZSTD_VERSION} {level}").as_bytes());
@@ -124,4 +129,23 @@ fn write_zeros(out: &mut impl Write, mut len: u64) -> io::Result<()> {
         len -= step;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Another version may make other bytes, and must not find those of the former one.
+    #[test]
+    fn the_key_names_the_libraries_that_are_used() {
+        let lock = include_str!("../../../Cargo.lock");
+        let version = |name: &str| {
+            let package = format!("name = \"{name}\"\nversion = \"");
+            let found: Vec<&str> = lock.split(&package).skip(1).collect();
+            assert_eq!(found.len(), 1, "one version of {name}");
+            found[0].split('"').next().unwrap().to_owned()
+        };
+        let used = ["flate2", "zlib-rs"].map(|name| format!("{name} {}", version(name)));
+        assert_eq!(GZIP_LIBRARY, used.join(", "), "the constant must follow Cargo.lock");
+    }
 }

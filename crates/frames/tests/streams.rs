@@ -45,6 +45,39 @@ fn input() -> Vec<u8> {
     input
 }
 
+/// Words of a language, the short ones more often, in lines: matches of all lengths and distances.
+fn text() -> Vec<u8> {
+    let licence = include_str!("../../../LICENSE");
+    let words: Vec<&str> = licence.split_whitespace().collect();
+    let mut state = 7u64;
+    let mut text = licence.to_owned();
+    while text.len() < 1 << 20 {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (at, length) = ((state >> 40) as usize % words.len(), (state >> 33) as usize % 9 + 1);
+        text += &words[at..words.len().min(at + length)].join(" ");
+        text.push(if state >> 61 == 0 { '\n' } else { ' ' });
+    }
+    text.into_bytes()
+}
+
+/// Records as programs and tables have them: opcodes, small numbers, offsets that grow.
+fn program() -> Vec<u8> {
+    let (mut state, mut bytes) = (3u32, Vec::new());
+    for number in 0..60_000u32 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        bytes.extend([0x48, 0x8b, (state >> 29) as u8, 0xe8]);
+        bytes.extend((number * 24 + (state >> 28)).to_le_bytes());
+        bytes.extend(u64::from(state >> 20 & 0x3f).to_le_bytes());
+        if state >> 30 == 0 {
+            let back = bytes.len() - (state >> 12 & 0xffff) as usize % bytes.len();
+            let again = bytes[back.min(bytes.len() - 16)..].iter().take(40).copied();
+            bytes.extend(again.collect::<Vec<_>>());
+        }
+    }
+    bytes
+}
+
 fn compress_in_steps(
     codec: Codec,
     input: &[u8],
@@ -227,14 +260,25 @@ fn errors_of_the_writer_and_panics_of_threads_are_errors() {
 /// new digests here.
 #[test]
 fn the_same_bytes_as_ever() {
-    let digest = |codec| to_hex(&sha256(&single(codec, input(), &NoStore).unwrap().0));
+    let digest = |codec, input| to_hex(&sha256(&single(codec, input, &NoStore).unwrap().0));
+    let digests =
+        [input(), text(), program()].map(|input| CODECS.map(|c| digest(c, input.clone())));
     assert_eq!(
-        digest(CODECS[0]),
-        "a898b080ad5636fde46447b82cab933bd41489c154482d5e3957a98a8ddcf0c6"
-    );
-    assert_eq!(
-        digest(CODECS[1]),
-        "0c6ebcbe30624ab0b8f9fd76cf351c7ecd6380c66d79d8162f7753daf677c4e1"
+        digests,
+        [
+            [
+                "a898b080ad5636fde46447b82cab933bd41489c154482d5e3957a98a8ddcf0c6",
+                "0c6ebcbe30624ab0b8f9fd76cf351c7ecd6380c66d79d8162f7753daf677c4e1",
+            ],
+            [
+                "b4d77adf5cb4250cfefa8c81dadab2922e2e2d9369f539940f934061d593d245",
+                "db1d5962188c6eb614c26b9e7dc4d5644ad85b951c26e702c5e6b2becc1c613a"
+            ],
+            [
+                "aada6365748d133e2ed2951100127347a6172434ee56b44feae196e9d237aa7d",
+                "b9bc033c0f7c5f64141596e39a4e3e726ce13ee2116cefc287879d6183191081"
+            ],
+        ]
     );
 }
 

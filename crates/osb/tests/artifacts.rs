@@ -163,6 +163,12 @@ fn a_package_is_installed_with_what_it_needs() {
     world.succeed(&["vault", "export", "vault"]);
     let name = format!("{}.deb", digest(&bytes));
     assert!(world.project().join("vault/debs").join(name).exists());
+    // One that is gone is not a version that locking anew would replace.
+    fs::remove_file(world.repo.path().join("vendor.deb")).unwrap();
+    fs::remove_dir_all(world.cache()).unwrap();
+    let run = build(&world);
+    run.assert_error(2, &["vendor.deb does not exist"]);
+    assert!(!run.err.contains("locking anew"), "{run:?}");
     // Another one is drift.
     pin(&world, "vendor.deb", &Deb::new("vendor", "8.0", "all").bytes(), "format = \"deb\"");
     let run = world.osb(&["lock", "--locked"]);
@@ -189,6 +195,20 @@ fn two_packages_of_one_name_are_refused() {
     let second = &two[two.find("[[artifacts]]").unwrap()..];
     world.put("layers/base/layer.toml", &format!("{one}{second}"));
     world.osb(&["lock"]).assert_error(2, &["vendor", "one.deb", "two.deb"]);
+}
+
+/// It would be left out, and nobody would know.
+#[test]
+fn a_pinned_package_and_another_version_by_number_are_refused() {
+    let world = World::empty();
+    let archive = ["linux-image", "dpkg", "vendor"].map(|name| Deb::new(name, "1", "all"));
+    world.publish(world.suite(archive));
+    pin(&world, "vendor.deb", &Deb::new("vendor", "7.0", "all").bytes(), "format = \"deb\"");
+    world.succeed(&["lock"]);
+    let path = world.project().join("layers/base/layer.toml");
+    let text = fs::read_to_string(path).unwrap();
+    world.put("layers/base/layer.toml", &text.replace("\"dpkg\"", "\"dpkg\", \"vendor=1\""));
+    world.osb(&["lock"]).assert_error(2, &["vendor", "7.0", "vendor.deb", "version 1 "]);
 }
 
 #[test]

@@ -23,11 +23,15 @@ struct Upstream {
 
 impl Upstream {
     fn new() -> Upstream {
+        Upstream::dated(THEN + 60)
+    }
+
+    fn dated(date: i64) -> Upstream {
         let world = World::new();
         let text = common::layer("install = [\"tiny\"]");
         world.put("layers/base/layer.toml", &format!("kubernetes = true\n{text}"));
         let (repo, key) = (TestRepo::new(), key(3));
-        let suite = Suite::flat("/").dated(THEN + 60).compressions(&[Compression::Gzip]);
+        let suite = Suite::flat("/").dated(date).compressions(&[Compression::Gzip]);
         let suite = UPSTREAM.iter().fold(suite, |suite, name| {
             suite
                 .package("", Deb::new(name, VERSION, "arm64"))
@@ -102,6 +106,18 @@ fn another_fingerprint_makes_the_lock_another_recipes() {
     assert_eq!(upstream.lock(&upstream.key.fingerprint()).code, Some(0));
     let run = upstream.world.osb(&["build", "--locked", "--only", "tree"]);
     run.assert_error(2, &["another recipe"]);
+}
+
+/// The former release has a repository of its own, and fewer updates.
+#[test]
+fn another_url_may_be_older() {
+    let (mut newer, mut older) = (Upstream::new(), Upstream::dated(THEN + 30));
+    assert_eq!(newer.lock(&newer.key.fingerprint()).code, Some(0));
+    std::mem::swap(&mut newer.world, &mut older.world);
+    let run = older.lock(&older.key.fingerprint());
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let lock = Lock::parse(&older.world.lock().unwrap()).unwrap();
+    assert!(lock.sources.iter().any(|source| source.date == THEN + 30), "{run:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{THEN, World, layer, tiny};
+use common::{THEN, World, arch, layer, tiny};
 use osb_apt::Lock;
 use osb_testrepo::Deb;
 
@@ -234,6 +234,24 @@ fn other_settings_of_a_source_choose_all_anew() {
     run.assert_error(2, &["source archive: its URL, suite"]);
     world.succeed(&["lock"]);
     assert_eq!(versions(&world), ["lib 2.0", "tiny 2.0", "top 2.0"]);
+}
+
+/// The others would stay at what the former sources, or the other architecture, had.
+#[test]
+fn one_package_does_not_move_to_other_sources_or_another_architecture() {
+    let world = three();
+    let (lock, recipe) = (world.lock(), world.recipe());
+    publish(&world, ["2.0", "2.0", "2.0"]);
+    let other = if arch().as_str() == "arm64" { "amd64" } else { "arm64" };
+    let (from, to) = (format!("arch = \"{}\"", arch().as_str()), format!("arch = \"{other}\""));
+    assert!(recipe.contains(&from), "{recipe}");
+    for changed in [format!("{recipe}priority = 600\n"), recipe.replace(&from, &to)] {
+        world.put("osb.toml", &changed);
+        let run = world.osb(&["lock", "--update", "lib"]);
+        run.assert_error(2, &["osb.lock", "what differs"]);
+        assert!(run.hint().contains("run `osb lock`"), "{run:?}");
+        assert_eq!(world.lock(), lock, "the lock stays");
+    }
 }
 
 #[test]

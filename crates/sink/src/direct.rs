@@ -13,6 +13,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
 
 /// What offsets, lengths and memory are multiples of: no disk has larger sectors.
 const ALIGN: usize = 4096;
@@ -154,7 +155,9 @@ fn write_blocks(
 /// between file systems, and after a write that was cut short the rest is not aligned.
 fn buffered(file: &File, error: io::Error) -> io::Result<&File> {
     let flags = fcntl_getfl(file)?;
-    if error.kind() != io::ErrorKind::InvalidInput || !flags.contains(OFlags::DIRECT) {
+    // Most say EINVAL; some say that they do not support it.
+    let direct = [Errno::INVAL, Errno::OPNOTSUPP].map(Errno::raw_os_error).map(Some);
+    if !direct.contains(&error.raw_os_error()) || !flags.contains(OFlags::DIRECT) {
         return Err(error);
     }
     fcntl_setfl(file, flags - OFlags::DIRECT)?;

@@ -121,12 +121,47 @@ fn a_link_that_strip_would_lead_out_is_refused() {
     assert!(error.contains("outside"), "{error}");
 }
 
+/// `d` is the folder itself: above it is not what `d/..` looks like.
+#[test]
+fn a_link_through_a_link_is_refused_in_any_order() {
+    let link = |tar: TarBuilder, (path, target): (&str, &str)| tar.symlink(path, target);
+    for links in [
+        vec![("d", "."), ("e", "d/../etc")],
+        vec![("e", "d/../etc"), ("d", ".")],
+        vec![("d", "sub"), ("sub/x", ".."), ("e", "d/x/../etc")],
+    ] {
+        let tar = links.iter().copied().fold(TarBuilder::new(), link).finish();
+        let error = unpack(&tar, 0, LIMITS).unwrap_err();
+        assert!(error.contains("\"e\"") && error.contains("outside"), "{error}");
+    }
+    if not_root() {
+        return;
+    }
+    let fine = [("d", "sub"), ("e", "d/x"), ("lib/a", "../d/y")];
+    let tar = fine.into_iter().fold(TarBuilder::new(), link).finish();
+    assert_eq!(unpack(&tar, 0, LIMITS).unwrap().len(), 3);
+}
+
+#[test]
+fn paths_that_meet_without_their_first_folder_are_judged_again() {
+    let tar = TarBuilder::new().symlink("a/d", "x").file("b/d/file", 0o644, b"").finish();
+    let error = unpack(&tar, 1, LIMITS).unwrap_err();
+    assert!(error.contains("below a symbolic link"), "{error}");
+}
+
 #[test]
 fn limits_hold() {
     let many = (0..5).fold(TarBuilder::new(), |tar, n| tar.file(&format!("f{n}"), 0o644, b""));
     let many = many.finish();
     let error = unpack(&many, 0, ArchiveLimits { entries: 4, ..LIMITS }).unwrap_err();
     assert!(error.contains("more than 4 entries"), "{error}");
+    if not_root() {
+        return;
+    }
+    let deep = TarBuilder::new().file("a/b/c/d/e", 0o644, b"").finish();
+    let error = unpack(&deep, 0, ArchiveLimits { entries: 4, ..LIMITS }).unwrap_err();
+    assert!(error.contains("more than 4 entries"), "{error}");
+    unpack(&deep, 0, ArchiveLimits { entries: 5, ..LIMITS }).unwrap();
     let large = TarBuilder::new().file("f", 0o644, &[7; 5000]).finish();
     let error = unpack(&large, 0, ArchiveLimits { bytes: 4000, ..LIMITS }).unwrap_err();
     assert!(error.contains("more than 4000 bytes"), "{error}");

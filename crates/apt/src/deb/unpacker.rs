@@ -23,6 +23,8 @@ pub(crate) struct Unpacker {
     root: OwnedFd,
     /// The parent of the last entry.
     parent: Option<(Vec<u8>, OwnedFd)>,
+    /// Parents that were made because no entry before had made them.
+    implied: u64,
     /// Directories made here, whose times are set when nothing is put into them any more.
     directories: Vec<(Vec<u8>, i64)>,
 }
@@ -39,7 +41,7 @@ impl Unpacker {
     pub(crate) fn new(root: &Path) -> io::Result<Unpacker> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = openat(CWD, root, flags, Mode::empty())?;
-        Ok(Unpacker { root, parent: None, directories: Vec::new() })
+        Ok(Unpacker { root, parent: None, implied: 0, directories: Vec::new() })
     }
 
     /// Makes one entry.
@@ -76,6 +78,11 @@ impl Unpacker {
         }
     }
 
+    /// How many directories were made that are no entries.
+    pub(crate) fn implied(&self) -> u64 {
+        self.implied
+    }
+
     /// Sets the times of the directories.
     pub(crate) fn finish(self) -> Result<(), DebFault> {
         for (path, mtime) in self.directories.iter().rev() {
@@ -93,7 +100,8 @@ impl Unpacker {
     /// Makes `path` the current parent, creating what is missing.
     fn enter(&mut self, path: &[u8]) -> Result<(), Refused> {
         if self.parent.as_ref().is_none_or(|(current, _)| current != path) {
-            self.parent = Some((path.to_vec(), self.make(path)?));
+            let made = self.make(path)?;
+            self.parent = Some((path.to_vec(), made));
         }
         Ok(())
     }
@@ -113,7 +121,7 @@ impl Unpacker {
     }
 
     /// Opens a directory inside the root, making it and its parents where they are missing.
-    fn make(&self, path: &[u8]) -> Result<OwnedFd, Refused> {
+    fn make(&mut self, path: &[u8]) -> Result<OwnedFd, Refused> {
         match self.resolve(path) {
             Err((_, Errno::NOENT)) if !path.is_empty() => {}
             result => return result,
@@ -121,6 +129,7 @@ impl Unpacker {
         let parent = self.make(parent_of(path))?;
         mkdirat(&parent, name_of(path), Mode::from(0o755))
             .map_err(doing("making its directory"))?;
+        self.implied += 1;
         // Not left to the umask of the caller.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let made = openat(&parent, name_of(path), flags, Mode::empty())

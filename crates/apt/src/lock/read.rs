@@ -42,6 +42,8 @@ struct RawLock {
 struct RawLayer {
     name: String,
     wants: Vec<String>,
+    #[serde(default)]
+    debs: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -133,10 +135,11 @@ pub(super) fn parse(text: &str, path: Option<&Path>) -> Result<Lock, LockError> 
     };
     let mut layers = HashSet::new();
     for layer in raw.layer {
-        let (span, RawLayer { name, wants }) = (layer.span(), layer.into_inner());
+        let (span, RawLayer { name, wants, debs }) = (layer.span(), layer.into_inner());
         check(span.clone(), word("name", &name))?;
-        check(span, unique(&mut layers, "layer", name.clone()))?;
-        lock.layers.push(LockedLayer { name, wants });
+        check(span.clone(), unique(&mut layers, "layer", name.clone()))?;
+        check(span, debs.iter().try_for_each(|url| absolute_url(url)))?;
+        lock.layers.push(LockedLayer { name, wants, debs });
     }
     let mut sources = HashSet::new();
     for source in raw.source {

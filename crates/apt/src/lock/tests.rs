@@ -33,7 +33,11 @@ fn lock() -> Lock {
         architecture: "arm64".into(),
         inputs: "ef".repeat(32),
         tool_inputs: Some("34".repeat(32)),
-        layers: vec![LockedLayer { name: "base".into(), wants: vec!["a".into(), "b=2".into()] }],
+        layers: vec![LockedLayer {
+            name: "base".into(),
+            wants: vec!["a".into(), "b=2".into()],
+            debs: Vec::new(),
+        }],
         artifacts: vec![LockedArtifact {
             layer: "base".into(),
             url: "https://example.org/x.tar.gz".into(),
@@ -61,8 +65,14 @@ fn order_does_not_depend_on_how_it_was_made() {
     let mut shuffled = lock();
     shuffled.packages.reverse();
     shuffled.tools.reverse();
-    shuffled.sources.reverse();
     assert_eq!(shuffled.to_toml(), lock().to_toml());
+}
+
+#[test]
+fn sources_stay_in_the_order_of_the_recipe() {
+    let mut other = lock();
+    other.sources.reverse();
+    assert_eq!(Lock::parse(&other.to_toml()).unwrap().sources, other.sources);
 }
 
 #[test]
@@ -132,6 +142,7 @@ fn artifacts_are_urls_and_packages_may_be_some() {
     let mut with = lock();
     with.packages[0].source = ARTIFACT_SOURCE.into();
     with.packages[0].path = "https://example.org/a.deb".into();
+    with.layers[0].debs.push("https://example.org/a.deb".into());
     assert_eq!(Lock::parse(&with.to_toml()).unwrap(), with);
     for bad in ["ftp://example.org/a.deb", "pool/a.deb", "https://example.org/a b.deb"] {
         with.packages[0].path = bad.into();

@@ -26,6 +26,9 @@ pub(super) fn to_toml(lock: &Lock) -> String {
         out.table("layer");
         out.text("name", &layer.name);
         out.list("wants", &layer.wants);
+        if !layer.debs.is_empty() {
+            out.list("debs", &layer.debs);
+        }
     }
     for source in &lock.sources {
         out.table("source");

@@ -62,7 +62,13 @@ impl Keeping {
         let mut records = Vec::new();
         for LockedArtifact { layer, url, sha256, size } in &request.debs {
             let name = url.rsplit('/').next().unwrap_or(url).to_owned();
-            let wanted = Wanted { name, sha256: sha256.clone(), size: *size, url: url.clone() };
+            let wanted = Wanted {
+                name,
+                sha256: sha256.clone(),
+                size: *size,
+                url: url.clone(),
+                pinned: true,
+            };
             let record = read(fetcher, &wanted, url)?;
             let architecture = record.architecture.clone();
             if architecture != "all" && architecture != request.architecture {
@@ -178,6 +184,30 @@ impl Keeping {
         own.map(|(_, name, _)| name.clone())
     }
 
+    /// Every package that a layer pins is among those chosen.
+    ///
+    /// # Errors
+    /// Another version of it is, because a layer asks for that by number.
+    pub(super) fn all_pinned(
+        &self,
+        universe: &Universe,
+        chosen: &[LockedPackage],
+    ) -> Result<(), ResolveError> {
+        let repositories = universe.repositories().iter();
+        let records = repositories.filter(|known| known.name == ARTIFACT_SOURCE);
+        for pinned in records.flat_map(|repository| &repository.records) {
+            let other = chosen.iter().find(|p| p.name == pinned.name && p.sha256 != pinned.sha256);
+            if let Some(other) = other {
+                return Err(ResolveError::TwoVersions {
+                    name: pinned.name.clone(),
+                    first: format!("{} ({})", pinned.version, pinned.filename),
+                    second: format!("{} (layer {})", other.version, other.layer),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Lets move what stands in the way of a request that failed.
     ///
     /// # Errors
@@ -244,6 +274,7 @@ fn find<'a>(
             sha256: package.sha256.clone(),
             size: package.size,
             url: join_url(source.map_or("", |source| &source.base), &package.path),
+            pinned: false,
         };
         match read(fetcher, &wanted, &package.path) {
             Ok(record) => Ok(Some(record)),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use osb_checksum::{sha256, to_hex};
 
-use crate::lock::{ARTIFACT_SOURCE, Lock, LockedArtifact, LockedLayer};
+use crate::lock::{ARTIFACT_SOURCE, Lock, LockedArtifact, LockedLayer, LockedPackage};
 use crate::mirror::SourceSpec;
 
 /// What has to be locked.
@@ -62,9 +62,11 @@ impl LockRequest {
 
     /// What each layer asks for, as a lock records it.
     pub(crate) fn wants(&self) -> Vec<LockedLayer> {
-        let layer = |(name, wants): &(String, Vec<String>)| LockedLayer {
-            name: name.clone(),
-            wants: wants.clone(),
+        let layer = |(name, wants): &(String, Vec<String>)| {
+            let own = self.debs.iter().filter(|deb| deb.layer == *name);
+            let debs: BTreeSet<String> = own.map(|deb| deb.url.clone()).collect();
+            let (name, wants) = (name.clone(), wants.clone());
+            LockedLayer { name, wants, debs: debs.into_iter().collect() }
         };
         self.layers.iter().map(layer).collect()
     }
@@ -89,11 +91,12 @@ impl LockRequest {
             }
         }
         if found.is_empty() {
-            found.push(match lock.tool_inputs {
-                // It is the digest that tells, and no more.
-                None => Drift { part: Part::Unknown, text: "it has format 1".into() },
-                Some(_) => Drift { part: Part::Sources, text: "the order of the sources".into() },
-            });
+            // It is the digest that tells, and no more.
+            let text = match lock.tool_inputs {
+                None => "it has format 1, which does not tell what differs",
+                Some(_) => "it cannot be told what: the digest of its inputs is another one",
+            };
+            found.push(Drift { part: Part::Unknown, text: text.into() });
         }
         found
     }
@@ -114,6 +117,11 @@ impl LockRequest {
             if !self.sources.iter().any(|source| source.name == known.name) {
                 add(Part::Sources, format!("source {} is gone", known.name));
             }
+        }
+        let ours = self.sources.iter().map(|source| &source.name);
+        let theirs = lock.sources.iter().map(|known| &known.name);
+        if reordered(ours, theirs) {
+            add(Part::Sources, "the order of the sources".into());
         }
     }
 
@@ -141,39 +149,88 @@ impl LockRequest {
                 add(Part::Layers, format!("layer {} is gone", known.name));
             }
         }
-        let (ours, theirs): (Vec<_>, Vec<_>) = (
-            self.layers.iter().map(|(name, _)| name).collect(),
-            lock.layers.iter().map(|known| &known.name).collect(),
-        );
-        if ours != theirs && ours.len() == theirs.len() {
-            let same = ours.iter().all(|name| theirs.contains(name));
-            if same {
-                add(Part::Layers, "the order of the layers".into());
-            }
+        let ours = self.layers.iter().map(|(name, _)| name);
+        let theirs = lock.layers.iter().map(|known| &known.name);
+        if reordered(ours, theirs) {
+            add(Part::Layers, "the order of the layers".into());
         }
     }
 
     fn drift_of_artifacts(&self, lock: &Lock, add: &mut impl FnMut(Part, String)) {
-        let locked_debs = lock.packages.iter().filter(|package| package.source == ARTIFACT_SOURCE);
-        let known: BTreeSet<(&str, &str, u64)> = (lock.artifacts.iter())
-            .map(|file| (file.url.as_str(), file.sha256.as_str(), file.size))
-            .chain(locked_debs.map(|deb| (deb.path.as_str(), deb.sha256.as_str(), deb.size)))
+        let known: BTreeSet<Pinned> = (lock.artifacts.iter())
+            .map(|file| Pinned::of(false, file))
+            .chain(lock.layers.iter().flat_map(|layer| Pinned::debs(layer, lock)))
             .collect();
-        let wanted: BTreeSet<(&str, &str, u64)> = (self.artifacts.iter().chain(&self.debs))
-            .map(|file| (file.url.as_str(), file.sha256.as_str(), file.size))
+        let wanted: BTreeSet<Pinned> = (self.artifacts.iter().map(|file| Pinned::of(false, file)))
+            .chain(self.debs.iter().map(|file| Pinned::of(true, file)))
             .collect();
-        for (url, ..) in wanted.difference(&known) {
-            let what = match known.iter().any(|(other, ..)| other == url) {
-                true => "has another digest or size",
-                false => "is new",
+        for file in wanted.difference(&known) {
+            let mut others = known.difference(&wanted).filter(|other| other.url == file.url);
+            let what = match others.next() {
+                None if known.iter().any(|other| other.url == file.url) => {
+                    format!("is also in layer {}", file.layer)
+                }
+                None => "is new".to_owned(),
+                Some(other) if (&other.sha256, other.size) != (&file.sha256, file.size) => {
+                    "has another digest or size".to_owned()
+                }
+                Some(other) if other.layer != file.layer => {
+                    format!("moved from layer {} to {}", other.layer, file.layer)
+                }
+                Some(_) => "has another format".to_owned(),
             };
-            add(Part::Artifacts, format!("artifact {url} {what}"));
+            add(Part::Artifacts, format!("artifact {} {what}", file.url));
         }
-        for (url, ..) in known.difference(&wanted) {
-            if !wanted.iter().any(|(other, ..)| other == url) {
-                add(Part::Artifacts, format!("artifact {url} is gone"));
+        for file in known.difference(&wanted) {
+            let mut others = wanted.difference(&known);
+            if !others.any(|other| other.url == file.url) {
+                let Pinned { url, layer, .. } = file;
+                add(Part::Artifacts, format!("artifact {url} is gone from layer {layer}"));
             }
         }
+    }
+}
+
+/// Whether two lists have the same names in another order.
+fn reordered<'a>(
+    ours: impl Iterator<Item = &'a String>,
+    theirs: impl Iterator<Item = &'a String>,
+) -> bool {
+    let (mut ours, mut theirs): (Vec<_>, Vec<_>) = (ours.collect(), theirs.collect());
+    if ours == theirs {
+        return false;
+    }
+    ours.sort_unstable();
+    theirs.sort_unstable();
+    ours == theirs
+}
+
+/// A file that a layer pins, as a recipe and a lock both know it.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Pinned<'a> {
+    /// Whether it is a package to install, and not a file to lay.
+    deb: bool,
+    layer: &'a str,
+    url: &'a str,
+    sha256: &'a str,
+    size: u64,
+}
+
+impl<'a> Pinned<'a> {
+    fn of(deb: bool, file: &'a LockedArtifact) -> Pinned<'a> {
+        let LockedArtifact { layer, url, sha256, size } = file;
+        Pinned { deb, layer, url, sha256, size: *size }
+    }
+
+    /// The packages that a locked layer pins; the package's own layer may be an earlier one, which
+    /// needed it already.
+    fn debs(layer: &'a LockedLayer, lock: &'a Lock) -> impl Iterator<Item = Pinned<'a>> {
+        layer.debs.iter().filter_map(move |url| {
+            let is_it = |p: &&LockedPackage| p.source == ARTIFACT_SOURCE && p.path == *url;
+            let package = lock.packages.iter().find(is_it)?;
+            let LockedPackage { sha256, size, .. } = package;
+            Some(Pinned { deb: true, layer: &layer.name, url, sha256, size: *size })
+        })
     }
 }
 
@@ -256,78 +313,4 @@ impl Canonical {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-    use crate::mirror::{KeySpec, Pin};
-
-    fn file(url: &str) -> LockedArtifact {
-        LockedArtifact { layer: "base".into(), url: url.into(), sha256: "ab".repeat(32), size: 7 }
-    }
-
-    fn request() -> LockRequest {
-        let source = |name: &str, base: &str, suite: &str| SourceSpec {
-            name: name.into(),
-            base: base.into(),
-            mirrored: name == "debian",
-            suite: suite.into(),
-            components: vec!["main".into()],
-            keys: vec![KeySpec { fingerprint: "AB CD".into(), material: vec![1] }],
-            priority: 500,
-            pins: vec![Pin { pattern: "linux-*".into(), priority: 990 }],
-        };
-        LockRequest {
-            sources: vec![
-                source("debian", "http://a.example/debian", "trixie"),
-                source("flat", "http://a.example/v1.35/deb", "/"),
-            ],
-            architecture: "arm64".into(),
-            layers: vec![("base".into(), vec!["apt".into(), "curl".into()])],
-            artifacts: vec![file("https://a.example/x.tar.gz")],
-            debs: vec![file("https://a.example/x.deb")],
-            tool_sets: vec![("build".into(), vec!["dash".into()])],
-            hosts: vec!["amd64".into()],
-        }
-    }
-
-    #[test]
-    fn mirrors_and_spelling_do_not_change_the_inputs() {
-        let digest = request().inputs_digest();
-        assert_eq!(digest.len(), 64);
-        let mut other = request();
-        other.sources[0].base = "file:///srv/mirror".into();
-        other.sources[1].base.push('/');
-        other.sources[0].keys[0] = KeySpec { fingerprint: "abcd".into(), material: vec![2] };
-        assert_eq!(other.inputs_digest(), digest);
-    }
-
-    #[test]
-    fn everything_else_changes_the_inputs() {
-        let changes: [fn(&mut LockRequest); 17] = [
-            |r| r.architecture = "amd64".into(),
-            |r| r.sources[1].base = "http://a.example/v1.36/deb".into(),
-            |r| r.sources[0].mirrored = false,
-            |r| r.sources[0].suite = "sid".into(),
-            |r| r.sources[0].components.clear(),
-            |r| r.sources[0].keys[0].fingerprint = "EF".into(),
-            |r| r.sources[0].priority = 100,
-            |r| r.sources[0].pins.clear(),
-            |r| r.sources.swap(0, 1),
-            |r| r.layers[0].1 = vec!["aptcurl".into()],
-            |r| r.layers[0].1 = vec!["apt curl".into()],
-            |r| r.tool_sets[0].1.push("bash".into()),
-            |r| r.hosts.push("arm64".into()),
-            |r| r.artifacts.clear(),
-            |r| r.artifacts[0].sha256 = "cd".repeat(32),
-            |r| r.debs[0].size = 8,
-            |r| std::mem::swap(&mut r.debs, &mut r.artifacts),
-        ];
-        let mut seen = HashSet::from([request().inputs_digest()]);
-        for (number, change) in changes.iter().enumerate() {
-            let mut changed = request();
-            change(&mut changed);
-            assert!(seen.insert(changed.inputs_digest()), "{number}");
-        }
-    }
-}
+mod tests;

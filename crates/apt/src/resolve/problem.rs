@@ -67,7 +67,7 @@ impl<'u> Problem<'u> {
             kept: HashMap::new(),
         };
         for (name, sha256) in &request.kept {
-            if let Some(id) = universe.by_digest(name, sha256) {
+            if let Some(id) = universe.by_digest(name, sha256, &request.architecture) {
                 problem.kept.insert(name, id);
             }
         }

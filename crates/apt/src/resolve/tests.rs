@@ -402,3 +402,13 @@ mod random {
         }
     }
 }
+
+/// The stanzas of these tests all have one digest: only the architecture tells them apart.
+#[test]
+fn what_is_kept_is_for_the_architecture_of_the_request() {
+    let foreign = [("a 1", "Architecture: amd64"), ("a 2", "Architecture: arm64")];
+    let universe = universe(&foreign);
+    let kept = [("a".to_owned(), "0".repeat(64))].into();
+    let chosen = resolve(&universe, &Request { kept, ..request(&["a"]) }).unwrap();
+    assert_eq!((&chosen[0].version[..], &chosen[0].architecture[..]), ("2", "arm64"));
+}

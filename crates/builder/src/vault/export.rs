@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -41,9 +41,7 @@ enum Origin {
 pub(crate) fn export(job: &Job, request: &Export) -> Result<VaultReport, BuildError> {
     let destination = std::path::absolute(request.destination)
         .map_err(BuildError::io("finding", request.destination))?;
-    if destination.symlink_metadata().is_ok() {
-        return Err(BuildError::Exists(destination));
-    }
+    refuse_existing(&destination)?;
     let lock = locking::fitting(job)?;
     let hosts: Vec<&str> = match request.all_hosts {
         true => tools::HOSTS.to_vec(),
@@ -63,14 +61,23 @@ pub(crate) fn export(job: &Job, request: &Export) -> Result<VaultReport, BuildEr
     let busy = format!("another run of osb is writing to {}", folder.display());
     let tree = gather(job, &report.index, contents, lock.newest_date())?;
     let _lease = job.claim(folder, &busy)?;
+    // Another run may have written it while this one downloaded.
+    refuse_existing(&destination)?;
     job.stage("write the vault", Some(report.index.bytes()), || {
         match destination.extension().is_some_and(|extension| extension == "tar") {
-            true => write_tar(&tree, &destination)?,
+            true => write_tar(job, &tree, &destination)?,
             false => write_folder(job, &tree, &destination)?,
         }
         Ok(((), format!("{} files", report.index.files.len())))
     })?;
     Ok(report)
+}
+
+fn refuse_existing(destination: &Path) -> Result<(), BuildError> {
+    match destination.symlink_metadata() {
+        Ok(_) => Err(BuildError::Exists(destination.to_owned())),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Everything that goes into the vault, by path.
@@ -181,11 +188,12 @@ fn gather(
 }
 
 /// The bytes are a function of the lock, the hosts and which Releases are kept.
-fn write_tar(tree: &Tree, destination: &Path) -> Result<(), BuildError> {
+fn write_tar(job: &Job, tree: &Tree, destination: &Path) -> Result<(), BuildError> {
     let fail = || BuildError::io("writing", destination);
     let part = partial::Partial::of(destination);
     let out = BufWriter::with_capacity(1 << 20, File::create(&*part).map_err(fail())?);
-    let out = osb_archive::tar(tree, out)?;
+    let out = osb_archive::tar(tree, Watched { job, inner: out });
+    let out = job.stoppable(out.map_err(BuildError::from))?.inner;
     let file = out.into_inner().map_err(|error| fail()(error.into_error()))?;
     file.set_permissions(fs::Permissions::from_mode(0o644)).map_err(fail())?;
     file.sync_all().map_err(fail())?;
@@ -219,13 +227,34 @@ fn write_folder(job: &Job, tree: &Tree, destination: &Path) -> Result<(), BuildE
         }
         let handle = File::open(&folder).map_err(BuildError::io("opening", &folder))?;
         rustix::fs::syncfs(&handle)
-            .map_err(|error| BuildError::io("writing out", &folder)(error.into()))
+            .map_err(|error| BuildError::io("writing out", &folder)(error.into()))?;
+        fs::rename(&folder, destination).map_err(BuildError::io("naming", destination))
     };
     if let Err(error) = write() {
         remove(&folder)?;
         return Err(error);
     }
-    part.rename(destination).map_err(BuildError::io("naming", destination))
+    Ok(())
+}
+
+/// Tells the caller how far a tar is, and stops if asked to.
+struct Watched<'a, W> {
+    job: &'a Job<'a>,
+    inner: W,
+}
+
+impl<W: Write> Write for Watched<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Not `Interrupted`, which is a reason to try again.
+        self.job.go_on().map_err(io::Error::other)?;
+        let written = self.inner.write(bytes)?;
+        self.job.advance(written as u64);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 fn remove(folder: &Path) -> Result<(), BuildError> {

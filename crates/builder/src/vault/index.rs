@@ -116,12 +116,24 @@ impl VaultIndex {
             )));
         }
         let index: VaultIndex = serde_json::from_str(text).map_err(broken)?;
+        // What people are shown.
+        let packages = index.files.iter().filter(|file| file.kind == FileKind::Package);
+        let words = packages.flat_map(|file| [Some(&file.name), file.architecture.as_ref()]);
+        let words = words.flatten().chain([&index.arch]).chain(&index.hosts);
+        if let Some(word) = words.into_iter().find(|word| !is_word(word)) {
+            return Err(bad(format!("{word:?} is no architecture, and no name of a package")));
+        }
         let (mut seen, mut bytes) = (BTreeSet::new(), 0_u64);
         for file in &index.files {
             let path = &file.path;
             let digits = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
             if file.sha256.len() != 64 || !file.sha256.bytes().all(digits) {
                 return Err(bad(format!("{path:?}: {:?} is no SHA-256 digest", file.sha256)));
+            }
+            let texts = [&file.version, &file.source, &file.location].into_iter().flatten();
+            let strange = |text: &&String| text.contains(char::is_control);
+            if let Some(text) = texts.chain([&file.name]).find(strange) {
+                return Err(bad(format!("{text:?} has control characters")));
             }
             if *path != VaultFile::place(file.kind, &file.sha256, &file.name) {
                 return Err(bad(format!("a file of this kind does not lie at {path:?}")));
@@ -197,6 +209,9 @@ mod tests {
             (good(vec![lock(), huge]), "sizes are impossible"),
             (good(vec![lock(), lock()]), "twice"),
             (good(vec![]), "names no lock"),
+            (good(vec![lock()]).replace("arm64", "\\u001b[2J"), "no architecture"),
+            (good(vec![lock(), file(FileKind::Package, "x\u{1b}[2J")]), "no name of a package"),
+            (good(vec![lock(), file(FileKind::Artifact, "http://x/\r")]), "control characters"),
             (good(vec![lock()]).replace("\"version\": 1", "\"version\": 2"), "osb-vault 2"),
             (good(vec![lock()]).replace("osb-vault", "zip"), "format zip"),
             ("{}".into(), "missing field"),
