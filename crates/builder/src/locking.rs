@@ -50,7 +50,7 @@ pub(crate) fn ensure(job: &Job) -> Result<Lock, BuildError> {
 pub(crate) fn fitting(job: &Job) -> Result<Lock, BuildError> {
     let path = &job.options.lock_path;
     let lock = read(path)?.ok_or_else(|| BuildError::NoLock(path.clone()))?;
-    refuse_drift(path, Some(&lock), &sources::lock_request(job, None)?.drift(&lock))?;
+    no_drift(path, &sources::lock_request(job, None)?.drift(&lock), "")?;
     Ok(lock)
 }
 
@@ -77,7 +77,12 @@ pub(crate) fn update(job: &Job, moving: &Moving, write: bool) -> Result<LockRepo
         None => Vec::new(),
     };
     if job.options.locked {
-        refuse_drift(path, old.as_ref(), &drift)?;
+        if old.is_none() {
+            let path = path.display();
+            let text = format!("there is no {path}, and it must not be made here (--locked)");
+            return Err(BuildError::LockDrift(text));
+        }
+        no_drift(path, &drift, ", and must not be changed here (--locked)")?;
     }
     let existed = old.is_some();
     let words = drift.iter().map(|drift| drift.text.clone()).collect();
@@ -161,19 +166,14 @@ fn listed(drift: &[Drift]) -> String {
     drift.iter().map(|drift| format!("\n  {}", drift.text)).collect()
 }
 
-/// `--locked`.
-fn refuse_drift(path: &Path, old: Option<&Lock>, drift: &[Drift]) -> Result<(), BuildError> {
-    let path = path.display();
-    if old.is_none() {
-        let text = format!("there is no {path}, and it must not be made here (--locked)");
-        return Err(BuildError::LockDrift(text));
-    }
+/// Refuses a lock that does not fit; `more` is said of it besides.
+fn no_drift(path: &Path, drift: &[Drift], more: &str) -> Result<(), BuildError> {
     if drift.is_empty() {
         return Ok(());
     }
     Err(BuildError::LockDrift(format!(
-        "{path} was made for another recipe, or by another osb, and must not be changed here \
-         (--locked); what differs:{}",
+        "{} was made for another recipe, or by another osb{more}; what differs:{}",
+        path.display(),
         listed(drift)
     )))
 }
