@@ -254,16 +254,17 @@ fn read(fetcher: &Fetcher, wanted: &Wanted, filename: &str) -> Result<Record, Ap
 }
 
 type Missing<'a> = (&'a LockedPackage, Vec<Scope>);
+/// A record, or why there is none.
+type Found = Result<Record, String>;
 
 /// The records of packages that no index lists; of those that cannot be had, why.
 fn find<'a>(
     request: &LockRequest,
     fetcher: &Fetcher,
     missing: impl Iterator<Item = Missing<'a>>,
-) -> Result<Vec<(Missing<'a>, Result<Record, String>)>, AptError> {
+) -> Result<Vec<(Missing<'a>, Found)>, AptError> {
     let missing: Vec<Missing> = missing.collect();
-    let found: Vec<Mutex<Result<Record, String>>> =
-        missing.iter().map(|_| Mutex::new(Err(String::new()))).collect();
+    let found: Vec<Mutex<Found>> = missing.iter().map(|_| Mutex::new(Err(String::new()))).collect();
     let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
     let look = |package: &LockedPackage| {
         let source = request.sources.iter().find(|source| source.name == package.source);
