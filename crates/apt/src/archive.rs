@@ -18,6 +18,9 @@ use crate::deb::{Compression, Entry, EntryKind};
 /// Bytes read from a file or a decompressor at once.
 const CHUNK: usize = 128 << 10;
 
+/// Targets of symbolic links, by path.
+type Links = BTreeMap<Vec<u8>, Vec<u8>>;
+
 /// What an archive may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArchiveLimits {
@@ -122,7 +125,7 @@ pub fn unpack_tar(
     let input = compression.decode(file).map_err(DebFault::io("preparing the decompression"))?;
     let opening = DebFault::io("opening the directory to unpack into");
     let mut unpacker = Unpacker::new(folder).map_err(opening)?;
-    let (mut guard, mut links) = (Guard::default(), BTreeMap::new());
+    let (mut guard, mut links) = (Guard::default(), Links::new());
     let mut count = 0;
     walk_tar(input, limits, &mut |entry, content| {
         go_on().map_err(DebFault::io("going on"))?;
@@ -130,6 +133,7 @@ pub fn unpack_tar(
         // Once more: without their first components, paths may meet that did not.
         guard.admit(&entry)?;
         if let EntryKind::Symlink(target) = &entry.kind {
+            judge(&entry.path, target, &links)?;
             links.insert(entry.path.clone(), target.clone());
         }
         count += 1;
@@ -137,14 +141,7 @@ pub fn unpack_tar(
         limits.hold(count + unpacker.implied())
     })?;
     // Only now are all links known that a link may lead through.
-    for (path, target) in &links {
-        if leads_out(parent_of(path), target, |path| links.contains_key(path)) {
-            let target = String::from_utf8_lossy(target);
-            let reason =
-                format!("a symbolic link to {target}, which is or may be outside of the archive");
-            return Err(ArchiveError::of(path, reason));
-        }
-    }
+    links.iter().try_for_each(|(path, target)| judge(path, target, &links))?;
     unpacker.finish()?;
     Ok(count)
 }
@@ -173,6 +170,16 @@ fn without(path: &[u8], strip: usize) -> Option<&[u8]> {
         rest = &rest[slash + 1..];
     }
     (!rest.is_empty()).then_some(rest)
+}
+
+/// Refuses a symbolic link that leads out.
+fn judge(path: &[u8], target: &[u8], links: &Links) -> Result<(), ArchiveError> {
+    if !leads_out(parent_of(path), target, |path| links.contains_key(path)) {
+        return Ok(());
+    }
+    let target = String::from_utf8_lossy(target);
+    let reason = format!("a symbolic link to {target}, which is or may be outside of the archive");
+    Err(ArchiveError::of(path, reason))
 }
 
 /// Whether a link in the folder `at` ends outside of the archive, or may: what lies above a link is

@@ -117,7 +117,7 @@ pub(crate) fn update(job: &Job, moving: &Moving, write: bool) -> Result<LockRepo
     let forced = forced.into_iter().filter(moved).collect();
     let written = write && old.as_ref() != Some(&lock);
     if written {
-        put(job, path, &lock)?;
+        put(job, path, old.as_ref(), &lock)?;
     }
     Ok(LockReport { lock, drift: words, changes, forced, existed, written })
 }
@@ -130,7 +130,7 @@ pub(crate) fn upgrade(job: &Job, report: LockReport) -> Result<LockReport, Build
     }
     let lock = report.lock.upgraded(&sources::lock_request(job, None)?);
     job.note(format!("{} is written in today's format", path.display()));
-    put(job, path, &lock)?;
+    put(job, path, Some(&report.lock), &lock)?;
     Ok(LockReport { lock, written: true, ..report })
 }
 
@@ -208,13 +208,19 @@ fn choose(
     })
 }
 
-fn put(job: &Job, path: &Path, lock: &Lock) -> Result<(), BuildError> {
+/// Writes a lock that was made from `old`, if that is still what is there.
+fn put(job: &Job, path: &Path, old: Option<&Lock>, lock: &Lock) -> Result<(), BuildError> {
     let folder = partial::folder(path);
     let busy = format!("another run of osb is writing to {}", folder.display());
     let _lease = job.claim(folder, &busy)?;
-    // Another run may have written a newer one meanwhile; one that cannot be read is replaced.
-    if let Ok(now) = Lock::read(path) {
-        no_older(&now, lock)?;
+    // What another run has changed meanwhile would be lost; what cannot be read is replaced.
+    match Lock::read(path) {
+        Ok(now) if now == *lock => return Ok(()),
+        Ok(now) if Some(&now) != old => {
+            let text = format!("another run of osb has changed {} meanwhile", path.display());
+            return Err(BuildError::Busy(text));
+        }
+        _ => {}
     }
     partial::write(path, &lock.to_toml())
 }

@@ -199,6 +199,16 @@ fn a_version_that_is_nowhere_cannot_stay() {
 }
 
 #[test]
+fn offline_is_not_taken_for_gone() {
+    let world = three();
+    publish(&world, ["2.0", "2.0", "2.0"]);
+    // The new index is in the cache then; no package is.
+    world.succeed(&["lock", "--update", "--dry-run"]);
+    let run = world.succeed(&["lock", "--update", "lib", "--offline"]);
+    assert!(run.out.contains("the cache does not have 1.0, and --offline forbids"), "{run:?}");
+}
+
+#[test]
 fn a_package_that_is_not_locked_is_an_error_with_names_like_it() {
     let world = three();
     let lock = world.lock();

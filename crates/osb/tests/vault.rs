@@ -150,6 +150,21 @@ fn damaged_folders_are_refused() {
 }
 
 #[test]
+fn what_the_lock_names_and_the_index_does_not_is_told() {
+    let world = forgotten("vault");
+    let run = world.succeed(&["vault", "verify", "vault"]);
+    assert!(!run.err.contains("warning"), "{run:?}");
+    let vault = world.project().join("vault");
+    let mut index: serde_json::Value =
+        serde_json::from_slice(&fs::read(vault.join("INDEX.json")).unwrap()).unwrap();
+    let files = index["files"].as_array_mut().unwrap();
+    files.retain(|file| file["name"] != "tiny");
+    fs::write(vault.join("INDEX.json"), index.to_string()).unwrap();
+    let run = world.succeed(&["vault", "verify", "vault"]);
+    assert!(run.err.contains("lacks 1 of what its lock names, first tiny"), "{run:?}");
+}
+
+#[test]
 fn damaged_tars_are_refused() {
     let world = forgotten("vault.tar");
     let path = world.project().join("vault.tar");

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::{Lock, LockedPackage};
 use crate::date::format_day;
+use crate::version::Version;
 
 /// One thing that is different.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,16 @@ pub struct Change {
     pub size_from: u64,
     /// Bytes that it is; 0 if it is gone, or has no size.
     pub size_to: u64,
+}
+
+impl Change {
+    /// Whether a package or a tool goes back to an older version.
+    pub fn is_downgrade(&self) -> bool {
+        let version = |text: &Option<String>| Version::parse(text.as_deref()?).ok();
+        let of_versions = matches!(self.subject, Subject::Package(_) | Subject::Tool(..));
+        let both = version(&self.from).zip(version(&self.to));
+        of_versions && both.is_some_and(|(from, to)| to < from)
+    }
 }
 
 /// What a [`Change`] is about.
@@ -57,7 +68,10 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Change { name, from, to, subject, .. } = self;
         match (from, to) {
-            (Some(from), Some(to)) => write!(f, "{subject} {name}: {from} → {to}"),
+            (Some(from), Some(to)) => {
+                let older = if self.is_downgrade() { " (older)" } else { "" };
+                write!(f, "{subject} {name}: {from} → {to}{older}")
+            }
             (None, Some(to)) => write!(f, "{subject} {name}: new, {to}"),
             (Some(from), None) => write!(f, "{subject} {name}: gone, was {from}"),
             (None, None) => write!(f, "{subject} {name}: changed"),

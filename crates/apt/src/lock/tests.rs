@@ -158,6 +158,7 @@ fn changes_are_listed() {
     new.packages[0].version = "1:1.1-1".into();
     new.packages[1].sha256 = "99".repeat(32);
     new.packages.push(package("c", "3"));
+    new.tools[1].package.version = "0.9".into();
     new.sources[1].suite = "trixie-security".into();
     new.packages[2].source = "updates".into();
     new.artifacts[0].sha256 = "77".repeat(32);
@@ -173,6 +174,7 @@ fn changes_are_listed() {
             "package c: new, 3",
             "source debian: 2023-11-14 → 2023-11-15",
             "tool (boot, amd64) qemu: gone, was 1",
+            "tool (build, amd64) dash: 1 → 0.9 (older)",
         ]
     );
     let changes = old.diff(&new);

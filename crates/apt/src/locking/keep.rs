@@ -140,15 +140,12 @@ impl Keeping {
         for ((package, scopes), record) in find(request, fetcher, missing.into_values())? {
             let repository = repositories.iter_mut().find(|known| known.name == package.source);
             match (record, repository) {
-                (Some(record), Some(repository)) => {
+                (Ok(record), Some(repository)) => {
                     repository.records.push(record);
                     scopes.into_iter().for_each(|scope| self.add(scope, package));
                 }
-                _ => {
-                    let why = format!(
-                        "neither the archive nor the cache has {} any more",
-                        package.version
-                    );
+                (record, _) => {
+                    let why = record.err().unwrap_or_default();
                     scopes.iter().for_each(|scope| self.force(scope, &package.name, &why));
                 }
             }
@@ -257,15 +254,17 @@ fn read(fetcher: &Fetcher, wanted: &Wanted, filename: &str) -> Result<Record, Ap
 }
 
 type Missing<'a> = (&'a LockedPackage, Vec<Scope>);
+/// A record, or why there is none.
+type Found = Result<Record, String>;
 
-/// The records of packages that no index lists, none of those that are nowhere.
+/// The records of packages that no index lists; of those that cannot be had, why.
 fn find<'a>(
     request: &LockRequest,
     fetcher: &Fetcher,
     missing: impl Iterator<Item = Missing<'a>>,
-) -> Result<Vec<(Missing<'a>, Option<Record>)>, AptError> {
+) -> Result<Vec<(Missing<'a>, Found)>, AptError> {
     let missing: Vec<Missing> = missing.collect();
-    let found: Vec<Mutex<Option<Record>>> = missing.iter().map(|_| Mutex::default()).collect();
+    let found: Vec<Mutex<Found>> = missing.iter().map(|_| Mutex::new(Err(String::new()))).collect();
     let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
     let look = |package: &LockedPackage| {
         let source = request.sources.iter().find(|source| source.name == package.source);
@@ -277,14 +276,16 @@ fn find<'a>(
             pinned: false,
         };
         match read(fetcher, &wanted, &package.path) {
-            Ok(record) => Ok(Some(record)),
+            Ok(record) => Ok(Ok(record)),
+            Err(AptError::Offline { .. }) => Ok(Err(format!(
+                "the cache does not have {}, and --offline forbids to ask the archive",
+                package.version
+            ))),
             // Something else is there now, or nothing: it is gone either way.
-            Err(
-                AptError::Vanished { .. }
-                | AptError::Offline { .. }
-                | AptError::Digest { .. }
-                | AptError::Size { .. },
-            ) => Ok(None),
+            Err(AptError::Vanished { .. } | AptError::Digest { .. } | AptError::Size { .. }) => {
+                let version = &package.version;
+                Ok(Err(format!("neither the archive nor the cache has {version} any more")))
+            }
             Err(error) => Err(error),
         }
     };

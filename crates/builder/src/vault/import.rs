@@ -1,12 +1,13 @@
 //! From a vault into the cache, or nowhere: then it is only verified.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use osb_apt::Shelf;
+use osb_apt::{Lock, Shelf};
 use tempfile::NamedTempFile;
 
 use super::VaultReport;
@@ -53,12 +54,37 @@ pub fn import(
     let index = read(request.source, &mut importer).map_err(|fault| fault.at(request.source))?;
     let summary = format!("{} files", index.files.len());
     events(Event::End { stage, summary, elapsed: begun.elapsed() });
+    let text = String::from_utf8(std::mem::take(&mut importer.lock))
+        .map_err(|_| Fault::Bad("its lock is not UTF-8".into()).at(request.source))?;
+    if let Some(problem) = lacks(&index, &text) {
+        events(Event::Warning(format!("the vault {}: {problem}", request.source.display())));
+    }
     if let Some(path) = request.lock {
-        let text = String::from_utf8(std::mem::take(&mut importer.lock))
-            .map_err(|_| Fault::Bad("its lock is not UTF-8".into()).at(request.source))?;
         partial::write(path, &text)?;
     }
     Ok(VaultReport { path: request.source.to_owned(), index, written: cache.is_some() })
+}
+
+/// What the vault does not have of what its lock names, for its hosts; every file that its index names
+/// is there.
+fn lacks(index: &VaultIndex, lock: &str) -> Option<String> {
+    let lock = match Lock::parse(lock) {
+        Ok(lock) => lock,
+        Err(error) => return Some(format!("its lock cannot be read by this osb: {error}")),
+    };
+    let there: BTreeSet<&str> = index.files.iter().map(|file| file.sha256.as_str()).collect();
+    let tools = lock.tools.iter().filter(|tool| index.hosts.contains(&tool.host));
+    let packages = lock.packages.iter().chain(tools.map(|tool| &tool.package));
+    let names: Vec<&str> = (packages.map(|package| (&package.name, &package.sha256)))
+        .chain(lock.artifacts.iter().map(|file| (&file.url, &file.sha256)))
+        .filter(|(_, sha256)| !there.contains(sha256.as_str()))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let first = names.first()?;
+    let count = names.len();
+    Some(format!(
+        "it lacks {count} of what its lock names, first {first}: a build needs them from elsewhere"
+    ))
 }
 
 struct Importer<'a> {

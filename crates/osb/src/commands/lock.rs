@@ -64,6 +64,7 @@ impl Told<'_> {
     /// Name; old → new; layer or tool set; suite; difference in size.
     fn row(&self, change: &Change) -> [String; 5] {
         let versions = match (&change.from, &change.to) {
+            (Some(from), Some(to)) if change.is_downgrade() => format!("{from} → {to} (older)"),
             (Some(from), Some(to)) => format!("{from} → {to}"),
             (None, Some(to)) => format!("new: {to}"),
             (Some(from), None) => format!("removed, was {from}"),
@@ -216,6 +217,7 @@ fn machine(report: &LockReport, path: &str, dry_run: bool) -> Value {
                 "source": change.source,
                 "suite": change.suite,
                 "security": change.security,
+                "downgrade": change.is_downgrade(),
                 "size_from": change.size_from,
                 "size_to": change.size_to,
                 "forced_by": why(&report.forced, change),
