@@ -16,16 +16,18 @@
 //!   ids                      shows who owns what here, see ids.rs
 //!   failure.log              what the last program that failed had printed
 //!   work/RUN/                what a run is making; a dead run's is removed by the next
+//!   work/damaged-*/          a damaged entry that was taken away; goes when no run lives
 //! ```
-//! Beside each folder of an entry that is a folder lies FOLDER.manifest, see [`entry`].
+//! Beside each folder in an entry lies FOLDER.manifest, and `parts` lists them, see [`entry`].
+//!
 //! Entries appear by rename, whole, and disappear by rename, whole: what is between is below
 //! `work`. They are never changed; only the time of an entry itself is that of its last use.
 //!
-//! Three locks keep runs apart ([`lease`]):
+//! Four locks keep runs apart ([`lease`]):
 //!
 //! | lock on | held | by |
 //! |---|---|---|
-//! | the cache folder | shared, for its life | every run: no entry that it has seen vanishes |
+//! | the cache folder | shared, for its life | every run: no entry that it has seen vanishes, unless it is damaged |
 //! | | alone, while it renames entries away | [`prune()`] |
 //! | `work` | alone, for a moment | who begins: nobody sees a folder that is not locked yet |
 //! | a bucket | alone, for a moment | who takes a damaged entry away |
