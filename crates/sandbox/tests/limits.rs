@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use common::{Fixture, exceeded, shell};
-use osb_sandbox::{Excess, Limits, Session, Spec};
+use osb_sandbox::{Command, Excess, Limits, SandboxError, Session, Spec};
 
 /// A session with these limits.
 fn start(fixture: &Fixture, limits: impl Fn(&mut Limits)) -> Session {
@@ -81,7 +81,13 @@ fn a_fork_bomb_is_ended() {
         let begin = Instant::now();
         // Also when it hides: the shell that begins has ended by then.
         for script in ["bomb() { bomb & bomb; }; bomb", "bomb() { bomb & bomb; }; bomb & exit 0"] {
-            assert_eq!(exceeded(&mut session, script).excess, Excess::Processes(300));
+            match session.run(&Command::new(["sh", "-c", script])) {
+                Err(SandboxError::Exceeded { excess: Excess::Processes(300), .. }) => {}
+                // On a busy machine the kernel's own limit may be faster than the watchdog.
+                Ok(done) if String::from_utf8_lossy(&done.tail).contains("Cannot fork") => {}
+                Ok(done) => panic!("it ended with {} and {} bytes", done.status, done.log_bytes),
+                Err(error) => panic!("{error}"),
+            }
             assert_alone(&mut session);
         }
         assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());

@@ -138,7 +138,8 @@ pub fn exceeded(session: &mut Session, script: &str) -> Ended {
             let output = String::from_utf8_lossy(&tail).into_owned();
             Ended { excess, processes, output, text }
         }
-        other => panic!("{script}: {other:?}"),
+        Err(error) => panic!("{script}: {error}"),
+        Ok(done) => panic!("{script}: it ended with {} and {} bytes", done.status, done.log_bytes),
     }
 }
 
