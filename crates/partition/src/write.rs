@@ -80,4 +80,9 @@ impl Sink for Bounded<'_> {
         self.take(len)?;
         self.inner.zeros(len)
     }
+
+    fn unused(&mut self, len: u64) -> io::Result<()> {
+        self.take(len)?;
+        self.inner.unused(len)
+    }
 }

@@ -28,7 +28,7 @@ impl<S: Sink> Counting<S> {
         self.data
     }
 
-    /// Bytes that came as zero regions.
+    /// Bytes that came as zero regions, or as unused ones.
     pub fn zero_bytes(&self) -> u64 {
         self.zeros
     }
@@ -48,6 +48,12 @@ impl<S: Sink> Sink for Counting<S> {
 
     fn zeros(&mut self, len: u64) -> io::Result<()> {
         self.inner.zeros(len)?;
+        self.zeros += len;
+        Ok(())
+    }
+
+    fn unused(&mut self, len: u64) -> io::Result<()> {
+        self.inner.unused(len)?;
         self.zeros += len;
         Ok(())
     }

@@ -1,8 +1,9 @@
-//! A byte stream of data and zero regions, and its adapters.
+//! A byte stream of data, zero regions and unused ones, and its adapters.
 //!
 //! Image writers lay everything out first and then emit each byte once, in order, into a
 //! [`Sink`]. Zero regions are said, not written: a sparse file leaves a hole, and nobody reads or
-//! copies them on the way.
+//! copies them on the way. Of unused regions the writer says that nobody will read them before
+//! writing them; they are zero in an image, and need not be written to a disk at all.
 //!
 //! ```
 //! use osb_sink::{HashSink, Sink, Tee, WriteSink};
@@ -42,6 +43,12 @@ pub trait Sink {
     fn data(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// `len` zero bytes.
     fn zeros(&mut self, len: u64) -> io::Result<()>;
+    /// `len` bytes that nobody reads before writing them, as the free blocks of a file system.
+    ///
+    /// An image has zeroes there, which is what this does unless a sink tells the two apart.
+    fn unused(&mut self, len: u64) -> io::Result<()> {
+        self.zeros(len)
+    }
 }
 
 impl<S: Sink + ?Sized> Sink for &mut S {
@@ -51,5 +58,9 @@ impl<S: Sink + ?Sized> Sink for &mut S {
 
     fn zeros(&mut self, len: u64) -> io::Result<()> {
         (**self).zeros(len)
+    }
+
+    fn unused(&mut self, len: u64) -> io::Result<()> {
+        (**self).unused(len)
     }
 }

@@ -17,6 +17,10 @@ impl Sink for Tee<'_> {
     fn zeros(&mut self, len: u64) -> io::Result<()> {
         self.0.iter_mut().try_for_each(|sink| sink.zeros(len))
     }
+
+    fn unused(&mut self, len: u64) -> io::Result<()> {
+        self.0.iter_mut().try_for_each(|sink| sink.unused(len))
+    }
 }
 
 #[cfg(test)]

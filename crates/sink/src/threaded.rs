@@ -15,6 +15,7 @@ const DEPTH: usize = 64;
 enum Part {
     Data(Vec<u8>),
     Zeros(u64),
+    Unused(u64),
 }
 
 /// Runs a sink on a thread of its own, a bounded number of bytes behind.
@@ -91,6 +92,11 @@ impl<S: Sink + Send + 'static> Sink for Threaded<S> {
         self.hand_over_block()?;
         self.hand_over(Part::Zeros(len))
     }
+
+    fn unused(&mut self, len: u64) -> io::Result<()> {
+        self.hand_over_block()?;
+        self.hand_over(Part::Unused(len))
+    }
 }
 
 /// The thread.
@@ -108,6 +114,7 @@ fn serve(
                 let _ = back.send(block);
             }
             Part::Zeros(len) => sink.zeros(len)?,
+            Part::Unused(len) => sink.unused(len)?,
         }
     }
     Ok(())
