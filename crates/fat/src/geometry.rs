@@ -23,11 +23,19 @@ const MOST_CLUSTERS: u64 = 0x0FFF_FFF5;
 
 /// The least volume with sectors of `sector_size` bytes, in whole MiB, in bytes: one that has enough
 /// clusters of one sector each.
-pub const fn least_size(sector_size: u32) -> u64 {
+const fn least_size(sector_size: u32) -> u64 {
     let sector = sector_size as u64;
     // Rounded up once more than the tables are, which a MiB has room for.
     let table = ((LEAST_CLUSTERS + 2) * 4).div_ceil(sector) + 1;
     ((RESERVED + TABLES * table + LEAST_CLUSTERS) * sector).next_multiple_of(1 << 20)
+}
+
+/// Whether a FAT32 volume of `size` bytes is possible with sectors of `sector_size` bytes.
+///
+/// # Errors
+/// If not, with the limit that is broken.
+pub fn check_size(size: u64, sector_size: u32) -> Result<(), FatError> {
+    Geometry::new(size, sector_size).map(drop)
 }
 
 /// The division of a volume.

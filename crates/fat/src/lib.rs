@@ -38,13 +38,14 @@ mod time;
 mod write;
 
 pub use error::FatError;
-pub use geometry::least_size;
+pub use geometry::check_size;
 pub use layout::Plan;
 
 /// What a volume is told from outside; everything else follows from the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Length of the volume in bytes: whole sectors, at least [`least_size`], fewer than 2^32.
+    /// Length of the volume in bytes, which [`check_size`] accepts: whole sectors, fewer than 2^32,
+    /// at least 33 MiB (257 MiB with long sectors).
     pub size: u64,
     /// Bytes in a logical sector of the disk: 512 or 4096.
     pub sector_size: u32,
