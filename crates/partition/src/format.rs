@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Guid;
+use crate::{Guid, PartitionType};
 
 /// Partitions start, and the disk ends, at multiples of this many bytes unless a [`Format`] says
 /// otherwise: whole erase blocks of common cards and whole stripes of common arrays.
@@ -48,12 +48,26 @@ impl Table {
         }
     }
 
-    /// What `root=PARTUUID=` takes, in lower case: a partition's own GUID; or an MBR's signature
-    /// with the partition's `number`, from 1 (block/partitions/msdos.c).
-    pub fn partuuid(self, disk: Guid, partition: Guid, number: usize) -> String {
+    /// A partition's identifier: its own GUID, upper case; or an MBR's signature with the
+    /// partition's `number`, from 1, lower case (block/partitions/msdos.c).
+    pub fn partition_id(self, disk: Guid, partition: Guid, number: usize) -> String {
         match self {
-            Table::Gpt => partition.partuuid(),
+            Table::Gpt => partition.to_string(),
             Table::Mbr => format!("{:08x}-{number:02x}", disk.signature()),
+        }
+    }
+
+    /// The same as `root=PARTUUID=` takes it: lower case.
+    pub fn partuuid(self, disk: Guid, partition: Guid, number: usize) -> String {
+        self.partition_id(disk, partition, number).to_ascii_lowercase()
+    }
+
+    /// What stands in the table for a type: a GUID, upper case, or two lower-case hexadecimal
+    /// digits.
+    pub fn type_id(self, kind: PartitionType) -> String {
+        match self {
+            Table::Gpt => kind.guid().to_string(),
+            Table::Mbr => format!("{:02x}", kind.mbr()),
         }
     }
 }
@@ -119,5 +133,13 @@ mod tests {
         assert_eq!(Table::Gpt.partuuid(disk, partition, 3), "cdcdcdcd-cdcd-8dcd-8dcd-cdcdcdcdcdcd");
         assert_eq!(Table::Mbr.disk_id(disk), "abababab");
         assert_eq!(Table::Mbr.partuuid(disk, partition, 3), "abababab-03");
+        assert_eq!(Table::Mbr.partition_id(disk, partition, 3), "abababab-03");
+        assert_eq!(
+            Table::Gpt.partition_id(disk, partition, 3),
+            "CDCDCDCD-CDCD-8DCD-8DCD-CDCDCDCDCDCD"
+        );
+        assert_eq!(Table::Mbr.type_id(PartitionType::EfiSystem), "ef");
+        assert_eq!(Table::Mbr.type_id(PartitionType::RaspberryPiBoot), "0c");
+        assert_eq!(Table::Mbr.type_id(PartitionType::LinuxRootAmd64), "83");
     }
 }
