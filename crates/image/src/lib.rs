@@ -38,6 +38,6 @@ pub mod fuzz;
 
 pub use error::{Fault, ImageError};
 pub use limits::Limits;
-pub use open::{Form, Image, Options, System, Volume, open};
+pub use open::{Form, Image, Options, System, Volume, open, table};
 pub use packages::{Installed, Owners, installed};
 pub use table::{Kind as TableKind, Partition, Table};
