@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
-use osb_boot::{Options, Outcome};
+use osb_boot::{Options, Outcome, Writes};
 use serde_json::{Value, json};
 
 use crate::cli::{Boot, Global};
@@ -43,6 +43,9 @@ pub(crate) fn run(global: &Global, arguments: &Boot, output: &Output) -> Result<
     // An image whose table cannot be read is left to the firmware, which says so.
     let table = osb_image::table(&arguments.image).ok().flatten();
     options.sector_size = table.map_or(options.sector_size, |table| table.sector_size);
+    if arguments.write {
+        options.writes = Writes::Kept;
+    }
     options.memory_mib = arguments.memory;
     options.cpus = arguments
         .cpus
