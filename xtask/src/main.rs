@@ -15,6 +15,7 @@ mod host;
 mod image;
 mod kills;
 mod kubernetes;
+mod layouts;
 mod project;
 mod random;
 mod rebuild;
@@ -24,6 +25,7 @@ mod steps;
 mod test;
 mod usage;
 mod user;
+mod volumes;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -86,6 +88,8 @@ enum Task {
         /// The folder that `osb build` wrote to [default: build]
         folder: Option<PathBuf>,
     },
+    /// Disks with an MBR, with 4096-byte sectors and with data partitions, built and booted
+    Layouts,
     /// osb's roots and unmodified mmdebstrap's, compared entry by entry
     Equivalence(equivalence::Arguments),
     /// Every reader of foreign bytes under libFuzzer
@@ -99,8 +103,8 @@ enum Task {
     /// The same as test, and with --full the long proofs too
     Ci {
         /// Also compare osb's resolver with apt, build under other circumstances, kill builds
-        /// at random points, build beside each other and prune, build with upstream Kubernetes,
-        /// and fuzz every reader of foreign bytes
+        /// at random points, build beside each other and prune, build with upstream Kubernetes
+        /// and with other disk layouts, and fuzz every reader of foreign bytes
         #[arg(long)]
         full: bool,
     },
@@ -116,6 +120,7 @@ fn main() -> ExitCode {
         Task::Grow { folder, recipe, failures } => grow::run(&recipe, &folder, &failures),
         Task::User { folder } => test::user(&folder),
         Task::Reproduce { folder } => reproduce::run(folder.as_deref()),
+        Task::Layouts => layouts::run(),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(bench) => bench::run(&bench),
