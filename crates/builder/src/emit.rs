@@ -5,6 +5,7 @@
 use std::fs;
 use std::io;
 
+use osb_blockmap::BlockMap;
 use osb_board::Boot;
 use osb_partition::{Guid, Layout, PartitionSpec, PartitionType};
 use osb_recipe::{Arch, Recipe};
@@ -19,7 +20,7 @@ use crate::plan::Plan;
 use crate::write;
 
 /// Every artifact that a build can write.
-const ARTIFACTS: [&str; 3] = ["disk.img", "rootfs.tar.gz", "sd.img.zst"];
+const ARTIFACTS: [&str; 4] = ["disk.img", "disk.img.bmap", "rootfs.tar.gz", "sd.img.zst"];
 
 /// A written file, still under its temporary name.
 pub(crate) struct Emitted {
@@ -29,6 +30,14 @@ pub(crate) struct Emitted {
     pub(crate) sha256: [u8; 32],
     /// For compressed files: length and digest of what they hold.
     pub(crate) content: Option<(u64, [u8; 32])>,
+}
+
+/// What a build has written.
+#[derive(Default)]
+pub(crate) struct Written {
+    pub(crate) files: Vec<Emitted>,
+    /// Of the disk, if that was written in any form.
+    pub(crate) map: Option<BlockMap>,
 }
 
 /// The disk, laid out: nothing is written yet.

@@ -187,8 +187,8 @@ fn write_forms(
         Ok((boot, summary))
     })?;
     let disk = emit::plan_disk(&job.options.project.recipe, plan, tree, boot)?;
-    let emitted = write::artifacts(job, &disk, tree)?;
-    describe::publish(job, lock, plan, &disk, emitted)
+    let written = write::artifacts(job, &disk, tree)?;
+    describe::publish(job, lock, plan, &disk, written)
 }
 
 /// Asks whether this host can run the image's programs, before any work.

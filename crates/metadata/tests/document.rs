@@ -154,7 +154,9 @@ fn the_schema_requires_every_field_that_is_written() {
             assert!(required, "{name} is required");
             let property = &properties[name];
             assert!(name == "schema_version" || property["description"].is_string(), "{name}");
-            let reference = property["$ref"].as_str().or(property["items"]["$ref"].as_str());
+            let places =
+                [&property["$ref"], &property["items"]["$ref"], &property["anyOf"][0]["$ref"]];
+            let reference = places.into_iter().find_map(|place| place.as_str());
             if let Some(reference) = reference {
                 let description = schema.pointer(reference.strip_prefix('#').unwrap()).unwrap();
                 match field.as_array() {
