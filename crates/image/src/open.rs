@@ -307,6 +307,17 @@ impl Volume {
 }
 
 impl Image {
+    /// What is noteworthy about the table and the trees; for people.
+    pub fn problems(&self) -> Vec<String> {
+        let tables = self.table.iter().flat_map(|table| table.problems.iter().cloned());
+        let volumes = self.volumes.iter().flat_map(|volume| {
+            let place = volume.partition.map(|number| format!("partition {number}: "));
+            let place = place.unwrap_or_default();
+            volume.problems.iter().map(move |problem| format!("{place}{problem}"))
+        });
+        tables.chain(volumes).collect()
+    }
+
     /// Length of the image in bytes, decompressed; `None` for a folder.
     pub fn size(&self) -> Option<u64> {
         self.bytes.as_ref().map(|bytes| bytes.len)
