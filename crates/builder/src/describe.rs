@@ -6,13 +6,13 @@ use std::path::Path;
 use osb_apt::Lock;
 use osb_checksum::{Digest, Sums, to_hex};
 use osb_metadata::{
-    ArtifactInfo, LayerInfo, Metadata, PackageInfo, PartitionInfo, PartitionTable, PinnedInfo,
-    SCHEMA_VERSION, SourceInfo,
+    ArtifactInfo, BlockMapInfo, LayerInfo, Metadata, PackageInfo, PartitionInfo, PartitionTable,
+    PinnedInfo, SCHEMA_VERSION, SourceInfo,
 };
 use osb_partition::Format;
 
 use crate::disk::Disk;
-use crate::emit::{self, Emitted};
+use crate::emit::{self, Written};
 use crate::error::BuildError;
 use crate::event::{Artifact, Report};
 use crate::job::Job;
@@ -41,7 +41,7 @@ pub(crate) fn report(job: &Job, plan: &Plan, artifacts: Vec<Artifact>) -> Report
 }
 
 /// The description of this build; a function of the lock and the recipe alone.
-fn metadata(job: &Job, lock: &Lock, plan: &Plan, disk: &Disk, emitted: &[Emitted]) -> Metadata {
+fn metadata(job: &Job, lock: &Lock, plan: &Plan, disk: &Disk, written: &Written) -> Metadata {
     let recipe = &job.options.project.recipe;
     Metadata {
         schema_version: SCHEMA_VERSION,
@@ -94,7 +94,8 @@ fn metadata(job: &Job, lock: &Lock, plan: &Plan, disk: &Disk, emitted: &[Emitted
                 size: artifact.size,
             })
             .collect(),
-        artifacts: emitted
+        artifacts: written
+            .files
             .iter()
             .map(|file| ArtifactInfo {
                 name: file.name.to_owned(),
@@ -106,6 +107,7 @@ fn metadata(job: &Job, lock: &Lock, plan: &Plan, disk: &Disk, emitted: &[Emitted
             })
             .collect(),
         partition_table: partition_table(disk),
+        block_map: written.map.as_ref().map(BlockMapInfo::from),
     }
 }
 
@@ -113,6 +115,7 @@ fn media_type(name: &str) -> &'static str {
     match name.rsplit('.').next() {
         Some("zst") => "application/zstd",
         Some("gz") => "application/gzip",
+        Some("bmap") => "application/xml",
         _ => "application/octet-stream",
     }
 }
@@ -148,15 +151,15 @@ pub(crate) fn publish(
     lock: &Lock,
     plan: &Plan,
     disk: &Disk,
-    mut emitted: Vec<Emitted>,
+    mut written: Written,
 ) -> Result<Vec<Artifact>, BuildError> {
-    emitted.sort_by_key(|file| file.name);
+    written.files.sort_by_key(|file| file.name);
     let output = &job.options.output;
-    let text = metadata(job, lock, plan, disk, &emitted).to_json();
+    let text = metadata(job, lock, plan, disk, &written).to_json();
     retract(output)?;
     let mut sums = Sums::new();
     let mut artifacts = Vec::new();
-    for file in emitted {
+    for file in written.files {
         let path = output.join(file.name);
         file.partial.rename(&path).map_err(BuildError::io("naming", &path))?;
         add(output, &mut sums, file.name, file.sha256)?;

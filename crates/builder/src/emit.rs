@@ -4,6 +4,7 @@
 
 use std::fs;
 
+use osb_blockmap::BlockMap;
 use osb_board::Boot;
 use osb_tree::Tree;
 
@@ -15,7 +16,7 @@ use crate::plan::Plan;
 use crate::write;
 
 /// Every artifact that a build can write.
-const ARTIFACTS: [&str; 3] = ["disk.img", "rootfs.tar.gz", "sd.img.zst"];
+const ARTIFACTS: [&str; 4] = ["disk.img", "disk.img.bmap", "rootfs.tar.gz", "sd.img.zst"];
 
 /// A written file, still under its temporary name.
 pub(crate) struct Emitted {
@@ -25,6 +26,14 @@ pub(crate) struct Emitted {
     pub(crate) sha256: [u8; 32],
     /// For compressed files: length and digest of what they hold.
     pub(crate) content: Option<(u64, [u8; 32])>,
+}
+
+/// What a build has written.
+#[derive(Default)]
+pub(crate) struct Written {
+    pub(crate) files: Vec<Emitted>,
+    /// Of the disk, if that was written in any form.
+    pub(crate) map: Option<BlockMap>,
 }
 
 /// Picks the boot files for the recipe's board.

@@ -192,8 +192,8 @@ fn write_forms(
         job.warn(remark);
     }
     let disk = disk::plan_disk(recipe, plan, tree, boot)?;
-    let emitted = write::artifacts(job, &disk, tree)?;
-    describe::publish(job, lock, plan, &disk, emitted)
+    let written = write::artifacts(job, &disk, tree)?;
+    describe::publish(job, lock, plan, &disk, written)
 }
 
 /// Asks whether this host can run the image's programs, before any work.
