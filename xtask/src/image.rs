@@ -28,30 +28,7 @@ fn expected(arch: &str, board: &str) -> Vec<&'static str> {
 /// Runs every check of files that were written to `out`.
 pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, out: &Path) {
     let disk = out.join("disk.img");
-    steps.run("sgdisk -v", || {
-        let text = capture(tools.command("sgdisk")?.arg("-v").arg(&disk))?;
-        ensure!(text.contains("No problems found"), "sgdisk says:\n{text}");
-        Ok(((), "no problems found".to_owned()))
-    });
-    let partitions = steps.run("partition table", || {
-        let partitions = partitions(tools, &disk, out)?;
-        let text = format!("{} partitions, as metadata.json says", partitions.len());
-        Ok((partitions, text))
-    });
-    for (index, (start, size)) in partitions.unwrap_or_default().into_iter().enumerate() {
-        let part = project.work.join(format!("partition-{}.img", index + 1));
-        let (name, program, arguments): (_, _, &[&str]) = match index {
-            0 => ("fsck.vfat -n", "fsck.vfat", &["-n", "-v"]),
-            _ => ("e2fsck -fn", "e2fsck", &["-f", "-n"]),
-        };
-        steps.run(name, || {
-            extract(&disk, &part, start, size)?;
-            // Both exit with 0 only if there was nothing to complain about.
-            let text = capture(tools.command(program)?.args(arguments).arg(&part))?;
-            fs::remove_file(&part)?;
-            Ok(((), text.lines().last().unwrap_or_default().trim().to_owned()))
-        });
-    }
+    file_systems(steps, project, tools, out, &disk);
     steps.run("sd.img.zst = disk.img", || {
         let bytes = compare(tools, &out.join("sd.img.zst"), &disk)?;
         Ok(((), format!("{} MiB are equal", bytes >> 20)))
@@ -76,6 +53,41 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, out: &P
         }
         Ok(((), format!("{} entries", names.len())))
     });
+}
+
+/// Looks at the partition table of `disk`, which is to be as `out` tells, and at what is in the
+/// partitions.
+pub(crate) fn file_systems(
+    steps: &mut Steps,
+    project: &Project,
+    tools: &Tools,
+    out: &Path,
+    disk: &Path,
+) {
+    steps.run("sgdisk -v", || {
+        let text = capture(tools.command("sgdisk")?.arg("-v").arg(disk))?;
+        ensure!(text.contains("No problems found"), "sgdisk says:\n{text}");
+        Ok(((), "no problems found".to_owned()))
+    });
+    let partitions = steps.run("partition table", || {
+        let partitions = partitions(tools, disk, out)?;
+        let text = format!("{} partitions, as metadata.json says", partitions.len());
+        Ok((partitions, text))
+    });
+    for (index, (start, size)) in partitions.unwrap_or_default().into_iter().enumerate() {
+        let part = project.work.join(format!("partition-{}.img", index + 1));
+        let (name, program, arguments): (_, _, &[&str]) = match index {
+            0 => ("fsck.vfat -n", "fsck.vfat", &["-n", "-v"]),
+            _ => ("e2fsck -fn", "e2fsck", &["-f", "-n"]),
+        };
+        steps.run(name, || {
+            extract(disk, &part, start, size)?;
+            // Both exit with 0 only if there was nothing to complain about.
+            let text = capture(tools.command(program)?.args(arguments).arg(&part))?;
+            fs::remove_file(&part)?;
+            Ok(((), text.lines().last().unwrap_or_default().trim().to_owned()))
+        });
+    }
 }
 
 fn metadata(out: &Path) -> Result<Value> {

@@ -8,6 +8,7 @@ mod bench;
 mod beside;
 mod boot;
 mod equivalence;
+mod flashed;
 mod full;
 mod fuzz;
 mod host;
@@ -87,7 +88,7 @@ enum Task {
     Ci {
         /// Also compare osb's resolver with apt, build under other circumstances, kill builds
         /// at random points, build beside each other and prune, build with upstream Kubernetes,
-        /// and fuzz every reader of foreign bytes
+        /// boot a disk that bmaptool wrote, and fuzz every reader of foreign bytes
         #[arg(long)]
         full: bool,
     },
