@@ -9,8 +9,10 @@ use osb_metadata::{
     ArtifactInfo, BlockMapInfo, LayerInfo, Metadata, PackageInfo, PartitionInfo, PartitionTable,
     PinnedInfo, SCHEMA_VERSION, SourceInfo,
 };
+use osb_partition::Format;
 
-use crate::emit::{self, Disk, Written};
+use crate::disk::Disk;
+use crate::emit::{self, Written};
 use crate::error::BuildError;
 use crate::event::{Artifact, Report};
 use crate::job::Job;
@@ -119,33 +121,27 @@ fn media_type(name: &str) -> &'static str {
 }
 
 fn partition_table(disk: &Disk) -> PartitionTable {
-    let root_uuid = hex_uuid(&disk.root_uuid);
-    let volume = format!("{:04X}-{:04X}", disk.volume_id >> 16, disk.volume_id & 0xffff);
-    let file_systems = [("vfat", volume, "BOOT"), ("ext4", root_uuid, "root")];
-    let placed = disk.layout.partitions().iter().zip(file_systems).enumerate();
+    let Format { table, sector, .. } = disk.layout.format();
+    let guid = disk.layout.disk_guid();
+    let partitions = disk.layout.partitions().iter().zip(&disk.volumes).zip(1..);
     PartitionTable {
-        kind: "gpt".to_owned(),
-        guid: disk.layout.disk_guid().to_string(),
-        sector_size: 512,
-        partitions: placed
-            .map(|(index, (placed, (filesystem, uuid, label)))| PartitionInfo {
-                number: index as u32 + 1,
+        kind: table.as_str().to_owned(),
+        guid: table.disk_id(guid),
+        sector_size: sector.bytes() as u32,
+        partitions: partitions
+            .map(|((placed, volume), number)| PartitionInfo {
+                number: number as u32,
                 name: placed.spec.name.clone(),
-                type_guid: placed.spec.kind.guid().to_string(),
-                guid: placed.spec.guid.to_string(),
+                type_guid: table.type_id(placed.spec.kind),
+                guid: table.partition_id(guid, placed.spec.guid, number),
                 first_lba: placed.first_lba,
                 last_lba: placed.last_lba,
-                filesystem: filesystem.to_owned(),
-                uuid,
-                label: label.to_owned(),
+                filesystem: volume.file_system().as_str().to_owned(),
+                uuid: volume.uuid.clone(),
+                label: volume.label.clone(),
             })
             .collect(),
     }
-}
-
-fn hex_uuid(uuid: &[u8; 16]) -> String {
-    let hex = hex::encode(uuid);
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 /// Gives the artifacts their names, and writes what describes them. Whatever an earlier build

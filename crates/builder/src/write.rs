@@ -16,7 +16,8 @@ use osb_frames::{Codec, Cuts, Frames, Store, Tally};
 use osb_sink::{DirectFile, HashSink, Sink, SparseFile, Tee, Threaded};
 use osb_tree::{Kind, Tree};
 
-use crate::emit::{Disk, Emitted, Written, partial};
+use crate::disk::Disk;
+use crate::emit::{Emitted, Written, partial};
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::options::Only;

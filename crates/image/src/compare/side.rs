@@ -41,6 +41,14 @@ impl Side {
         }
     }
 
+    /// The image to look at: of an output folder the one that says most.
+    pub fn image(&self) -> Option<PathBuf> {
+        match self {
+            Side::Image(path) => Some(path.clone()),
+            Side::Output(_) => self.images().into_iter().next().map(|(_, path)| path),
+        }
+    }
+
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
         let (Side::Image(path) | Side::Output(path)) = self;
@@ -90,8 +98,5 @@ pub(super) fn choose(a: &Side, b: &Side) -> [Option<PathBuf>; 2] {
             return common;
         }
     }
-    [a, b].map(|side| match side {
-        Side::Image(path) => Some(path.clone()),
-        Side::Output(_) => side.images().into_iter().next().map(|(_, path)| path),
-    })
+    [a, b].map(Side::image)
 }
