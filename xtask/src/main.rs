@@ -25,6 +25,7 @@ mod steps;
 mod test;
 mod usage;
 mod user;
+mod writers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
