@@ -8,6 +8,7 @@ mod bench;
 mod beside;
 mod boot;
 mod equivalence;
+mod flashed;
 mod full;
 mod fuzz;
 mod grow;
@@ -26,6 +27,7 @@ mod test;
 mod usage;
 mod user;
 mod volumes;
+mod writers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -104,7 +106,8 @@ enum Task {
     Ci {
         /// Also compare osb's resolver with apt, build under other circumstances, kill builds
         /// at random points, build beside each other and prune, build with upstream Kubernetes
-        /// and with other disk layouts, and fuzz every reader of foreign bytes
+        /// and with other disk layouts, boot a disk that bmaptool wrote, and fuzz every reader of
+        /// foreign bytes
         #[arg(long)]
         full: bool,
     },
