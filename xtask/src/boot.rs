@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(1200);
 /// Boots `disk.img` and looks at the running system.
 pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, image: &Image) {
     let guest = steps.run("boot to an ssh login", || {
-        let mut guest = Guest::start(project, tools, image)?;
+        let mut guest = Guest::start(project, tools, image, Disk::Untouched)?;
         let login = guest.wait_for_login()?;
         let prompt = guest.prompt.try_recv().ok();
         let prompt =
@@ -61,19 +62,34 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, image: 
     });
 }
 
-/// A running `osb boot`. Dropping it ends it.
-struct Guest<'a> {
+/// What a guest's disk is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Disk<'a> {
+    /// The image's `disk.img`, of which nothing is changed.
+    Untouched,
+    /// A file of its own, and what it writes stays.
+    Own(&'a Path),
+}
+
+/// A running `osb boot`. Dropping it kills it, as a power failure would.
+pub(crate) struct Guest<'a> {
     child: Child,
     tools: &'a Tools,
     folder: tempfile::TempDir,
     port: u16,
-    started: Instant,
+    pub(crate) started: Instant,
     /// The time at which the console showed a login prompt.
     prompt: Receiver<Duration>,
+    pub(crate) console: PathBuf,
 }
 
 impl<'a> Guest<'a> {
-    fn start(project: &Project, tools: &'a Tools, image: &Image) -> Result<Self> {
+    pub(crate) fn start(
+        project: &Project,
+        tools: &'a Tools,
+        image: &Image,
+        disk: Disk,
+    ) -> Result<Self> {
         let Image { name, recipe, out } = image;
         let folder = tempfile::tempdir()?;
         let key = folder.path().join("key");
@@ -94,25 +110,28 @@ impl<'a> Guest<'a> {
                 .stdout(Stdio::null()),
         )?;
         let started = Instant::now();
-        let mut child = project
-            .osb(&["boot", "--timeout", &LIMIT.as_secs().to_string()])
+        let mut command = project.osb(&["boot", "--timeout", &LIMIT.as_secs().to_string()]);
+        match disk {
+            Disk::Untouched => command.arg(out.join("disk.img")),
+            Disk::Own(path) => command.arg("--write").arg(path),
+        };
+        let mut child = command
             .args(["--forward", &format!("{port}:22")])
             .args(["--credential", &format!("ssh.authorized_keys.node={}", public.trim_end())])
             .arg("--recipe")
             .arg(recipe)
-            .arg(out.join("disk.img"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .context("starting osb boot")?;
         let console = child.stdout.take().context("osb boot without output")?;
-        let log = File::create(project.work.join(format!("console-{name}.log")))?;
-        let prompt = follow(console, log, started)?;
-        Ok(Self { child, tools, folder, port, started, prompt })
+        let path = project.work.join(format!("console-{name}.log"));
+        let prompt = follow(console, File::create(&path)?, started)?;
+        Ok(Self { child, tools, folder, port, started, prompt, console: path })
     }
 
     /// Tries to log in until it works.
-    fn wait_for_login(&mut self) -> Result<Duration> {
+    pub(crate) fn wait_for_login(&mut self) -> Result<Duration> {
         loop {
             match self.ssh("true") {
                 Ok(_) => return Ok(self.started.elapsed()),
@@ -129,7 +148,7 @@ impl<'a> Guest<'a> {
     }
 
     /// Runs a command line in the guest, as the user `node`.
-    fn ssh(&self, line: &str) -> Result<String> {
+    pub(crate) fn ssh(&self, line: &str) -> Result<String> {
         let mut command: Command = self.tools.command("ssh")?;
         command
             .args(["-F", "/dev/null", "-q", "-p", &self.port.to_string(), "-i"])
@@ -151,7 +170,7 @@ impl<'a> Guest<'a> {
     }
 
     /// Waits for the guest to switch itself off.
-    fn wait_for_end(&mut self) -> Result<Duration> {
+    pub(crate) fn wait_for_end(&mut self) -> Result<Duration> {
         let asked = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {

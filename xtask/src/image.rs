@@ -84,7 +84,7 @@ fn metadata(out: &Path) -> Result<Value> {
 
 /// Start and size in bytes of every partition, as sfdisk reads them, after a comparison with
 /// `metadata.json`.
-fn partitions(tools: &Tools, disk: &Path, out: &Path) -> Result<Vec<(u64, u64)>> {
+pub(crate) fn partitions(tools: &Tools, disk: &Path, out: &Path) -> Result<Vec<(u64, u64)>> {
     let seen: Value =
         serde_json::from_str(&capture(tools.command("sfdisk")?.arg("--json").arg(disk))?)?;
     let told = metadata(out)?;

@@ -10,11 +10,13 @@ mod boot;
 mod equivalence;
 mod full;
 mod fuzz;
+mod grow;
 mod host;
 mod image;
 mod kills;
 mod kubernetes;
 mod project;
+mod random;
 mod rebuild;
 mod referee;
 mod reproduce;
@@ -62,6 +64,17 @@ enum Task {
         #[command(flatten)]
         series: kills::Series,
     },
+    /// Only the growth of the root to a larger disk on the first boot, and what power failures do to it
+    Grow {
+        /// The folder that `osb build` wrote to
+        #[arg(default_value = "out")]
+        folder: PathBuf,
+        /// The recipe that it was built from
+        #[arg(long, default_value = project::DEFAULT)]
+        recipe: String,
+        #[command(flatten)]
+        failures: grow::Failures,
+    },
     /// Only the build by an ordinary user, who must get the same bytes
     User {
         /// The folder that `osb build` wrote to
@@ -100,6 +113,7 @@ fn main() -> ExitCode {
         Task::Image { folder, recipe } => test::image(&recipe, &folder),
         Task::Referee => test::referee(),
         Task::Proofs { folder, series } => test::proofs(&folder, &series),
+        Task::Grow { folder, recipe, failures } => grow::run(&recipe, &folder, &failures),
         Task::User { folder } => test::user(&folder),
         Task::Reproduce { folder } => reproduce::run(folder.as_deref()),
         Task::Equivalence(arguments) => equivalence::run(&arguments),

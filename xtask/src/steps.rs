@@ -60,6 +60,11 @@ impl Steps {
         self.done.push((name, Duration::ZERO, Outcome::Skipped(why.to_owned())));
     }
 
+    /// Whether no step has failed so far.
+    pub(crate) fn all_passed(&self) -> bool {
+        !self.done.iter().any(|step| matches!(step.2, Outcome::Failed(_)))
+    }
+
     /// Prints every step and the count; fails if one failed.
     pub(crate) fn summary(&self) -> ExitCode {
         println!();

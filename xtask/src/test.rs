@@ -98,7 +98,7 @@ fn artifacts(steps: &mut Steps, project: &Project, image: &Image) -> Option<Tool
     Some(tools)
 }
 
-fn test_tools(steps: &mut Steps, project: &Project, recipe: &Path) -> Option<Tools> {
+pub(crate) fn test_tools(steps: &mut Steps, project: &Project, recipe: &Path) -> Option<Tools> {
     steps.run("unpack the test tools", || {
         let tools = project.test_tools(recipe)?;
         let text = tools.root().display().to_string();

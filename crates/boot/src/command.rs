@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::credential::smbios_option;
 use crate::machine::Machine;
-use crate::{BootError, Options, Tools};
+use crate::{BootError, Options, Tools, Writes};
 
 /// What was found in the tools tree and on the host: everything that [`command`] needs beside the
 /// options.
@@ -101,7 +101,7 @@ pub fn command(options: &Options, plan: &Plan) -> Result<Vec<OsString>, BootErro
     add("-m", &options.memory_mib.to_string());
 
     // `snapshot=on` opens the file read-only and sends writes to an unnamed temporary file, so that
-    // neither the image nor the firmware's variables in the tools tree change.
+    // neither the image, unless asked, nor the firmware's variables in the tools tree change.
     let pflash = |unit, path, rest| {
         Ok::<_, BootError>(format!(
             "if=pflash,unit={unit},format=raw,{rest},file={}",
@@ -111,7 +111,11 @@ pub fn command(options: &Options, plan: &Plan) -> Result<Vec<OsString>, BootErro
     add("-drive", &pflash(0, &plan.firmware, "readonly=on")?);
     add("-drive", &pflash(1, &plan.variables, "snapshot=on")?);
     let disk = escaped(text(&options.image)?);
-    add("-drive", &format!("if=none,id=disk,format=raw,snapshot=on,cache=unsafe,file={disk}"));
+    let writes = match options.writes {
+        Writes::Discarded => "snapshot=on,cache=unsafe",
+        Writes::Kept => "cache=writeback,discard=unmap",
+    };
+    add("-drive", &format!("if=none,id=disk,format=raw,{writes},file={disk}"));
     // The boot index keeps the firmware from trying the network before the disk.
     add("-device", "virtio-blk-pci,drive=disk,bootindex=0");
 
@@ -180,6 +184,23 @@ mod tests {
             );
         }
         assert_eq!(text.matches("file=/").count(), 3);
+    }
+
+    #[test]
+    fn the_guest_writes_to_the_image_only_if_asked() {
+        let mut options = Options::new("/i/disk.img".into(), "arm64", "/t".into());
+        options.writes = Writes::Kept;
+        let text = lines(&options, &plan());
+        let writable = |line: &&str| {
+            line.contains("file=/")
+                && !line.contains("snapshot=on")
+                && !line.contains("readonly=on")
+        };
+        let writable: Vec<_> = text.lines().filter(writable).collect();
+        assert_eq!(
+            writable,
+            ["if=none,id=disk,format=raw,cache=writeback,discard=unmap,file=/i/disk.img"]
+        );
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! Boots a disk image in QEMU with UEFI firmware, unmodified and untouched.
+//! Boots a disk image in QEMU with UEFI firmware, unmodified and, unless asked, untouched.
 //!
 //! QEMU, the firmware and every library they need come from a *tools tree*: unpacked Debian
 //! packages of this machine's architecture. Nothing of the host is used but the kernel.
 //! The image is opened read-only; what the guest writes goes to an unnamed overlay that
-//! vanishes with QEMU.
+//! vanishes with QEMU ([`Writes`] tells how to keep it).
 //!
 //! ```no_run
 //! use osb_boot::{Options, Outcome, run};
@@ -17,7 +17,7 @@
 //! # Ok::<(), osb_boot::BootError>(())
 //! ```
 //!
-//! Invariants: the image is never opened for writing; QEMU does not outlive the thread that
+//! Invariants: the image is opened for writing only if [`Writes::Kept`]; QEMU does not outlive the thread that
 //! called [`run`]; no file is left behind.
 
 mod command;
@@ -43,8 +43,10 @@ use std::time::Duration;
 /// What to boot, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The raw disk image. It is opened read-only.
+    /// The raw disk image.
     pub image: PathBuf,
+    /// What becomes of the guest's writes to it.
+    pub writes: Writes,
     /// Debian's name of the guest's architecture: `arm64` or `amd64`.
     pub architecture: String,
     /// The unpacked `boot` tool set, of this machine's architecture.
@@ -73,6 +75,7 @@ impl Options {
     pub fn new(image: PathBuf, architecture: &str, tools: PathBuf) -> Self {
         Self {
             image,
+            writes: Writes::Discarded,
             architecture: architecture.to_owned(),
             tools,
             memory_mib: 2048,
@@ -85,6 +88,16 @@ impl Options {
             cancel: Arc::new(AtomicBool::new(false)),
         }
     }
+}
+
+/// What becomes of what the guest writes to its disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writes {
+    /// The image is opened read-only, and stays as it is.
+    Discarded,
+    /// The image is the guest's disk. What the guest has written and flushed is in the file, even
+    /// if QEMU is killed.
+    Kept,
 }
 
 /// How a run ended.

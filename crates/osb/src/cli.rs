@@ -286,6 +286,9 @@ pub(crate) struct Boot {
     /// The raw disk image
     #[arg(default_value = "out/disk.img")]
     pub(crate) image: PathBuf,
+    /// Keep what the guest writes: IMAGE is its disk, not a copy
+    #[arg(long)]
+    pub(crate) write: bool,
     /// Stop, successfully, when a console line matches
     #[arg(long, value_name = "REGEX")]
     pub(crate) until: Option<regex::bytes::Regex>,

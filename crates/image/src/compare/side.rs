@@ -11,10 +11,12 @@ const METADATA: &str = "metadata.json";
 /// Files that hold an image, the one that says most first.
 pub(super) const IMAGES: [&str; 3] = ["disk.img", "sd.img.zst", "rootfs.tar.gz"];
 /// What else a build writes.
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 8] = [
     METADATA,
     "SHA256SUMS",
     "disk.img.sha256",
+    "disk.img.bmap",
+    "disk.img.bmap.sha256",
     "sd.img.zst.sha256",
     "rootfs.tar.gz.sha256",
     "metadata.json.sha256",

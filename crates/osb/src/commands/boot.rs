@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
-use osb_boot::{Options, Outcome};
+use osb_boot::{Options, Outcome, Writes};
 use serde_json::{Value, json};
 
 use crate::cli::{Boot, Global};
@@ -40,6 +40,9 @@ pub(crate) fn run(global: &Global, arguments: &Boot, output: &Output) -> Result<
         }
     };
     let mut options = Options::new(arguments.image.clone(), &architecture, tools);
+    if arguments.write {
+        options.writes = Writes::Kept;
+    }
     options.memory_mib = arguments.memory;
     options.cpus = arguments
         .cpus
