@@ -17,6 +17,7 @@ mod image;
 mod kills;
 mod kubernetes;
 mod layouts;
+mod mutate;
 mod project;
 mod random;
 mod rebuild;
@@ -79,6 +80,8 @@ enum Task {
         #[command(flatten)]
         failures: grow::Failures,
     },
+    /// Only the proof that `osb check` notices what is wrong: hundreds of images with one fault each
+    Mutate(mutate::Arguments),
     /// Only the build by an ordinary user, who must get the same bytes
     User {
         /// The folder that `osb build` wrote to
@@ -121,6 +124,7 @@ fn main() -> ExitCode {
         Task::Referee => test::referee(),
         Task::Proofs { folder, series } => test::proofs(&folder, &series),
         Task::Grow { folder, recipe, failures } => grow::run(&recipe, &folder, &failures),
+        Task::Mutate(arguments) => mutate::run(&arguments),
         Task::User { folder } => test::user(&folder),
         Task::Reproduce { folder } => reproduce::run(folder.as_deref()),
         Task::Layouts => layouts::run(),
