@@ -56,3 +56,27 @@ fn more_subdirectories_than_links_can_be_counted() {
     image.check();
     assert!(image.debugfs("stat /more").contains("Links: 1 "));
 }
+
+#[test]
+fn equal_hashes_in_two_leaves_are_found() {
+    // 13522 and 45517 have the same hash under the tests' seed (a unit test of directory.rs looks
+    // for such a pair), 14 names come before them, and 15 fill a leaf.
+    let below = [3, 6, 10, 18, 22, 25, 27, 29, 30, 31, 33, 35, 36, 40];
+    let above = [0, 1, 2, 4, 5, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 19, 20, 21, 23, 24];
+    let mut tree = Tree::new();
+    tree.insert("even", Inode::directory(0o755)).unwrap();
+    for number in [13522, 45517].into_iter().chain(below).chain(above) {
+        let path = format!("even/{number:0251}");
+        tree.insert(path, Inode::file(0o644, Vec::new())).unwrap();
+    }
+    let image = Written::smallest(&tree);
+    image.prove(&tree);
+    let index = image.debugfs("htree_dump /even");
+    let hashes = index.lines().filter_map(|line| line.split_once("Hash 0x")?.1.split(',').next());
+    assert!(
+        hashes.into_iter().any(|hash| hash.ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f']))
+    );
+    for number in [13522, 45517] {
+        assert!(image.debugfs(&format!("stat /even/{number:0251}")).contains("Type: regular"));
+    }
+}
