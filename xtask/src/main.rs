@@ -8,8 +8,10 @@ mod bench;
 mod beside;
 mod boot;
 mod equivalence;
+mod ext4;
 mod full;
 mod fuzz;
+mod guest;
 mod host;
 mod image;
 mod kills;
@@ -73,6 +75,15 @@ enum Task {
         /// The folder that `osb build` wrote to [default: build]
         folder: Option<PathBuf>,
     },
+    /// Only what `crates/ext4` writes, under the kernel and e2fsprogs of trixie and sid
+    Ext4 {
+        /// The folder that `osb build` wrote to: its disk.img is the system that mounts
+        #[arg(default_value = "out")]
+        folder: PathBuf,
+        /// The recipe that it was built from
+        #[arg(long, default_value = project::DEFAULT)]
+        recipe: String,
+    },
     /// osb's roots and unmodified mmdebstrap's, compared entry by entry
     Equivalence(equivalence::Arguments),
     /// Every reader of foreign bytes under libFuzzer
@@ -85,7 +96,8 @@ enum Task {
     Container(equivalence::container::Container),
     /// The same as test, and with --full the long proofs too
     Ci {
-        /// Also compare osb's resolver with apt, build under other circumstances, kill builds
+        /// Also compare osb's resolver with apt, mount file systems of ours in a guest, build under other
+        /// circumstances, kill builds
         /// at random points, build beside each other and prune, build with upstream Kubernetes,
         /// and fuzz every reader of foreign bytes
         #[arg(long)]
@@ -102,6 +114,7 @@ fn main() -> ExitCode {
         Task::Proofs { folder, series } => test::proofs(&folder, &series),
         Task::User { folder } => test::user(&folder),
         Task::Reproduce { folder } => reproduce::run(folder.as_deref()),
+        Task::Ext4 { folder, recipe } => test::ext4(&recipe, &folder),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(bench) => bench::run(&bench),
