@@ -10,7 +10,9 @@ use osb_boot::Tools;
 use crate::kills::Series;
 use crate::project::{DEFAULT, Image, Project};
 use crate::steps::{Steps, show};
-use crate::{boot, flashed, full, fuzz, image, kubernetes, layouts, referee, reproduce, user};
+use crate::{
+    boot, ext4, flashed, full, fuzz, image, kubernetes, layouts, referee, reproduce, user,
+};
 
 /// How long each fuzz target runs: enough to go through its seeds and some way beyond.
 const FUZZ_SECONDS: u32 = 20;
@@ -34,6 +36,7 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
         if full && image.name == DEFAULT {
             referee::check(&mut steps, &project, &tools);
             reproduce::check(&mut steps, &project, &image);
+            ext4::check(&mut steps, &project, &tools, &image);
             full::check(&mut steps, &project, &image, &Series::default());
             kubernetes::check(&mut steps, &project, &image.recipe);
             layouts::check(&mut steps, &project, &tools, &image);
@@ -50,6 +53,18 @@ pub(crate) fn image(name: &str, folder: &Path) -> Result<Steps> {
     let mut steps = Steps::default();
     release(&mut steps, &project);
     artifacts(&mut steps, &project, &image, false);
+    Ok(steps)
+}
+
+/// Only the file systems of `crates/ext4`; the image in `folder` is the system that mounts them.
+pub(crate) fn ext4(name: &str, folder: &Path) -> Result<Steps> {
+    let project = Project::find()?;
+    let image = project.image(name, folder)?;
+    let mut steps = Steps::default();
+    release(&mut steps, &project);
+    if let Some(tools) = test_tools(&mut steps, &project, &image.recipe) {
+        ext4::check(&mut steps, &project, &tools, &image);
+    }
     Ok(steps)
 }
 
