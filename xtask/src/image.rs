@@ -27,8 +27,8 @@ fn expected(arch: &str, board: &str) -> Vec<&'static str> {
 
 /// Runs every check of files that were written to `out`.
 pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, out: &Path) {
-    check_disk(steps, project, tools, out);
     let disk = out.join("disk.img");
+    check_disk(steps, project, tools, out, &disk);
     steps.run("sd.img.zst = disk.img", || {
         let bytes = compare(tools, &out.join("sd.img.zst"), &disk)?;
         Ok(((), format!("{} MiB are equal", bytes >> 20)))
@@ -55,9 +55,15 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, out: &P
     });
 }
 
-/// Runs the checks of `disk.img` alone: its table, and the file system in each partition.
-pub(crate) fn check_disk(steps: &mut Steps, project: &Project, tools: &Tools, out: &Path) {
-    let disk = out.join("disk.img");
+/// Looks at the partition table of `disk`, which is to be as `out` tells, and at what is in the
+/// partitions.
+pub(crate) fn check_disk(
+    steps: &mut Steps,
+    project: &Project,
+    tools: &Tools,
+    out: &Path,
+    disk: &Path,
+) {
     let Some(table) = steps.run("metadata.json", || {
         let table = metadata(out)?["partition_table"].clone();
         Ok((table.clone(), format!("{}, sectors of {}", table["kind"], table["sector_size"])))
@@ -66,7 +72,7 @@ pub(crate) fn check_disk(steps: &mut Steps, project: &Project, tools: &Tools, ou
     };
     if table["kind"] == "gpt" && table["sector_size"] == 512 {
         steps.run("sgdisk -v", || {
-            let text = capture(tools.command("sgdisk")?.arg("-v").arg(&disk))?;
+            let text = capture(tools.command("sgdisk")?.arg("-v").arg(disk))?;
             ensure!(text.contains("No problems found"), "sgdisk says:\n{text}");
             Ok(((), "no problems found".to_owned()))
         });
@@ -74,12 +80,12 @@ pub(crate) fn check_disk(steps: &mut Steps, project: &Project, tools: &Tools, ou
         steps.skip("sgdisk -v", "it takes a file for a GPT disk with sectors of 512 bytes");
     }
     steps.run("sfdisk --verify", || {
-        let text = capture(sfdisk(tools, &table)?.arg("--verify").arg(&disk))?;
+        let text = capture(sfdisk(tools, &table)?.arg("--verify").arg(disk))?;
         ensure!(text.contains("No errors detected"), "sfdisk says:\n{text}");
         Ok(((), "no errors detected".to_owned()))
     });
     let partitions = steps.run("partition table", || {
-        let partitions = partitions(tools, &disk, out)?;
+        let partitions = partitions(tools, disk, out)?;
         let text = format!("{} partitions, as metadata.json says", partitions.len());
         Ok((partitions, text))
     });
@@ -91,7 +97,7 @@ pub(crate) fn check_disk(steps: &mut Steps, project: &Project, tools: &Tools, ou
                 _ => ("e2fsck", &["-f", "-n"]),
             };
         steps.run(&format!("{program} of partition {}", index + 1), || {
-            extract(&disk, &part, start, size)?;
+            extract(disk, &part, start, size)?;
             // Both exit with 0 only if there was nothing to complain about.
             let text = capture(tools.command(program)?.args(arguments).arg(&part))?;
             fs::remove_file(&part)?;

@@ -76,7 +76,7 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, default
         steps.about(&image.name);
         let built = steps.run("build", || build(project, &image, layout));
         if built.is_some() {
-            image::check_disk(steps, project, tools, &image.out);
+            image::check_disk(steps, project, tools, &image.out, &image.out.join("disk.img"));
             start(steps, project, tools, &image, layout);
         }
     }

@@ -8,14 +8,18 @@ mod bench;
 mod beside;
 mod boot;
 mod equivalence;
+mod ext4;
+mod flashed;
 mod full;
 mod fuzz;
 mod grow;
+mod guest;
 mod host;
 mod image;
 mod kills;
 mod kubernetes;
 mod layouts;
+mod mutate;
 mod project;
 mod random;
 mod rebuild;
@@ -26,6 +30,7 @@ mod test;
 mod usage;
 mod user;
 mod volumes;
+mod writers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -77,6 +82,8 @@ enum Task {
         #[command(flatten)]
         failures: grow::Failures,
     },
+    /// Only the proof that `osb check` notices what is wrong: hundreds of images with one fault each
+    Mutate(mutate::Arguments),
     /// Only the build by an ordinary user, who must get the same bytes
     User {
         /// The folder that `osb build` wrote to
@@ -90,6 +97,15 @@ enum Task {
     },
     /// Disks with an MBR, with 4096-byte sectors and with data partitions, built and booted
     Layouts,
+    /// Only what `crates/ext4` writes, under the kernel and e2fsprogs of trixie and sid
+    Ext4 {
+        /// The folder that `osb build` wrote to: its disk.img is the system that mounts
+        #[arg(default_value = "out")]
+        folder: PathBuf,
+        /// The recipe that it was built from
+        #[arg(long, default_value = project::DEFAULT)]
+        recipe: String,
+    },
     /// osb's roots and unmodified mmdebstrap's, compared entry by entry
     Equivalence(equivalence::Arguments),
     /// Every reader of foreign bytes under libFuzzer
@@ -102,9 +118,10 @@ enum Task {
     Container(equivalence::container::Container),
     /// The same as test, and with --full the long proofs too
     Ci {
-        /// Also compare osb's resolver with apt, build under other circumstances, kill builds
-        /// at random points, build beside each other and prune, build with upstream Kubernetes
-        /// and with other disk layouts, and fuzz every reader of foreign bytes
+        /// Also compare osb's resolver with apt, mount file systems of ours in a guest, build under
+        /// other circumstances, kill builds at random points, build beside each other and prune,
+        /// build with upstream Kubernetes and with other disk layouts, boot a disk that bmaptool
+        /// wrote, and fuzz every reader of foreign bytes
         #[arg(long)]
         full: bool,
     },
@@ -118,9 +135,11 @@ fn main() -> ExitCode {
         Task::Referee => test::referee(),
         Task::Proofs { folder, series } => test::proofs(&folder, &series),
         Task::Grow { folder, recipe, failures } => grow::run(&recipe, &folder, &failures),
+        Task::Mutate(arguments) => mutate::run(&arguments),
         Task::User { folder } => test::user(&folder),
         Task::Reproduce { folder } => reproduce::run(folder.as_deref()),
         Task::Layouts => layouts::run(),
+        Task::Ext4 { folder, recipe } => test::ext4(&recipe, &folder),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(bench) => bench::run(&bench),

@@ -12,7 +12,7 @@ use osb_sink::WriteSink;
 use osb_tree::{Inode, Tree};
 use sha2::{Digest, Sha256};
 
-use crate::boot::Guest;
+use crate::guest::Guest;
 use crate::steps::Steps;
 
 /// Names that readers stumble over, in one folder.
