@@ -19,6 +19,18 @@ const LIMIT: Duration = Duration::from_secs(1200);
 
 /// Boots `disk.img` and looks at the running system.
 pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, image: &Image) {
+    if let Some(guest) = start(steps, project, tools, image) {
+        stop(steps, guest);
+    }
+}
+
+/// Boots `disk.img` until the system runs.
+pub(crate) fn start<'a>(
+    steps: &mut Steps,
+    project: &Project,
+    tools: &'a Tools,
+    image: &Image,
+) -> Option<Guest<'a>> {
     let guest = steps.run("boot to an ssh login", || {
         let mut guest = Guest::start(project, tools, image, Disk::Untouched)?;
         let login = guest.wait_for_login()?;
@@ -28,7 +40,7 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, image: 
         let text = format!("{}ssh after {:.1} s", prompt.unwrap_or_default(), login.as_secs_f64());
         Ok((guest, text))
     });
-    let Some(mut guest) = guest else { return };
+    let guest = guest?;
     steps.run("systemctl is-system-running", || {
         // A degraded system makes systemctl fail; which units did is the next step's to tell.
         let state = guest.ssh("systemctl is-system-running --wait || true")?;
@@ -54,6 +66,11 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, image: 
         }
         Ok(((), "none".to_owned()))
     });
+    Some(guest)
+}
+
+/// Switches the guest off.
+pub(crate) fn stop(steps: &mut Steps, mut guest: Guest<'_>) {
     steps.run("switch off", || {
         // The connection ends before the command does.
         let _ = guest.ssh("sudo systemctl poweroff");
@@ -149,6 +166,11 @@ impl<'a> Guest<'a> {
 
     /// Runs a command line in the guest, as the user `node`.
     pub(crate) fn ssh(&self, line: &str) -> Result<String> {
+        self.send(line, Stdio::null())
+    }
+
+    /// The same with something to read.
+    pub(crate) fn send(&self, line: &str, input: impl Into<Stdio>) -> Result<String> {
         let mut command: Command = self.tools.command("ssh")?;
         command
             .args(["-F", "/dev/null", "-q", "-p", &self.port.to_string(), "-i"])
@@ -166,7 +188,7 @@ impl<'a> Guest<'a> {
         ] {
             command.args(["-o", option]);
         }
-        capture(command.arg("node@127.0.0.1").arg(line).stdin(Stdio::null()))
+        capture(command.arg("node@127.0.0.1").arg(line).stdin(input))
     }
 
     /// Waits for the guest to switch itself off.

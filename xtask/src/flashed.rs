@@ -39,7 +39,7 @@ pub(crate) fn check(
     });
     if written.is_some() {
         steps.within("bmaptool", |steps| {
-            image::file_systems(steps, project, tools, &image.out, &disk);
+            image::check_disk(steps, project, tools, &image.out, &disk);
             if boots {
                 let image = Image {
                     name: image.name.clone(),

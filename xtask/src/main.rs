@@ -16,6 +16,8 @@ mod host;
 mod image;
 mod kills;
 mod kubernetes;
+mod layouts;
+mod mutate;
 mod project;
 mod random;
 mod rebuild;
@@ -25,6 +27,7 @@ mod steps;
 mod test;
 mod usage;
 mod user;
+mod volumes;
 mod writers;
 
 use std::path::PathBuf;
@@ -77,6 +80,8 @@ enum Task {
         #[command(flatten)]
         failures: grow::Failures,
     },
+    /// Only the proof that `osb check` notices what is wrong: hundreds of images with one fault each
+    Mutate(mutate::Arguments),
     /// Only the build by an ordinary user, who must get the same bytes
     User {
         /// The folder that `osb build` wrote to
@@ -88,6 +93,8 @@ enum Task {
         /// The folder that `osb build` wrote to [default: build]
         folder: Option<PathBuf>,
     },
+    /// Disks with an MBR, with 4096-byte sectors and with data partitions, built and booted
+    Layouts,
     /// osb's roots and unmodified mmdebstrap's, compared entry by entry
     Equivalence(equivalence::Arguments),
     /// Every reader of foreign bytes under libFuzzer
@@ -101,8 +108,9 @@ enum Task {
     /// The same as test, and with --full the long proofs too
     Ci {
         /// Also compare osb's resolver with apt, build under other circumstances, kill builds
-        /// at random points, build beside each other and prune, build with upstream Kubernetes,
-        /// boot a disk that bmaptool wrote, and fuzz every reader of foreign bytes
+        /// at random points, build beside each other and prune, build with upstream Kubernetes
+        /// and with other disk layouts, boot a disk that bmaptool wrote, and fuzz every reader of
+        /// foreign bytes
         #[arg(long)]
         full: bool,
     },
@@ -116,8 +124,10 @@ fn main() -> ExitCode {
         Task::Referee => test::referee(),
         Task::Proofs { folder, series } => test::proofs(&folder, &series),
         Task::Grow { folder, recipe, failures } => grow::run(&recipe, &folder, &failures),
+        Task::Mutate(arguments) => mutate::run(&arguments),
         Task::User { folder } => test::user(&folder),
         Task::Reproduce { folder } => reproduce::run(folder.as_deref()),
+        Task::Layouts => layouts::run(),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(bench) => bench::run(&bench),

@@ -10,7 +10,7 @@ use osb_boot::Tools;
 use crate::kills::Series;
 use crate::project::{DEFAULT, Image, Project};
 use crate::steps::{Steps, show};
-use crate::{boot, flashed, full, fuzz, image, kubernetes, referee, reproduce, user};
+use crate::{boot, flashed, full, fuzz, image, kubernetes, layouts, referee, reproduce, user};
 
 /// How long each fuzz target runs: enough to go through its seeds and some way beyond.
 const FUZZ_SECONDS: u32 = 20;
@@ -36,6 +36,7 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
             reproduce::check(&mut steps, &project, &image);
             full::check(&mut steps, &project, &image, &Series::default());
             kubernetes::check(&mut steps, &project, &image.recipe);
+            layouts::check(&mut steps, &project, &tools, &image);
             fuzz::smoke(&mut steps, &project, FUZZ_SECONDS);
         }
     }

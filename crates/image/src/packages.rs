@@ -111,11 +111,12 @@ impl Owners {
 
 /// Files that one package has moved out of the way of its own: the path that others list, where
 /// their file is, and the package that has its own at the path (`:` for the administrator).
-struct Diversions<'a>(HashMap<&'a [u8], [&'a [u8]; 2]>);
+#[derive(Debug)]
+pub struct Diversions<'a>(HashMap<&'a [u8], [&'a [u8]; 2]>);
 
 impl<'a> Diversions<'a> {
-    /// Three lines for each.
-    fn parse(text: &'a [u8]) -> Self {
+    /// Reads `var/lib/dpkg/diversions`: three lines for each.
+    pub fn parse(text: &'a [u8]) -> Self {
         let mut lines = lines(text);
         let mut found = HashMap::new();
         while let (Some(path), Some(to), Some(by)) = (lines.next(), lines.next(), lines.next()) {
@@ -125,7 +126,7 @@ impl<'a> Diversions<'a> {
     }
 
     /// Where the file is that `package` lists as `path`.
-    fn behind<'b>(&self, path: &'b [u8], package: &[u8]) -> &'b [u8]
+    pub fn behind<'b>(&self, path: &'b [u8], package: &[u8]) -> &'b [u8]
     where
         'a: 'b,
     {

@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// List what the cache holds, or remove what is not needed
     Cache(Cache),
+    /// Hold an image against what firmware, kernel and kubelet need, and what must not be in it
+    Check(Check),
     /// Look into an image: tables, file systems, packages, files; nothing is mounted or unpacked
     Inspect(Inspect),
     /// Explain what differs between two images, output folders or layers
@@ -428,6 +430,33 @@ pub(crate) struct Diff {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  osb check                                  the image in ./out/
+  osb check /srv/images/disk.img             any disk.img, sd.img.zst, rootfs.tar.gz, or folder
+  osb check --rule no-private-keys           one rule only (repeatable)
+  osb check --list                           all rules: what they say, why, and who says so
+  osb check --json | jq 'select(.outcome == \"found\")'
+
+Nothing is mounted, changed or run, and no rights are needed.
+
+Exit codes: 0 no rule of severity error is broken, 2 the image cannot be read, 4 one is.")]
+pub(crate) struct Check {
+    /// The image, or an output folder
+    #[arg(default_value = "out", value_name = "IMAGE|DIR")]
+    pub(crate) image: PathBuf,
+    /// Hold it against this rule only (repeatable)
+    #[arg(long, value_name = "ID", value_parser = rule())]
+    pub(crate) rule: Vec<String>,
+    /// Leave this rule out (repeatable)
+    #[arg(long, value_name = "ID", value_parser = rule())]
+    pub(crate) skip: Vec<String>,
+    /// List the rules, and look at no image
+    #[arg(long, conflicts_with_all = ["rule", "skip"])]
+    pub(crate) list: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
   osb inspect out/disk.img                          partitions, file systems, system, kernel
   osb inspect out/sd.img.zst cat /etc/os-release    a file, without decompressing the rest
   osb inspect out/disk.img ls /boot/firmware        the boot partition lies where it is mounted
@@ -509,6 +538,11 @@ fn size(text: &str) -> Result<u64, String> {
     value
         .and_then(|(number, shift)| number.checked_mul(1 << shift))
         .ok_or_else(|| "expected a size, such as 500M or 5G".to_owned())
+}
+
+/// The name of a rule.
+fn rule() -> clap::builder::PossibleValuesParser {
+    osb_check::RULES.iter().map(|rule| rule.id).collect::<Vec<_>>().into()
 }
 
 /// `NAME=VALUE`.

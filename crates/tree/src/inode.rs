@@ -84,6 +84,16 @@ impl Content {
         }
     }
 
+    /// Where the bytes are: the same for clones of one content, while one of them lives.
+    pub fn identity(&self) -> (usize, u64) {
+        let address = match self {
+            Content::Bytes(bytes) => bytes.as_ptr().addr(),
+            Content::File { path, .. } => path.as_os_str().as_encoded_bytes().as_ptr().addr(),
+            Content::Extents(extents) => extents.pieces().as_ptr().addr(),
+        };
+        (address, self.size())
+    }
+
     /// A reader over the bytes. At the last of them it fails with [`Damaged`](crate::Damaged) if
     /// they are not the recorded ones.
     pub fn open(&self) -> io::Result<Box<dyn Read + '_>> {

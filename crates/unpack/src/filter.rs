@@ -37,7 +37,7 @@ impl Filter {
     }
 
     /// As [`Filter::skips`], for a path below the root.
-    pub(crate) fn skips_path(&self, path: &str, is_file: bool) -> bool {
+    pub fn skips_path(&self, path: &str, is_file: bool) -> bool {
         let path = format!("/{path}");
         let last = self.rules.iter().rev().find(|(_, pattern)| matches(pattern, &path));
         if last.is_none_or(|(include, _)| *include) {

@@ -3,6 +3,7 @@
 mod boot;
 mod build;
 mod cache;
+mod check;
 mod diff;
 mod doctor;
 mod inspect;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<ExitCode, Failure> {
     match (&cli.command, identity) {
         // Images can be read without any rights.
         (Command::Diff(arguments), _) => return diff::run(global, arguments, output),
+        (Command::Check(arguments), _) => return check::run(arguments, output),
         (Command::Inspect(arguments), _) => inspect::run(arguments, output),
         (Command::Doctor(arguments), identity) => doctor::run(global, arguments, &identity, output),
         (_, Err(missing)) => Err(missing.into()),

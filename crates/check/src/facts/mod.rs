@@ -1,0 +1,132 @@
+//! What rules look at: parts of the image, read once, when the first rule asks for them.
+
+mod contents;
+mod root;
+mod start;
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use osb_image::{Installed, Table};
+use osb_tree::{Content, Tree};
+
+use crate::contents::Mark;
+use crate::dpkg::Dpkg;
+use crate::memo::Memo;
+use crate::parse::initramfs::Initramfs;
+use crate::parse::kernel::Kernel;
+use crate::rule::Skip;
+use crate::subject::{FIRMWARE, Subject};
+
+pub(crate) use root::{Modules, UnitFile};
+pub(crate) use start::{Named, Start, find};
+
+/// What is known besides the image, and which rules are wanted.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Texts that must not be in any file: folders of the machine that built it.
+    pub build_paths: Vec<String>,
+    /// Hosts that apt may be told to ask, besides the public ones that everybody uses.
+    pub mirrors: Vec<String>,
+    /// Threads.
+    pub jobs: usize,
+    /// Rules to hold it against; empty for all.
+    pub only: Vec<String>,
+    /// Rules to leave out.
+    pub skip: Vec<String>,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        let (build_paths, mirrors, only, skip) = Default::default();
+        Context { build_paths, mirrors, jobs: 2, only, skip }
+    }
+}
+
+impl Context {
+    pub(crate) fn selects(&self, id: &str) -> bool {
+        let among = |list: &[String]| list.iter().any(|each| each == id);
+        (self.only.is_empty() || among(&self.only)) && !among(&self.skip)
+    }
+}
+
+/// The image's facts. What does not exist is a reason why a rule does not apply.
+pub(crate) struct Facts<'a> {
+    pub(crate) subject: &'a Subject,
+    pub(crate) context: &'a Context,
+    pub(crate) memo: &'a Memo,
+    starts: OnceCell<Vec<Start>>,
+    packages: OnceCell<BTreeMap<String, Installed>>,
+    dpkg: OnceCell<Dpkg>,
+    units: OnceCell<BTreeMap<String, UnitFile>>,
+    modules: OnceCell<BTreeMap<String, Modules>>,
+    changed: OnceCell<BTreeMap<usize, String>>,
+    marks: OnceCell<Vec<(Vec<u8>, Mark)>>,
+}
+
+impl<'a> Facts<'a> {
+    pub(crate) fn new(subject: &'a Subject, context: &'a Context, memo: &'a Memo) -> Self {
+        Facts {
+            subject,
+            context,
+            memo,
+            starts: OnceCell::new(),
+            packages: OnceCell::new(),
+            dpkg: OnceCell::new(),
+            units: OnceCell::new(),
+            modules: OnceCell::new(),
+            changed: OnceCell::new(),
+            marks: OnceCell::new(),
+        }
+    }
+
+    /// The root.
+    pub(crate) fn root(&self) -> Result<&'a Tree, Skip> {
+        match &self.subject.root {
+            Some(root) => Ok(root),
+            None => Skip::because("there is no root file system"),
+        }
+    }
+
+    /// The boot partition.
+    pub(crate) fn boot(&self) -> Result<&'a Tree, Skip> {
+        match &self.subject.boot {
+            Some(boot) => Ok(boot),
+            None => Skip::because("there are no boot files"),
+        }
+    }
+
+    /// The partition table.
+    pub(crate) fn table(&self) -> Result<&'a Table, Skip> {
+        match &self.subject.table {
+            Some(table) => Ok(table),
+            None => Skip::because("there is no partition table: it is no disk"),
+        }
+    }
+
+    /// The kernel in a content.
+    pub(crate) fn kernel(&self, content: &Content) -> Arc<Kernel> {
+        self.memo.kernels.or_make(content, || Arc::new(Kernel::read(content)))
+    }
+
+    /// The initramfs in a content.
+    pub(crate) fn initramfs(&self, content: &Content) -> Arc<Initramfs> {
+        self.memo.initramfs.or_make(content, || Arc::new(Initramfs::read(content)))
+    }
+
+    /// The MD5 of a content.
+    pub(crate) fn md5(&self, content: &Content) -> Result<[u8; 16], String> {
+        if let Some(known) = self.memo.md5.get(content) {
+            return Ok(known);
+        }
+        let sum = crate::contents::md5(content).map_err(|error| error.to_string())?;
+        self.memo.md5.put(content, sum);
+        Ok(sum)
+    }
+}
+
+/// The path on the node of a file of the boot partition.
+pub(crate) fn mounted(path: impl AsRef<[u8]>) -> Vec<u8> {
+    [FIRMWARE.as_bytes(), b"/", path.as_ref()].concat()
+}

@@ -1,0 +1,202 @@
+//! What the root holds: packages, kernels, units.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use osb_image::{Installed, installed};
+use osb_tree::{Kind, Tree};
+
+use super::Facts;
+use crate::dpkg::Dpkg;
+use crate::parse::initramfs::module_name;
+use crate::parse::unit::Unit;
+use crate::read::{self, text};
+use crate::rule::Skip;
+
+/// Most bytes of `modules.dep` that are read: Debian's has 1 MiB.
+const INDEX: u64 = 8 << 20;
+/// Where units are, the first that has one wins (systemd.unit(5)).
+const UNITS: [&str; 3] =
+    ["etc/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system"];
+
+/// The modules of one kernel.
+#[derive(Debug, Default)]
+pub(crate) struct Modules {
+    /// Names of what is built in.
+    pub(crate) built_in: BTreeSet<String>,
+    /// By name: the file, below the kernel's folder, and what it needs.
+    pub(crate) files: HashMap<String, (String, Vec<String>)>,
+    /// Whether there is an index of files at all.
+    pub(crate) has_index: bool,
+}
+
+impl Modules {
+    /// Whether the kernel has it, built in or as a file.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.built_in.contains(name) || self.files.contains_key(name)
+    }
+
+    /// A module and what it needs, by names, without what is built in.
+    pub(crate) fn closure(&self, name: &str) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut open = vec![name.to_owned()];
+        while let Some(name) = open.pop() {
+            if !self.built_in.contains(&name) && found.insert(name.clone()) {
+                let needs = self.files.get(&name).map(|(_, needs)| needs.clone());
+                open.extend(needs.unwrap_or_default());
+            }
+        }
+        found
+    }
+}
+
+/// A unit, with its drop-ins.
+#[derive(Debug)]
+pub(crate) struct UnitFile {
+    /// Its path.
+    pub(crate) path: String,
+    /// What it says.
+    pub(crate) unit: Unit,
+}
+
+impl Facts<'_> {
+    /// What dpkg has installed, by name.
+    pub(crate) fn packages(&self) -> Result<&BTreeMap<String, Installed>, Skip> {
+        let root = self.root()?;
+        let packages = self.packages.get_or_init(|| installed([root]));
+        match packages.is_empty() {
+            true => Skip::because("there is no database of dpkg"),
+            false => Ok(packages),
+        }
+    }
+
+    /// dpkg's database.
+    pub(crate) fn dpkg(&self) -> Result<&Dpkg, Skip> {
+        self.packages()?;
+        let root = self.root()?;
+        Ok(self.dpkg.get_or_init(|| Dpkg::read(root)))
+    }
+
+    /// The root's architecture, by Debian's name.
+    pub(crate) fn architecture(&self) -> Option<&str> {
+        let packages = self.packages().ok()?;
+        let native =
+            ["dpkg", "libc6", "base-files"].into_iter().find_map(|name| packages.get(name));
+        let native = native.or_else(|| packages.values().find(|each| each.architecture != "all"));
+        native.map(|package| package.architecture.as_str())
+    }
+
+    /// Whether this is a machine for containers.
+    pub(crate) fn kubernetes(&self) -> Result<&Tree, Skip> {
+        let root = self.root()?;
+        let programs = ["usr/bin/containerd", "usr/local/bin/containerd", "usr/bin/kubelet"];
+        match programs.iter().any(|path| root.resolve(path).is_ok()) {
+            true => Ok(root),
+            false => {
+                Skip::because("it is no Kubernetes node: neither containerd nor kubelet is there")
+            }
+        }
+    }
+
+    /// The kernels that the root has modules for, by version.
+    pub(crate) fn modules(&self) -> Result<&BTreeMap<String, Modules>, Skip> {
+        let root = self.root()?;
+        let modules = self.modules.get_or_init(|| modules(root));
+        match modules.is_empty() {
+            true => Skip::because("the root has no kernel modules"),
+            false => Ok(modules),
+        }
+    }
+
+    /// The units that start with the machine, by name, with what they want and require.
+    pub(crate) fn units(&self) -> Result<&BTreeMap<String, UnitFile>, Skip> {
+        let root = self.root()?;
+        if root.get("usr/lib/systemd/system").is_none() {
+            return Skip::because("there is no systemd");
+        }
+        Ok(self.units.get_or_init(|| units(root)))
+    }
+}
+
+fn modules(root: &Tree) -> BTreeMap<String, Modules> {
+    let mut found = BTreeMap::new();
+    let folder = root.resolve("lib/modules").unwrap_or_else(|_| b"usr/lib/modules".to_vec());
+    for (name, id) in root.children(&folder) {
+        let Ok(version) = String::from_utf8(name.to_vec()) else { continue };
+        if !root.inode(id).is_directory() {
+            continue;
+        }
+        let index = |file: &str| {
+            let path = [&folder[..], b"/", name, b"/", file.as_bytes()].concat();
+            let bytes = read::bytes(read::content(root, path)?, INDEX).ok()?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let mut modules = Modules::default();
+        let built_in = index("modules.builtin").unwrap_or_default();
+        modules.built_in.extend(built_in.lines().map(module_name));
+        let files = index("modules.dep");
+        modules.has_index = files.is_some();
+        for line in files.unwrap_or_default().lines() {
+            let Some((path, needs)) = line.split_once(':') else { continue };
+            let needs = needs.split_ascii_whitespace().map(module_name).collect();
+            modules.files.insert(module_name(path), (path.to_owned(), needs));
+        }
+        found.insert(version, modules);
+    }
+    found
+}
+
+/// Links below `*.wants`, `*.requires` and aliases in `/etc`, and those that /usr brings; then what
+/// those pull in.
+fn units(root: &Tree) -> BTreeMap<String, UnitFile> {
+    let mut open: Vec<String> = Vec::new();
+    for folder in UNITS {
+        for (path, id) in root.descendants(folder.as_bytes()) {
+            let inode = root.inode(id);
+            let is_link = matches!(&inode.kind, Kind::Symlink(target) if target != b"/dev/null");
+            let inside = path.windows(7).any(|part| part == b".wants/");
+            let inside = inside || path.windows(10).any(|part| part == b".requires/");
+            if is_link && inside {
+                let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+                open.push(String::from_utf8_lossy(name).into_owned());
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        if !seen.insert(name.clone()) {
+            continue;
+        }
+        let Some(file) = unit(root, &name) else { continue };
+        for setting in ["Wants", "Requires", "BindsTo"] {
+            let values = file.unit.all("Unit", setting);
+            open.extend(values.flat_map(str::split_ascii_whitespace).map(str::to_owned));
+        }
+        found.insert(name, file);
+    }
+    found
+}
+
+/// The unit of a name, or its template, with its drop-ins; `None` if there is none or it is masked.
+pub(crate) fn unit(root: &Tree, name: &str) -> Option<UnitFile> {
+    let template = name.split_once('@').and_then(|(stem, rest)| {
+        let (_, kind) = rest.rsplit_once('.')?;
+        Some(format!("{stem}@.{kind}"))
+    });
+    let names: Vec<&str> = std::iter::once(name).chain(template.as_deref()).collect();
+    let path = names.iter().find_map(|name| {
+        UNITS.iter().map(|folder| format!("{folder}/{name}")).find(|path| root.get(path).is_some())
+    })?;
+    if matches!(&root.get(&path)?.kind, Kind::Symlink(target) if target == b"/dev/null") {
+        return None;
+    }
+    let mut unit = Unit::parse(&text(root, &path)?);
+    for name in names {
+        for folder in UNITS {
+            for (_, text) in read::texts(root, &format!("{folder}/{name}.d"), ".conf") {
+                unit.extend(&text);
+            }
+        }
+    }
+    Some(UnitFile { path, unit })
+}

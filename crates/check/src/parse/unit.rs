@@ -1,0 +1,76 @@
+//! Units of systemd (systemd.syntax(7)).
+
+/// Settings in order: section, name, value.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Unit(Vec<(String, String, String)>);
+
+impl Unit {
+    /// Lines that end with a backslash go on in the next.
+    pub(crate) fn parse(text: &str) -> Unit {
+        let mut unit = Unit::default();
+        unit.extend(text);
+        unit
+    }
+
+    /// Adds what a drop-in says: an empty value forgets those before.
+    pub(crate) fn extend(&mut self, text: &str) {
+        let mut section = String::new();
+        let mut pending = String::new();
+        for line in text.lines() {
+            let line = line.trim();
+            if pending.is_empty() && (line.is_empty() || line.starts_with(['#', ';'])) {
+                continue;
+            }
+            if let Some(begin) = line.strip_suffix('\\') {
+                pending.push_str(begin);
+                pending.push(' ');
+                continue;
+            }
+            let whole = std::mem::take(&mut pending) + line;
+            if let Some(name) = whole.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                section = name.to_owned();
+            } else if let Some((name, value)) = whole.split_once('=') {
+                let (name, value) = (name.trim(), value.trim());
+                if value.is_empty() {
+                    self.0.retain(|(s, n, _)| (s.as_str(), n.as_str()) != (&section, name));
+                } else {
+                    self.0.push((section.clone(), name.to_owned(), value.to_owned()));
+                }
+            }
+        }
+    }
+
+    /// All values of a setting.
+    pub(crate) fn all<'a>(
+        &'a self,
+        section: &'a str,
+        name: &'a str,
+    ) -> impl Iterator<Item = &'a str> {
+        let found = self.0.iter().filter(move |(s, n, _)| s == section && n == name);
+        found.map(|(_, _, value)| value.as_str())
+    }
+
+    /// All settings of a section whose names begin with `prefix`.
+    pub(crate) fn beginning<'a>(
+        &'a self,
+        section: &'a str,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let found = self.0.iter().filter(move |(s, n, _)| s == section && n.starts_with(prefix));
+        found.map(|(_, name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_go_on_and_drop_ins_forget() {
+        let mut unit = Unit::parse("[Service]\n# x\nExecStart=/bin/a \\\n  b\nType=simple\n");
+        assert_eq!(unit.all("Service", "ExecStart").collect::<Vec<_>>(), ["/bin/a  b"]);
+        unit.extend("[Service]\nExecStart=\nExecStart=-/bin/c\n");
+        assert_eq!(unit.all("Service", "ExecStart").collect::<Vec<_>>(), ["-/bin/c"]);
+        assert_eq!(unit.beginning("Service", "Ty").collect::<Vec<_>>(), [("Type", "simple")]);
+    }
+}

@@ -1,0 +1,290 @@
+//! containerd, CNI plugins and kubelet.
+
+use osb_tree::Tree;
+use toml::{Table, Value};
+
+use crate::facts::Facts;
+use crate::read;
+use crate::rule::{Finding, Rule, Severity, Skip, Verdict};
+
+const CONFIG: &str = "etc/containerd/config.toml";
+/// Where the tables are that matter: in configuration version 2 (containerd 1.x) and 3 (2.x).
+const CRI: [&str; 2] = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime"];
+/// Plugins without which no pod gets an address.
+const PLUGINS: [&str; 3] = ["bridge", "host-local", "loopback"];
+const DEFAULT_BIN: &str = "/opt/cni/bin";
+const DEFAULT_CONF: &str = "/etc/cni/net.d";
+const DEFAULT_SOCKET: &str = "/run/containerd/containerd.sock";
+
+/// containerd's settings for Kubernetes; `Err` with what is wrong with the file.
+fn settings(facts: &Facts) -> Result<Result<Table, Finding>, Skip> {
+    let root = facts.kubernetes()?;
+    if root.resolve("usr/bin/containerd").is_err()
+        && root.resolve("usr/local/bin/containerd").is_err()
+    {
+        return Skip::because("there is no containerd");
+    }
+    let Some(text) = read::text(root, CONFIG) else {
+        return Ok(Err(Finding::at(
+            CONFIG,
+            "it is not there: containerd's defaults fit no kubelet",
+        )));
+    };
+    Ok(text.parse::<Table>().map_err(|error| {
+        let line = error.message().lines().next().unwrap_or_default().to_owned();
+        Finding::at(CONFIG, format!("it is no TOML: {line}"))
+    }))
+}
+
+/// A value below the table of the CRI plugin.
+fn cri<'a>(config: &'a Table, path: &[&str]) -> Option<&'a Value> {
+    let plugins = config.get("plugins")?.as_table()?;
+    CRI.iter().find_map(|name| {
+        let mut value = plugins.get(*name)?;
+        for key in path {
+            value = value.as_table()?.get(*key)?;
+        }
+        Some(value)
+    })
+}
+
+fn text<'a>(config: &'a Table, path: &[&str], default: &'a str) -> &'a str {
+    cri(config, path).and_then(Value::as_str).unwrap_or(default)
+}
+
+pub(super) const CGROUP_DRIVER: Rule = Rule {
+    id: "containerd-cgroup-driver",
+    severity: Severity::Error,
+    claim: "containerd and kubelet both leave cgroups to systemd.",
+    reason: "With two managers of one cgroup tree a node becomes unstable under load; kubeadm sets \
+             kubelet to systemd.",
+    source: "Kubernetes documentation, \"Configuring a cgroup driver\"",
+    remedy: "SystemdCgroup = true in containerd's options for runc; cgroupDriver: systemd.",
+    run: cgroup_driver,
+};
+
+fn cgroup_driver(facts: &Facts) -> Verdict {
+    let config = match settings(facts)? {
+        Ok(config) => config,
+        Err(finding) => return Ok(vec![finding]),
+    };
+    let mut found = Vec::new();
+    let path = ["containerd", "runtimes", "runc", "options", "SystemdCgroup"];
+    if cri(&config, &path).and_then(Value::as_bool) != Some(true) {
+        found.push(Finding::at(CONFIG, "SystemdCgroup is not true for runc"));
+    }
+    let version = config.get("version").and_then(Value::as_integer);
+    let major = facts.packages().ok().and_then(|packages| {
+        let package = packages.get("containerd").or_else(|| packages.get("containerd.io"))?;
+        upstream(&package.version)
+    });
+    // Version 1 of the format has other names for all tables; version 3 came with containerd 2.
+    let fits = match (version, major.map(|version| version.0)) {
+        (Some(2), _) => true,
+        (Some(3), major) => major.is_none_or(|major| major >= 2),
+        _ => false,
+    };
+    if !fits {
+        found.push(Finding::at(CONFIG, "its version is not one that this containerd reads"));
+    }
+    let root = facts.root()?;
+    for path in ["var/lib/kubelet/config.yaml", "etc/kubernetes/kubelet.yaml"] {
+        let text = read::text(root, path).unwrap_or_default();
+        if text.lines().any(|line| line.trim() == "cgroupDriver: cgroupfs") {
+            found.push(Finding::at(path, "kubelet manages cgroups itself (cgroupfs)"));
+        }
+    }
+    Ok(found)
+}
+
+pub(super) const CNI: Rule = Rule {
+    id: "containerd-cni-paths",
+    severity: Severity::Error,
+    claim: "CNI plugins are where containerd looks for them, and its folder for networks is there.",
+    reason: "Pods stay in ContainerCreating: \"failed to find plugin\".",
+    source: "containerd, docs/cri/config.md; CNI specification 1.1",
+    remedy: "bin_dir = \"/opt/cni/bin\" and conf_dir = \"/etc/cni/net.d\", with the plugins there.",
+    run: cni,
+};
+
+fn cni(facts: &Facts) -> Verdict {
+    let Ok(config) = settings(facts)? else { return Skip::because("containerd has no settings") };
+    let root = facts.root()?;
+    let bin = text(&config, &["cni", "bin_dir"], DEFAULT_BIN);
+    let conf = text(&config, &["cni", "conf_dir"], DEFAULT_CONF);
+    let mut found = Vec::new();
+    for plugin in PLUGINS {
+        let path = format!("{}/{plugin}", bin.trim_start_matches('/'));
+        if !is_program(root, &path) {
+            found.push(Finding::at(path, "it is no program, or not there"));
+        }
+    }
+    if bin != DEFAULT_BIN {
+        found.push(Finding::at(
+            CONFIG,
+            format!("most network add-ons install to {DEFAULT_BIN}, not {bin}"),
+        ));
+    }
+    if root.resolve(conf).is_err() {
+        found.push(Finding::at(CONFIG, format!("the folder {conf} is not there")));
+    }
+    Ok(found)
+}
+
+fn is_program(root: &Tree, path: &str) -> bool {
+    let inode = root.resolve(path).ok().and_then(|path| root.get(path));
+    inode.is_some_and(|inode| inode.content().is_some() && inode.meta.mode & 0o111 != 0)
+}
+
+pub(super) const SOCKET: Rule = Rule {
+    id: "containerd-socket",
+    severity: Severity::Error,
+    claim: "crictl and kubelet ask the socket on which containerd listens, and runc is there.",
+    reason: "kubelet finds no container runtime; containerd starts no container.",
+    source: "Kubernetes documentation, \"Container Runtimes\"; crictl(1)",
+    remedy: "runtime-endpoint: unix:///run/containerd/containerd.sock in /etc/crictl.yaml.",
+    run: socket,
+};
+
+fn socket(facts: &Facts) -> Verdict {
+    let Ok(config) = settings(facts)? else { return Skip::because("containerd has no settings") };
+    let root = facts.root()?;
+    let own = config.get("grpc").and_then(|grpc| grpc.as_table()?.get("address")?.as_str());
+    let own = own.unwrap_or(DEFAULT_SOCKET);
+    let mut found = Vec::new();
+    let files = [
+        ("etc/crictl.yaml", ["runtime-endpoint:", "image-endpoint:"]),
+        ("var/lib/kubelet/config.yaml", ["containerRuntimeEndpoint:", "imageServiceEndpoint:"]),
+    ];
+    for (path, keys) in files {
+        for line in read::text(root, path).unwrap_or_default().lines().map(str::trim) {
+            let value = keys.iter().find_map(|key| line.strip_prefix(key)).map(str::trim);
+            let Some(value) = value.map(|value| value.trim_matches(['"', '\''])) else { continue };
+            if !value.is_empty() && value.strip_prefix("unix://").unwrap_or(value) != own {
+                found.push(Finding::at(path, format!("{line}: containerd listens on {own}")));
+            }
+        }
+    }
+    if !["usr/sbin/runc", "usr/bin/runc", "usr/local/sbin/runc"]
+        .iter()
+        .any(|path| is_program(root, path))
+    {
+        found.push(Finding::at("usr/sbin/runc", "there is no runc"));
+    }
+    match facts.units()?.contains_key("containerd.service") {
+        true => {}
+        false => found.push(Finding::at("etc/systemd/system", "containerd.service is not enabled")),
+    }
+    Ok(found)
+}
+
+pub(super) const VERSIONS: Rule = Rule {
+    id: "kubernetes-versions-fit",
+    severity: Severity::Error,
+    claim: "kubelet, kubeadm and kubectl are of releases that work with each other and with \
+            containerd.",
+    reason: "kubeadm refuses them, or the cluster does.",
+    source: "Kubernetes, \"Version Skew Policy\"; from 1.38 on containerd 1.x is refused",
+    remedy: "Take all from one series: `--set kubernetes.upstream=1.NN`.",
+    run: versions,
+};
+
+fn versions(facts: &Facts) -> Verdict {
+    facts.kubernetes()?;
+    let packages = facts.packages()?;
+    let of = |name: &str| packages.get(name).and_then(|package| upstream(&package.version));
+    let (kubelet, kubeadm, kubectl) = (of("kubelet"), of("kubeadm"), of("kubectl"));
+    let status = "var/lib/dpkg/status";
+    let mut found = Vec::new();
+    if let (Some(kubelet), Some(kubeadm)) = (kubelet, kubeadm)
+        && (kubelet.0 != kubeadm.0 || kubelet.1 > kubeadm.1 || kubeadm.1 - kubelet.1 > 1)
+    {
+        let text =
+            format!("kubelet {}.{} with kubeadm {}.{}", kubelet.0, kubelet.1, kubeadm.0, kubeadm.1);
+        found.push(Finding::at(status, text));
+    }
+    if let (Some(node), Some(kubectl)) = (kubeadm.or(kubelet), kubectl)
+        && (node.0 != kubectl.0 || node.1.abs_diff(kubectl.1) > 1)
+    {
+        let text =
+            format!("kubectl {}.{} with Kubernetes {}.{}", kubectl.0, kubectl.1, node.0, node.1);
+        found.push(Finding::at(status, text));
+    }
+    let containerd = of("containerd").or_else(|| of("containerd.io"));
+    if let (Some(node), Some(containerd)) = (kubelet.or(kubeadm), containerd)
+        && node >= (1, 38)
+        && containerd.0 < 2
+    {
+        let text = format!(
+            "Kubernetes {}.{} refuses containerd {}.{}",
+            node.0, node.1, containerd.0, containerd.1
+        );
+        found.push(Finding::at(status, text));
+    }
+    Ok(found)
+}
+
+/// The first two numbers of a package's version, without its epoch.
+fn upstream(version: &str) -> Option<(u32, u32)> {
+    let version = version.split_once(':').map_or(version, |(_, rest)| rest);
+    let mut numbers = version.split(|char: char| !char.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+pub(super) const VERSIONS_HELD: Rule = Rule {
+    id: "kubernetes-held",
+    severity: Severity::Warning,
+    claim: "kubelet and kubeadm are held at their versions.",
+    reason: "An upgrade of all packages takes a node out of its cluster's series.",
+    source: "Kubernetes documentation, \"Installing kubeadm\"",
+    remedy: "`hold` in the layer: kubelet, kubeadm, kubectl.",
+    run: versions_held,
+};
+
+fn versions_held(facts: &Facts) -> Verdict {
+    let (packages, dpkg) = (facts.packages()?, facts.dpkg()?);
+    let names = ["kubelet", "kubeadm"];
+    let there: Vec<&str> = names.into_iter().filter(|name| packages.contains_key(*name)).collect();
+    if there.is_empty() {
+        return Skip::because("neither kubelet nor kubeadm is there");
+    }
+    let loose = there.into_iter().filter(|name| !dpkg.held.contains(*name));
+    Ok(loose
+        .map(|name| Finding::at("var/lib/dpkg/status", format!("{name} is not held")))
+        .collect())
+}
+
+pub(super) const SYSCTLS: Rule = Rule {
+    id: "kubernetes-sysctls",
+    severity: Severity::Error,
+    claim: "Packets are forwarded, and bridges pass theirs through iptables.",
+    reason: "Pods reach neither each other nor services; kubeadm's preflight fails.",
+    source: "Kubernetes documentation, \"Container Runtimes\", \"Network configuration\"",
+    remedy: "net.ipv4.ip_forward=1 and net.bridge.bridge-nf-call-iptables=1, ...-ip6tables=1.",
+    run: sysctls,
+};
+
+fn sysctls(facts: &Facts) -> Verdict {
+    let root = facts.kubernetes()?;
+    let mut values = std::collections::BTreeMap::new();
+    // By file name, whatever the folder; later ones win (sysctl.d(5)).
+    let mut files: Vec<(String, String)> = ["usr/lib/sysctl.d", "etc/sysctl.d"]
+        .iter()
+        .flat_map(|folder| read::texts(root, folder, ".conf"))
+        .collect();
+    files.sort_by(|(a, _), (b, _)| a.rsplit('/').next().cmp(&b.rsplit('/').next()));
+    for (_, text) in files {
+        for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
+            if let Some((key, value)) = line.trim_start_matches('-').split_once('=') {
+                values.insert(key.trim().replace('/', "."), value.trim().to_owned());
+            }
+        }
+    }
+    let wanted = [
+        "net.ipv4.ip_forward",
+        "net.bridge.bridge-nf-call-iptables",
+        "net.bridge.bridge-nf-call-ip6tables",
+    ];
+    let wrong = wanted.iter().filter(|key| values.get(**key).map(String::as_str) != Some("1"));
+    Ok(wrong.map(|key| Finding::at("etc/sysctl.d", format!("{key} is not 1"))).collect())
+}

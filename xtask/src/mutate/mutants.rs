@@ -1,0 +1,391 @@
+//! The mutants: each a name and a change.
+
+use anyhow::{Context, Result};
+use osb_check::Subject;
+use osb_tree::{Content, Inode, Kind, Tree};
+
+use super::contents::{boot, bytes, gunzip, gzip, put, renamed, replace, root, text};
+use super::{secrets, tree};
+use crate::random::Random;
+
+/// A changed image.
+pub(super) struct Mutant {
+    /// What kind of change it is.
+    pub(super) group: &'static str,
+    /// What was changed; the list of harmless ones goes by it.
+    pub(super) name: String,
+    /// Makes the change.
+    pub(super) change: Box<dyn Fn(&mut Subject) + Send + Sync>,
+}
+
+impl Mutant {
+    pub(super) fn new(
+        group: &'static str,
+        name: impl Into<String>,
+        change: impl Fn(&mut Subject) + Send + Sync + 'static,
+    ) -> Mutant {
+        Mutant { group, name: name.into(), change: Box::new(change) }
+    }
+}
+
+/// All mutants of an image.
+pub(super) fn all(subject: &Subject, files: usize, random: &mut Random) -> Result<Vec<Mutant>> {
+    let mut all = Vec::new();
+    all.extend(without_boot_files(tree(&subject.boot, "boot partition")?));
+    all.extend(without_tokens(tree(&subject.boot, "boot partition")?)?);
+    all.extend(identifiers(subject)?);
+    all.extend(cut(tree(&subject.boot, "boot partition")?)?);
+    all.extend(swapped(subject)?);
+    all.extend(without_files(tree(&subject.root, "root")?, files, random)?);
+    all.extend(changed_files(tree(&subject.root, "root")?, files / 5, random)?);
+    all.extend(secrets::all());
+    all.extend(settings(subject)?);
+    Ok(all)
+}
+
+/// Each boot file is missing.
+fn without_boot_files(boot_files: &Tree) -> Vec<Mutant> {
+    let files = boot_files.iter().filter(|(_, _, inode)| inode.content().is_some());
+    let paths = files.map(|(path, ..)| String::from_utf8_lossy(path).into_owned());
+    paths
+        .map(|path| {
+            Mutant::new("boot files deleted", format!("no {path}"), move |subject| {
+                boot(subject).remove(&path);
+            })
+        })
+        .collect()
+}
+
+/// Each word of each line of the files that tell what to start is missing, and each line.
+fn without_tokens(boot_files: &Tree) -> Result<Vec<Mutant>> {
+    let mut files = vec!["config.txt".to_owned(), "cmdline.txt".to_owned()];
+    for (name, _) in boot_files.children(b"loader/entries") {
+        files.push(format!("loader/entries/{}", String::from_utf8_lossy(name)));
+    }
+    let mut found = Vec::new();
+    for path in files.into_iter().filter(|path| boot_files.get(path).is_some()) {
+        let text = text(boot_files, &path)?;
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let real = lines.iter().enumerate();
+        for (number, line) in real.filter(|(_, l)| !l.trim().is_empty() && !l.starts_with('#')) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let mut variants = Vec::new();
+            for word in 0..words.len() {
+                let rest: Vec<&str> = words
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, _)| *at != word)
+                    .map(|(_, w)| *w)
+                    .collect();
+                let name = match (words.len(), words[0]) {
+                    (1, only) => only.to_owned(),
+                    // In a line of many the word says enough.
+                    (_, first) if word > 0 && path != "cmdline.txt" => {
+                        format!("{} ({first})", words[word])
+                    }
+                    _ => words[word].to_owned(),
+                };
+                variants.push((name, rest.join(" ")));
+            }
+            if words.len() > 1 {
+                variants.push((format!("the line {}", words[0]), String::new()));
+            }
+            for (name, changed) in variants {
+                let mut lines = lines.clone();
+                lines[number] = changed;
+                let (path, bytes) = (path.clone(), (lines.join("\n") + "\n").into_bytes());
+                let name = format!("{path} without {name}");
+                found.push(Mutant::new("tokens deleted", name, move |subject| {
+                    replace(boot(subject), &path, bytes.clone());
+                }));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// One digit of each identifier that something depends on is another.
+fn identifiers(subject: &Subject) -> Result<Vec<Mutant>> {
+    let group = "identifiers flipped";
+    let table = subject.table.as_ref().context("the image has no partition table")?;
+    let number = subject.root_place.partition.context("the root is in no partition")?;
+    let id = table.partitions.iter().find(|each| each.number == number);
+    let id = id.context("the root's partition is not in the table")?.id.clone();
+    let flipped = flip(&id);
+    let mut found = vec![
+        Mutant::new(group, "the root partition has another identifier", {
+            let flipped = flipped.clone();
+            move |subject| {
+                let partitions = subject.table.iter_mut().flat_map(|table| &mut table.partitions);
+                for partition in partitions.filter(|each| each.number == number) {
+                    partition.id.clone_from(&flipped);
+                }
+            }
+        }),
+        Mutant::new(group, "all partitions have one identifier", move |subject| {
+            let partitions = subject.table.iter_mut().flat_map(|table| &mut table.partitions);
+            partitions.for_each(|partition| partition.id.clone_from(&id));
+        }),
+        Mutant::new(group, "the boot partition has another type", move |subject| {
+            let partitions = subject.table.iter_mut().flat_map(|table| &mut table.partitions);
+            for partition in partitions.filter(|each| each.number != number) {
+                partition.kind = flip(&partition.kind);
+            }
+        }),
+        Mutant::new(group, "the table's last header is damaged", |subject| {
+            if let Some(table) = &mut subject.table {
+                table.problems.push("last header: the checksum is wrong".to_owned());
+            }
+        }),
+    ];
+    let boot_files = tree(&subject.boot, "boot partition")?;
+    let entries = boot_files.children(b"loader/entries");
+    let entries =
+        entries.map(|(name, _)| format!("loader/entries/{}", String::from_utf8_lossy(name)));
+    for path in entries.chain(["cmdline.txt".to_owned()]) {
+        let Ok(line) = text(boot_files, &path) else { continue };
+        let Some((before, rest)) = line.split_once("root=PARTUUID=") else { continue };
+        let changed = format!("{before}root=PARTUUID={}", flip(rest));
+        found.push(Mutant::new(group, format!("{path} names another root"), move |subject| {
+            replace(boot(subject), &path, changed.clone().into_bytes());
+        }));
+    }
+    Ok(found)
+}
+
+/// The first digit as another.
+fn flip(id: &str) -> String {
+    let first = if id.starts_with('0') { "1" } else { "0" };
+    format!("{first}{}", id.get(1..).unwrap_or_default())
+}
+
+/// What firmware and loader read, cut off.
+fn cut(boot_files: &Tree) -> Result<Vec<Mutant>> {
+    let mut found = Vec::new();
+    let files = boot_files
+        .iter()
+        .filter(|(_, _, inode)| inode.content().is_some_and(|content| content.size() > 16 << 10));
+    for (path, ..) in files {
+        let path = String::from_utf8_lossy(path).into_owned();
+        let bytes = bytes(boot_files, &path)?;
+        for (what, length) in [
+            ("half of it", bytes.len() / 2),
+            ("all of it", 0),
+            ("its last 512 bytes", bytes.len() - 512),
+        ] {
+            let (path, bytes) = (path.clone(), bytes[..length].to_vec());
+            let content = Content::from(bytes);
+            found.push(Mutant::new(
+                "boot files cut",
+                format!("{path} without {what}"),
+                move |subject| {
+                    if let Some(inode) = boot(subject).get_mut(&path) {
+                        inode.kind = Kind::File(content.clone());
+                    }
+                },
+            ));
+        }
+    }
+    Ok(found)
+}
+
+/// Kernel and initramfs of another version, and an initramfs without one driver.
+fn swapped(subject: &Subject) -> Result<Vec<Mutant>> {
+    let group = "kernels swapped";
+    let boot_files = tree(&subject.boot, "boot partition")?;
+    let root_files = tree(&subject.root, "root")?;
+    let folders = root_files.children(b"usr/lib/modules").map(|(name, _)| name.to_vec());
+    let version = folders.last().context("the root has no kernel")?;
+    let mut other = version.clone();
+    let digit = other.iter().rposition(u8::is_ascii_digit).context("a version without digits")?;
+    other[digit] = if other[digit] == b'0' { b'1' } else { b'0' };
+    let initramfs = bytes(boot_files, "initrd.img")?;
+    let own = format!("boot/initrd.img-{}", String::from_utf8_lossy(&version));
+    let mut found = Vec::new();
+    // Once on the boot partition alone, once in the root, too: nothing can be compared then.
+    let mut both = |name: &str, bytes: Vec<u8>| {
+        let content = Content::from(bytes);
+        for with_root in [false, true] {
+            let (content, own) = (content.clone(), own.clone());
+            let name = if with_root { format!("{name}, in the root too") } else { name.to_owned() };
+            found.push(Mutant::new(group, name, move |subject| {
+                let inode = Inode::file(0o644, content.clone());
+                if with_root {
+                    let _ = root(subject).lay(&own, inode.clone());
+                }
+                let _ = boot(subject).lay("initrd.img", inode);
+            }));
+        }
+    };
+    both("the initramfs of another kernel", renamed(&initramfs, &version, &other)?);
+    for module in ["nvme", "ext4", "virtio_blk", "virtio_pci"] {
+        let (from, to) = (format!("/{module}.ko"), format!("/{}_.ko", &module[..module.len() - 1]));
+        both(
+            &format!("an initramfs without {module}"),
+            renamed(&initramfs, from.as_bytes(), to.as_bytes())?,
+        );
+    }
+    if boot_files.get("config.txt").is_some() {
+        for module in ["sdhci-brcmstb", "irq-bcm2712-mip", "rp1_pci"] {
+            let (from, to) =
+                (format!("/{module}.ko"), format!("/{}_.ko", &module[..module.len() - 1]));
+            both(
+                &format!("an initramfs without {module}"),
+                renamed(&initramfs, from.as_bytes(), to.as_bytes())?,
+            );
+        }
+    }
+    for path in ["vmlinuz", "kernel8.img"].into_iter().filter(|path| boot_files.get(path).is_some())
+    {
+        let bytes = bytes(boot_files, path)?;
+        let packed = bytes.starts_with(&[0x1F, 0x8B]);
+        let plain = if packed { gunzip(&bytes)? } else { bytes };
+        let changed = match renamed(&plain, &version, &other) {
+            Ok(changed) => changed,
+            // A PC's kernel is packed: its version is in the header only.
+            Err(_) => continue,
+        };
+        let mut flipped = plain.clone();
+        let middle = flipped.len() / 2;
+        flipped[middle] ^= 1;
+        for (name, bytes) in [("of another version", changed), ("with one bit flipped", flipped)] {
+            let content = Content::from(if packed { gzip(&bytes)? } else { bytes });
+            found.push(Mutant::new(group, format!("{path} {name}"), move |subject| {
+                let _ = boot(subject).lay(path, Inode::file(0o644, content.clone()));
+            }));
+        }
+    }
+    let modules = String::from_utf8_lossy(&version).into_owned();
+    found.push(Mutant::new(group, "no modules for the kernel", move |subject| {
+        root(subject).remove(format!("usr/lib/modules/{modules}"));
+    }));
+    Ok(found)
+}
+
+/// Files that packages list, and that are there.
+fn packaged(root: &Tree) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    let lists = root.children(b"var/lib/dpkg/info").filter(|(name, _)| name.ends_with(b".list"));
+    for (name, _) in lists {
+        let list = text(root, &format!("var/lib/dpkg/info/{}", String::from_utf8_lossy(name)))?;
+        for path in list.lines() {
+            let path = path.trim_start_matches('/');
+            if root.get(path).is_some_and(|inode| !inode.is_directory()) {
+                found.push(path.to_owned());
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+/// Files of packages are missing.
+fn without_files(root_files: &Tree, count: usize, random: &mut Random) -> Result<Vec<Mutant>> {
+    let mut paths = packaged(root_files)?;
+    random.shuffle(&mut paths);
+    paths.truncate(count);
+    let mutant = |path: String| {
+        Mutant::new("package files deleted", format!("no /{path}"), move |subject| {
+            root(subject).remove(&path);
+        })
+    };
+    Ok(paths.into_iter().map(mutant).collect())
+}
+
+/// One bit of files of packages is another; configuration may be changed and is left out.
+fn changed_files(root_files: &Tree, count: usize, random: &mut Random) -> Result<Vec<Mutant>> {
+    let mut paths = packaged(root_files)?;
+    paths.retain(|path| {
+        let content = root_files.get(path).and_then(Inode::content);
+        !path.starts_with("etc/") && content.is_some_and(|c| (1..1 << 20).contains(&c.size()))
+    });
+    random.shuffle(&mut paths);
+    let mut found = Vec::new();
+    for path in paths.into_iter().take(count) {
+        let mut bytes = bytes(root_files, &path)?;
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        let content = Content::from(bytes);
+        found.push(Mutant::new(
+            "package files changed",
+            format!("a bit of /{path}"),
+            move |subject| {
+                if let Some(inode) = root(subject).get_mut(&path) {
+                    inode.kind = Kind::File(content.clone());
+                }
+            },
+        ));
+    }
+    Ok(found)
+}
+
+/// What layers set, undone.
+fn settings(subject: &Subject) -> Result<Vec<Mutant>> {
+    let group = "settings undone";
+    let root_files = tree(&subject.root, "root")?;
+    let mut found = Vec::new();
+    for (path, from, to) in [
+        ("etc/containerd/config.toml", "SystemdCgroup = true", "SystemdCgroup = false"),
+        ("etc/containerd/config.toml", "/opt/cni/bin", "/usr/lib/cni-plugins"),
+        ("etc/containerd/config.toml", "version = 2", "version = 3"),
+        ("etc/containerd/config.toml", "[plugins", "[[plugins"),
+        ("etc/crictl.yaml", "containerd.sock", "cri-dockerd.sock"),
+        ("etc/shadow", "node:!", "node:"),
+        ("var/lib/dpkg/status", "Status: hold ok installed", "Status: install ok installed"),
+        (
+            "var/lib/dpkg/status",
+            "Status: install ok installed",
+            "Status: install ok half-configured",
+        ),
+    ] {
+        let before = text(root_files, path)?;
+        anyhow::ensure!(before.contains(from), "{path} has no {from:?}");
+        let bytes = before.replacen(from, to, 1).into_bytes();
+        found.push(Mutant::new(group, format!("/{path}: {from:?} as {to:?}"), move |subject| {
+            replace(root(subject), path, bytes.clone());
+        }));
+    }
+    let grow = "etc/systemd/system/multi-user.target.wants/osb-grow-root.service";
+    for path in
+        [grow, "opt/cni/bin/bridge", "usr/sbin/runc", "etc/machine-id", "usr/bin/containerd"]
+    {
+        anyhow::ensure!(root_files.get(path).is_some(), "the image has no /{path}");
+        found.push(Mutant::new(group, format!("/{path} is missing"), move |subject| {
+            root(subject).remove(path);
+        }));
+    }
+    for (path, mode) in [("usr/bin/nano", 0o4755), ("etc/passwd", 0o666), ("usr/bin", 0o777)] {
+        found.push(Mutant::new(group, format!("/{path} with mode {mode:o}"), move |subject| {
+            if let Some(inode) = root(subject).get_mut(path) {
+                inode.meta.mode = mode;
+            }
+        }));
+    }
+    for (path, text) in [
+        ("etc/fstab", "/swapfile none swap sw 0 0\n"),
+        ("etc/systemd/zram-generator.conf", "[zram0]\n"),
+        ("etc/sysctl.d/99-x.conf", "net.ipv4.ip_forward = 0\n"),
+    ] {
+        found.push(Mutant::new(group, format!("/{path} with {:?}", text.trim()), move |subject| {
+            put(root(subject), path, 0o644, text.as_bytes().to_vec());
+        }));
+    }
+    found.push(Mutant::new(group, "a unit without its program", |subject| {
+        let unit = b"[Service]\nExecStart=/usr/bin/nothing-of-the-kind\n".to_vec();
+        put(root(subject), "etc/systemd/system/x.service", 0o644, unit);
+        let link = Inode::symlink("/etc/systemd/system/x.service");
+        let _ = root(subject).lay("etc/systemd/system/multi-user.target.wants/x.service", link);
+    }));
+    found.push(Mutant::new(group, "an enabled unit that is not there", |subject| {
+        let link = Inode::symlink("/usr/lib/systemd/system/nothing.service");
+        let _ =
+            root(subject).lay("etc/systemd/system/multi-user.target.wants/nothing.service", link);
+    }));
+    found.push(Mutant::new(group, "a boot partition that is full", |subject| {
+        if let Some(space) = &mut subject.boot_space {
+            space.free = 0;
+        }
+    }));
+    Ok(found)
+}
