@@ -1,5 +1,9 @@
 //! What else reads the archives: bsdtar, gzip and zstd; and what GNU tar makes of them as root.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may panic, and tells what it skips"
+)]
 
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -46,7 +50,7 @@ fn hard() -> Tree {
         tree.insert(path, inode(0o755, Kind::Directory)).unwrap();
     }
     tree.insert(&name, file(b"a name of 255 bytes")).unwrap();
-    tree.insert(&format!("{deep}/{name}"), file(b"a path of 557 bytes")).unwrap();
+    tree.insert(format!("{deep}/{name}"), file(b"a path of 557 bytes")).unwrap();
     tree.insert(b"not \xff\xfe text\n", file(b"bytes")).unwrap();
     let mut special = file(&[7; 1000]);
     special.meta.uid = 100_000;
@@ -69,7 +73,7 @@ fn hard() -> Tree {
     special.meta.xattrs.insert(b"system.posix_acl_access".to_vec(), list);
     let id = tree.insert("special", special).unwrap();
     for number in 0..300 {
-        tree.link(&format!("links/{number:03}"), id).unwrap();
+        tree.link(format!("links/{number:03}"), id).unwrap();
     }
     tree.insert("dev/null", inode(0o666, Kind::CharDevice(Device { major: 1, minor: 3 }))).unwrap();
     tree.insert("dev/loop", inode(0o660, Kind::BlockDevice(Device { major: 7, minor: 300 })))
