@@ -18,6 +18,7 @@ use crate::rebuild;
 use crate::steps::{Steps, show};
 use crate::test::{clear, release};
 use crate::usage::{Usage, measure};
+use crate::writers;
 
 /// What to measure.
 #[derive(Debug, clap::Subcommand)]
@@ -36,6 +37,15 @@ pub(crate) enum Bench {
     Rebuild {
         /// Measure so often, and take the median
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+        runs: u16,
+    },
+    /// ext4, rootfs.tar.gz and sd.img.zst, by osb and by mke2fs, pigz and zstd
+    Image {
+        /// The folder that `osb build` wrote to, with the default recipe
+        #[arg(default_value = "out")]
+        folder: PathBuf,
+        /// Measure so often, and take the median
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
         runs: u16,
     },
 }
@@ -62,6 +72,7 @@ pub(crate) fn run(bench: &Bench) -> Result<Steps> {
     let (arch, runs) = match bench {
         Bench::Build { arch, runs } => (arch, runs),
         Bench::Rebuild { runs } => return rebuild::run(*runs),
+        Bench::Image { folder, runs } => return writers::run(folder, *runs),
     };
     let project = Project::find()?;
     let mut steps = Steps::default();

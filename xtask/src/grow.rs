@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use osb_boot::Tools;
 
-use crate::boot::{Disk, Guest};
+use crate::guest::{Disk, Guest};
 use crate::image::partitions;
 use crate::project::{Image, Project};
 use crate::random::Random;
@@ -125,7 +125,7 @@ impl<'a> Site<'a> {
     }
 
     fn boot(&self) -> Result<Guest<'a>> {
-        Guest::start(self.project, self.tools, self.image, Disk::Own(&self.disk))
+        Guest::boot(self.project, self.tools, self.image, Disk::Own(&self.disk))
     }
 
     /// Ends the power `moment` after the start, or after a line of the console.

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use osb_boot::Tools;
@@ -28,30 +28,7 @@ fn expected(arch: &str, board: &str) -> Vec<&'static str> {
 /// Runs every check of files that were written to `out`.
 pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, out: &Path) {
     let disk = out.join("disk.img");
-    steps.run("sgdisk -v", || {
-        let text = capture(tools.command("sgdisk")?.arg("-v").arg(&disk))?;
-        ensure!(text.contains("No problems found"), "sgdisk says:\n{text}");
-        Ok(((), "no problems found".to_owned()))
-    });
-    let partitions = steps.run("partition table", || {
-        let partitions = partitions(tools, &disk, out)?;
-        let text = format!("{} partitions, as metadata.json says", partitions.len());
-        Ok((partitions, text))
-    });
-    for (index, (start, size)) in partitions.unwrap_or_default().into_iter().enumerate() {
-        let part = project.work.join(format!("partition-{}.img", index + 1));
-        let (name, program, arguments): (_, _, &[&str]) = match index {
-            0 => ("fsck.vfat -n", "fsck.vfat", &["-n", "-v"]),
-            _ => ("e2fsck -fn", "e2fsck", &["-f", "-n"]),
-        };
-        steps.run(name, || {
-            extract(&disk, &part, start, size)?;
-            // Both exit with 0 only if there was nothing to complain about.
-            let text = capture(tools.command(program)?.args(arguments).arg(&part))?;
-            fs::remove_file(&part)?;
-            Ok(((), text.lines().last().unwrap_or_default().trim().to_owned()))
-        });
-    }
+    check_disk(steps, project, tools, out, &disk);
     steps.run("sd.img.zst = disk.img", || {
         let bytes = compare(tools, &out.join("sd.img.zst"), &disk)?;
         Ok(((), format!("{} MiB are equal", bytes >> 20)))
@@ -78,6 +55,64 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, out: &P
     });
 }
 
+/// Looks at the partition table of `disk`, which is to be as `out` tells, and at what is in the
+/// partitions.
+pub(crate) fn check_disk(
+    steps: &mut Steps,
+    project: &Project,
+    tools: &Tools,
+    out: &Path,
+    disk: &Path,
+) {
+    let Some(table) = steps.run("metadata.json", || {
+        let table = metadata(out)?["partition_table"].clone();
+        Ok((table.clone(), format!("{}, sectors of {}", table["kind"], table["sector_size"])))
+    }) else {
+        return;
+    };
+    if table["kind"] == "gpt" && table["sector_size"] == 512 {
+        steps.run("sgdisk -v", || {
+            let text = capture(tools.command("sgdisk")?.arg("-v").arg(disk))?;
+            ensure!(text.contains("No problems found"), "sgdisk says:\n{text}");
+            Ok(((), "no problems found".to_owned()))
+        });
+    } else {
+        steps.skip("sgdisk -v", "it takes a file for a GPT disk with sectors of 512 bytes");
+    }
+    steps.run("sfdisk --verify", || {
+        let text = capture(sfdisk(tools, &table)?.arg("--verify").arg(disk))?;
+        ensure!(text.contains("No errors detected"), "sfdisk says:\n{text}");
+        Ok(((), "no errors detected".to_owned()))
+    });
+    let partitions = steps.run("partition table", || {
+        let partitions = partitions(tools, disk, out)?;
+        let text = format!("{} partitions, as metadata.json says", partitions.len());
+        Ok((partitions, text))
+    });
+    for (index, (start, size)) in partitions.unwrap_or_default().into_iter().enumerate() {
+        let part = project.work.join(format!("partition-{}.img", index + 1));
+        let (program, arguments): (_, &[&str]) =
+            match table["partitions"][index]["filesystem"].as_str() {
+                Some("vfat") => ("fsck.vfat", &["-n", "-v"]),
+                _ => ("e2fsck", &["-f", "-n"]),
+            };
+        steps.run(&format!("{program} of partition {}", index + 1), || {
+            extract(disk, &part, start, size)?;
+            // Both exit with 0 only if there was nothing to complain about.
+            let text = capture(tools.command(program)?.args(arguments).arg(&part))?;
+            fs::remove_file(&part)?;
+            Ok(((), text.lines().last().unwrap_or_default().trim().to_owned()))
+        });
+    }
+}
+
+/// sfdisk, told what it cannot know of a file: how long a sector is.
+fn sfdisk(tools: &Tools, table: &Value) -> Result<Command> {
+    let mut command = tools.command("sfdisk")?;
+    command.arg("--sector-size").arg(table["sector_size"].to_string());
+    Ok(command)
+}
+
 fn metadata(out: &Path) -> Result<Value> {
     Ok(serde_json::from_str(&fs::read_to_string(out.join("metadata.json"))?)?)
 }
@@ -85,25 +120,37 @@ fn metadata(out: &Path) -> Result<Value> {
 /// Start and size in bytes of every partition, as sfdisk reads them, after a comparison with
 /// `metadata.json`.
 pub(crate) fn partitions(tools: &Tools, disk: &Path, out: &Path) -> Result<Vec<(u64, u64)>> {
-    let seen: Value =
-        serde_json::from_str(&capture(tools.command("sfdisk")?.arg("--json").arg(disk))?)?;
-    let told = metadata(out)?;
-    let seen = seen["partitiontable"]["partitions"].as_array().context("sfdisk: no partitions")?;
-    let told = told["partition_table"]["partitions"].as_array().context("no partitions told")?;
+    let told = metadata(out)?["partition_table"].clone();
+    let text = capture(sfdisk(tools, &told)?.arg("--json").arg(disk))?;
+    let seen: Value = serde_json::from_str(&text)?;
+    let seen = &seen["partitiontable"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_uppercase();
+    // Hexadecimal numbers of an MBR are written in as many ways as there are programs.
+    let number =
+        |value: &Value| text(value).trim_start_matches("0X").trim_start_matches('0').to_owned();
+    let kind = if told["kind"] == "mbr" { "dos" } else { "gpt" };
+    ensure!(
+        seen["label"] == kind && number(&seen["id"]) == number(&told["guid"]),
+        "metadata.json and the disk differ:\n{told}\n{seen}"
+    );
+    let sector = told["sector_size"].as_u64().context("no sector size told")?;
+    ensure!(seen["sectorsize"].as_u64() == Some(sector), "sfdisk: {}", seen["sectorsize"]);
+    let seen = seen["partitions"].as_array().context("sfdisk: no partitions")?;
+    let told = told["partitions"].as_array().context("no partitions told")?;
     ensure!(seen.len() == told.len(), "{} partitions, {} told", seen.len(), told.len());
     let mut places = Vec::new();
     for (seen, told) in seen.iter().zip(told) {
         let start = seen["start"].as_u64().context("sfdisk: no start")?;
         let size = seen["size"].as_u64().context("sfdisk: no size")?;
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_uppercase();
         ensure!(
             told["first_lba"].as_u64() == Some(start)
                 && told["last_lba"].as_u64() == Some(start + size - 1)
-                && text(&told["guid"]) == text(&seen["uuid"])
-                && text(&told["type_guid"]) == text(&seen["type"]),
+                // An MBR has no identifiers of partitions.
+                && (kind == "dos" || text(&told["guid"]) == text(&seen["uuid"]))
+                && number(&told["type_guid"]) == number(&seen["type"]),
             "metadata.json and the disk differ:\n{told}\n{seen}"
         );
-        places.push((start * 512, size * 512));
+        places.push((start * sector, size * sector));
     }
     Ok(places)
 }

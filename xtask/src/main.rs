@@ -8,13 +8,17 @@ mod bench;
 mod beside;
 mod boot;
 mod equivalence;
+mod ext4;
+mod flashed;
 mod full;
 mod fuzz;
 mod grow;
+mod guest;
 mod host;
 mod image;
 mod kills;
 mod kubernetes;
+mod layouts;
 mod mutate;
 mod project;
 mod random;
@@ -25,6 +29,8 @@ mod steps;
 mod test;
 mod usage;
 mod user;
+mod volumes;
+mod writers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -89,6 +95,17 @@ enum Task {
         /// The folder that `osb build` wrote to [default: build]
         folder: Option<PathBuf>,
     },
+    /// Disks with an MBR, with 4096-byte sectors and with data partitions, built and booted
+    Layouts,
+    /// Only what `crates/ext4` writes, under the kernel and e2fsprogs of trixie and sid
+    Ext4 {
+        /// The folder that `osb build` wrote to: its disk.img is the system that mounts
+        #[arg(default_value = "out")]
+        folder: PathBuf,
+        /// The recipe that it was built from
+        #[arg(long, default_value = project::DEFAULT)]
+        recipe: String,
+    },
     /// osb's roots and unmodified mmdebstrap's, compared entry by entry
     Equivalence(equivalence::Arguments),
     /// Every reader of foreign bytes under libFuzzer
@@ -101,9 +118,10 @@ enum Task {
     Container(equivalence::container::Container),
     /// The same as test, and with --full the long proofs too
     Ci {
-        /// Also compare osb's resolver with apt, build under other circumstances, kill builds
-        /// at random points, build beside each other and prune, build with upstream Kubernetes,
-        /// and fuzz every reader of foreign bytes
+        /// Also compare osb's resolver with apt, mount file systems of ours in a guest, build under
+        /// other circumstances, kill builds at random points, build beside each other and prune,
+        /// build with upstream Kubernetes and with other disk layouts, boot a disk that bmaptool
+        /// wrote, and fuzz every reader of foreign bytes
         #[arg(long)]
         full: bool,
     },
@@ -120,6 +138,8 @@ fn main() -> ExitCode {
         Task::Mutate(arguments) => mutate::run(&arguments),
         Task::User { folder } => test::user(&folder),
         Task::Reproduce { folder } => reproduce::run(folder.as_deref()),
+        Task::Layouts => layouts::run(),
+        Task::Ext4 { folder, recipe } => test::ext4(&recipe, &folder),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(bench) => bench::run(&bench),

@@ -114,7 +114,12 @@ impl Project {
 
     /// The locked tool set `test`, unpacked.
     pub(crate) fn test_tools(&self, recipe: &Path) -> Result<Tools> {
-        let folder = capture(self.osb(&["tools", "test", "--quiet", "--recipe"]).arg(recipe))?;
+        self.tools("test", recipe)
+    }
+
+    /// A locked tool set, unpacked.
+    pub(crate) fn tools(&self, set: &str, recipe: &Path) -> Result<Tools> {
+        let folder = capture(self.osb(&["tools", set, "--quiet", "--recipe"]).arg(recipe))?;
         Ok(Tools::open(Path::new(folder.trim_end()))?)
     }
 }

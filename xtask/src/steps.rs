@@ -28,6 +28,14 @@ impl Steps {
         self.subject = format!("{subject}: ");
     }
 
+    /// The steps of `run` are about `part` of the present subject.
+    pub(crate) fn within(&mut self, part: &str, run: impl FnOnce(&mut Steps)) {
+        let whole = self.subject.clone();
+        self.subject = format!("{whole}{part}: ");
+        run(self);
+        self.subject = whole;
+    }
+
     /// Runs one step; the value it made, if it passed. A step's text says what was seen.
     pub(crate) fn run<T>(
         &mut self,
@@ -131,6 +139,11 @@ mod tests {
         let mut steps = Steps::default();
         assert_eq!(steps.run("good", || Ok((7, String::new()))), Some(7));
         steps.skip("unknown", "it cannot be run here");
+        steps.about("image");
+        steps.within("part", |steps| steps.skip("inner", "it cannot be run here"));
+        steps.skip("outer", "it cannot be run here");
+        let names: Vec<&str> = steps.done.iter().map(|step| step.0.as_str()).collect();
+        assert_eq!(names[2..], ["image: part: inner", "image: outer"]);
         assert_eq!(format!("{:?}", steps.summary()), format!("{:?}", ExitCode::SUCCESS));
         assert_eq!(steps.run::<()>("bad", || bail!("no")), None);
         assert_eq!(format!("{:?}", steps.summary()), format!("{:?}", ExitCode::FAILURE));

@@ -10,7 +10,9 @@ use osb_boot::Tools;
 use crate::kills::Series;
 use crate::project::{DEFAULT, Image, Project};
 use crate::steps::{Steps, show};
-use crate::{boot, full, fuzz, image, kubernetes, referee, reproduce, user};
+use crate::{
+    boot, ext4, flashed, full, fuzz, image, kubernetes, layouts, referee, reproduce, user,
+};
 
 /// How long each fuzz target runs: enough to go through its seeds and some way beyond.
 const FUZZ_SECONDS: u32 = 20;
@@ -27,15 +29,17 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
         steps.about(&image.name);
         // Without an image there is nothing to test; the failed step has been counted.
         let Some(()) = steps.run("build", || build(&project, &image)) else { continue };
-        let Some(tools) = artifacts(&mut steps, &project, &image) else { continue };
+        let Some(tools) = artifacts(&mut steps, &project, &image, full) else { continue };
         if image.name == DEFAULT {
             user::check(&mut steps, &project, &image);
         }
         if full && image.name == DEFAULT {
             referee::check(&mut steps, &project, &tools);
             reproduce::check(&mut steps, &project, &image);
+            ext4::check(&mut steps, &project, &tools, &image);
             full::check(&mut steps, &project, &image, &Series::default());
             kubernetes::check(&mut steps, &project, &image.recipe);
+            layouts::check(&mut steps, &project, &tools, &image);
             fuzz::smoke(&mut steps, &project, FUZZ_SECONDS);
         }
     }
@@ -48,7 +52,19 @@ pub(crate) fn image(name: &str, folder: &Path) -> Result<Steps> {
     let image = project.image(name, folder)?;
     let mut steps = Steps::default();
     release(&mut steps, &project);
-    artifacts(&mut steps, &project, &image);
+    artifacts(&mut steps, &project, &image, false);
+    Ok(steps)
+}
+
+/// Only the file systems of `crates/ext4`; the image in `folder` is the system that mounts them.
+pub(crate) fn ext4(name: &str, folder: &Path) -> Result<Steps> {
+    let project = Project::find()?;
+    let image = project.image(name, folder)?;
+    let mut steps = Steps::default();
+    release(&mut steps, &project);
+    if let Some(tools) = test_tools(&mut steps, &project, &image.recipe) {
+        ext4::check(&mut steps, &project, &tools, &image);
+    }
     Ok(steps)
 }
 
@@ -84,10 +100,11 @@ pub(crate) fn referee() -> Result<Steps> {
     Ok(steps)
 }
 
-/// The referees, the boot and the sums; the test tools, if they could be had.
-fn artifacts(steps: &mut Steps, project: &Project, image: &Image) -> Option<Tools> {
+/// The referees, the boot and the sums; the test tools, if they could be had. `full` boots twice.
+fn artifacts(steps: &mut Steps, project: &Project, image: &Image, full: bool) -> Option<Tools> {
     let tools = test_tools(steps, project, &image.recipe)?;
     image::check(steps, project, &tools, &image.out);
+    flashed::check(steps, project, &tools, image, full);
     boot::check(steps, project, &tools, image);
     // After the boot: this proves, too, that booting leaves the image as it was.
     steps.run("sha256sum -c", || {

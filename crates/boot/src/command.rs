@@ -35,7 +35,7 @@ impl Plan {
     /// If the image is not a raw disk, the architecture is unknown or the tools tree incomplete.
     pub fn locate(options: &Options) -> Result<Self, BootError> {
         let machine = Machine::of(&options.architecture)?;
-        check_image(&options.image)?;
+        check_image(&options.image, options.sector_size)?;
         let tools = Tools::open(&options.tools)?;
         Ok(Self {
             emulator: tools.argv(machine.emulator)?,
@@ -54,7 +54,7 @@ fn kvm_is_usable() -> bool {
 }
 
 /// Refuses what firmware could only answer with its shell: compressed images, odd sizes, nothing.
-fn check_image(path: &Path) -> Result<(), BootError> {
+fn check_image(path: &Path, sector_size: u32) -> Result<(), BootError> {
     let image = |source| BootError::Image { path: path.to_owned(), source };
     let not = |reason: &str| {
         Err(BootError::NotADisk { path: path.to_owned(), reason: reason.to_owned() })
@@ -68,8 +68,10 @@ fn check_image(path: &Path) -> Result<(), BootError> {
         return not("it is neither a file nor a block device");
     }
     let mut head = [0; 4];
-    if metadata.len() < 1024 * 1024 || metadata.len() % 512 != 0 {
-        return not("its size is not that of a disk (at least 1 MiB, a multiple of 512 bytes)");
+    if metadata.len() < 1024 * 1024 || !metadata.len().is_multiple_of(sector_size.into()) {
+        return not(&format!(
+            "its size is not that of a disk (at least 1 MiB, a multiple of {sector_size} bytes)"
+        ));
     }
     file.read_exact(&mut head).map_err(image)?;
     match head {
@@ -117,7 +119,11 @@ pub fn command(options: &Options, plan: &Plan) -> Result<Vec<OsString>, BootErro
     };
     add("-drive", &format!("if=none,id=disk,format=raw,{writes},file={disk}"));
     // The boot index keeps the firmware from trying the network before the disk.
-    add("-device", "virtio-blk-pci,drive=disk,bootindex=0");
+    let mut device = "virtio-blk-pci,drive=disk,bootindex=0".to_owned();
+    if let size @ 513.. = options.sector_size {
+        device += &format!(",logical_block_size={size},physical_block_size={size}");
+    }
+    add("-device", &device);
 
     let mut network = String::from("user,id=net");
     for (host, guest) in &options.forwards {
@@ -187,6 +193,15 @@ mod tests {
     }
 
     #[test]
+    fn the_disk_has_the_sectors_that_its_table_is_for() {
+        let mut options = Options::new("/i".into(), "arm64", "/t".into());
+        assert!(!lines(&options, &plan()).contains("block_size"));
+        options.sector_size = 4096;
+        let text = lines(&options, &plan());
+        assert!(text.contains("bootindex=0,logical_block_size=4096,physical_block_size=4096"));
+    }
+
+    #[test]
     fn the_guest_writes_to_the_image_only_if_asked() {
         let mut options = Options::new("/i/disk.img".into(), "arm64", "/t".into());
         options.writes = Writes::Kept;
@@ -241,12 +256,15 @@ mod tests {
     fn images_that_are_no_disks_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");
-        let reason = |path: &Path| check_image(path).unwrap_err().to_string();
+        let reason = |path: &Path| check_image(path, 512).unwrap_err().to_string();
         assert!(reason(&path).contains("opening"), "missing file");
         assert!(reason(dir.path()).contains("neither"), "folder");
         let mut bytes = vec![0; 1024 * 1024];
         std::fs::write(&path, &bytes).unwrap();
-        check_image(&path).unwrap();
+        check_image(&path, 512).unwrap();
+        std::fs::write(&path, [&bytes[..], &[0; 512]].concat()).unwrap();
+        check_image(&path, 512).unwrap();
+        assert!(check_image(&path, 4096).unwrap_err().to_string().contains("4096"));
         bytes[..4].copy_from_slice(&[0x28, 0xb5, 0x2f, 0xfd]);
         std::fs::write(&path, &bytes).unwrap();
         assert!(reason(&path).contains("zstd -d"));

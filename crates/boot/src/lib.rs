@@ -45,6 +45,8 @@ use std::time::Duration;
 pub struct Options {
     /// The raw disk image.
     pub image: PathBuf,
+    /// Bytes in a logical sector of the disk that the guest sees; its partition table is for these.
+    pub sector_size: u32,
     /// What becomes of the guest's writes to it.
     pub writes: Writes,
     /// Debian's name of the guest's architecture: `arm64` or `amd64`.
@@ -70,11 +72,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// Two processors, 2 GiB, no credentials, no forwards, no end.
+    /// Sectors of 512 bytes, two processors, 2 GiB, no credentials, no forwards, no end.
     #[must_use]
     pub fn new(image: PathBuf, architecture: &str, tools: PathBuf) -> Self {
         Self {
             image,
+            sector_size: 512,
             writes: Writes::Discarded,
             architecture: architecture.to_owned(),
             tools,

@@ -250,3 +250,56 @@ fn hex_uuid(uuid: &[u8; 16]) -> String {
     let hex = hex::encode(uuid);
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
+
+#[cfg(test)]
+mod tests {
+    use osb_tree::Inode;
+
+    use super::*;
+
+    fn recipe(order: &str) -> Recipe {
+        let boot = r#"{name="boot",content="boot"}"#;
+        let root = r#"{name="root",content="root"}"#;
+        let data = r#"{name="data",content="data",size="1GiB",mount="/srv/data"}"#;
+        let list: Vec<&str> = order
+            .split(' ')
+            .map(|name| match name {
+                "boot" => boot,
+                "root" => root,
+                _ => data,
+            })
+            .collect();
+        let options = osb_recipe::LoadOptions {
+            directory: "/nonexistent".into(),
+            set: vec![format!("disk.partition=[{}]", list.join(","))],
+            ..osb_recipe::LoadOptions::default()
+        };
+        osb_recipe::load(&options).unwrap().recipe
+    }
+
+    #[test]
+    fn a_root_that_cannot_grow_is_told() {
+        assert_eq!(remark(&recipe("boot root")), None);
+        assert_eq!(remark(&recipe("boot data root")), None);
+        let text = remark(&recipe("boot root data")).unwrap();
+        assert!(text.starts_with("the root is partition 2 of 3: it cannot grow"), "{text}");
+    }
+
+    #[test]
+    fn a_mount_hides_nothing_of_the_image() {
+        let recipe = recipe("boot data root");
+        let mut tree = Tree::new();
+        assert!(check_mounts(&recipe, &tree).is_ok());
+        tree.lay("srv/data", Inode::directory(0o755)).unwrap();
+        tree.lay("srv/data.txt", Inode::file(0o644, Vec::new())).unwrap();
+        assert!(check_mounts(&recipe, &tree).is_ok());
+        tree.lay("srv/data/file", Inode::file(0o644, Vec::new())).unwrap();
+        let error = check_mounts(&recipe, &tree).unwrap_err().to_string();
+        assert!(error.contains("below /srv/data: 1 files"), "{error}");
+
+        let mut tree = Tree::new();
+        tree.lay("srv", Inode::file(0o644, Vec::new())).unwrap();
+        let error = check_mounts(&recipe, &tree).unwrap_err().to_string();
+        assert!(error.ends_with("cannot be mounted at /srv/data: /srv is no folder"), "{error}");
+    }
+}

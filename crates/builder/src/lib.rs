@@ -67,6 +67,7 @@ pub use tools::tool_packages;
 pub use vault::import as vault_import;
 pub use vault::{Export, FileKind, Import, VaultFile, VaultIndex, VaultReport};
 pub use why::{Cause, Changed, HalfWhy, LayerWhy, Link, Origin, PackageWhy, PathWhy, Why};
+pub use write::{ROOTFS_FORM, SD_FORM};
 
 /// How many damaged entries a build replaces before it gives up: a disk that damages more is not to
 /// be built on.

@@ -95,3 +95,42 @@ fn preferences(source: &Source) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mounts_of(partition: &str) -> Vec<(String, u32, String)> {
+        let list = format!(
+            r#"disk.partition=[{{name="boot",content="boot"}},{{name="root",content="root"}},
+               {{name="data",content="data",size="1GiB"{partition}}}]"#
+        );
+        let options = osb_recipe::LoadOptions {
+            directory: "/nonexistent".into(),
+            set: vec![list],
+            ..osb_recipe::LoadOptions::default()
+        };
+        let recipe = osb_recipe::load(&options).unwrap().recipe;
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        mounts(&recipe).into_iter().map(|(path, mode, bytes)| (path, mode, text(bytes))).collect()
+    }
+
+    #[test]
+    fn only_what_is_mounted_needs_a_service() {
+        assert!(mounts_of("").is_empty());
+        let files = mounts_of(r#",mount="/srv/data""#);
+        let find = |path: &str| files.iter().find(|file| file.0 == path).unwrap();
+        assert_eq!(find("etc/osb/data-partitions").2, "data ext4 /srv/data\n");
+        // The names by which the files call each other.
+        let (script, mode, text) = find("usr/lib/osb/mount-data-partitions");
+        assert_eq!(*mode, 0o755);
+        assert!(text.contains("</etc/osb/data-partitions\n"));
+        let unit = "osb-data-partitions.service";
+        let text = &find(&format!("usr/lib/systemd/system/{unit}")).2;
+        assert!(text.contains(&format!("\nExecStart=/{script}\n")), "{text}");
+        let wants = format!("\nWants={unit}\n");
+        assert!(files.iter().any(|(path, _, text)| {
+            path.starts_with("usr/lib/systemd/system/local-fs.target.d/") && text.contains(&wants)
+        }));
+    }
+}

@@ -23,18 +23,16 @@ use crate::job::Job;
 use crate::options::Only;
 use crate::partial::Partial;
 
-/// Compression of `sd.img.zst`: 3 is the level that saturates a card writer; 19 is 100 times
-/// slower for 10 % less.
-const ZSTD_LEVEL: i32 = 3;
-/// Compression of `rootfs.tar.gz`, gzip's own default.
-const GZIP_LEVEL: u32 = 6;
-/// Where the disk is cut: at blocks of its file systems, two mebibytes apart on average, which is
-/// the window of the level: longer pieces would not be smaller.
-const DISK_CUTS: Cuts = Cuts::new(4096, 2 << 20, 64 << 20);
+/// How `sd.img.zst` is compressed, and where the disk is cut. Level 3 saturates a card writer; 19 is
+/// 100 times slower for 10 % less. Pieces begin at blocks of the file systems, two mebibytes apart on
+/// average, which is the window of the level: longer pieces would not be smaller.
+pub const SD_FORM: (Codec, Cuts) = (Codec::Zstd { level: 3 }, Cuts::new(4096, 2 << 20, 64 << 20));
 
-/// Where the archive is cut: at its blocks, a mebibyte apart on average. Gzip's window is 32 KiB, so
-/// longer pieces would be smaller by less than a thousandth.
-const TAR_CUTS: Cuts = Cuts::new(osb_archive::BLOCK, 1 << 20, 64 << 20);
+/// How `rootfs.tar.gz` is compressed, and where the archive is cut: with gzip's own default level, at
+/// its blocks, a mebibyte apart on average. Gzip's window is 32 KiB, so longer pieces would be smaller
+/// by less than a thousandth.
+pub const ROOTFS_FORM: (Codec, Cuts) =
+    (Codec::Gzip { level: 6 }, Cuts::new(osb_archive::BLOCK, 1 << 20, 64 << 20));
 
 /// A file that is hashed while it is written.
 type HashedFile = Sha256Writer<DirectFile>;
@@ -128,7 +126,11 @@ impl Writing<'_> {
         }
     }
 
-    fn frames(&self, out: HashedFile, codec: Codec, cuts: Cuts) -> io::Result<Frames<HashedFile>> {
+    fn frames(
+        &self,
+        out: HashedFile,
+        (codec, cuts): (Codec, Cuts),
+    ) -> io::Result<Frames<HashedFile>> {
         Frames::new(out, codec, cuts, self.job.options.jobs, Arc::clone(&self.store))
     }
 
@@ -164,7 +166,7 @@ fn report(job: &Job, tally: &Tally) {
 
 /// One gzip member.
 pub(crate) fn gzip(job: &Job, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
-    let codec = Codec::Gzip { level: GZIP_LEVEL };
+    let (codec, _) = ROOTFS_FORM;
     let (member, tally) = osb_frames::single(codec, bytes, &job.cache.frames())?;
     report(job, &tally);
     Ok(member)
@@ -199,8 +201,7 @@ fn write_disk(
     let mut sd = match sd_path.as_deref() {
         Some(path) => {
             let file = create(path)?;
-            let frames = writing.frames(file, Codec::Zstd { level: ZSTD_LEVEL }, DISK_CUTS);
-            Some(frames.map_err(BuildError::io("creating", path))?)
+            Some(writing.frames(file, SD_FORM).map_err(BuildError::io("creating", path))?)
         }
         None => None,
     };
@@ -272,10 +273,8 @@ fn write_rootfs(
         whole.lay(&path, inode.clone())?;
     }
     let path = partial(writing.job, "rootfs.tar.gz");
-    let codec = Codec::Gzip { level: GZIP_LEVEL };
-    let frames = writing
-        .frames(create(&path)?, codec, TAR_CUTS)
-        .map_err(BuildError::io("creating", &*path))?;
+    let frames =
+        writing.frames(create(&path)?, ROOTFS_FORM).map_err(BuildError::io("creating", &*path))?;
     let out = osb_archive::tar(&whole, Watched { writing, inner: frames })?;
     let (out, tally) = out.inner.finish().map_err(BuildError::io("finishing", &*path))?;
     let emitted = finish("rootfs.tar.gz", path, out)?;

@@ -199,3 +199,37 @@ fn write_index(block: &mut [u8], at: usize, targets: &[(u32, u32)], most: usize,
     let value = sum.and(&record.0[..used]).and(&[0; 8]).value();
     record.u32(at + 8 * most + 4, value);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    /// Long enough that 15 fill a leaf.
+    fn name(number: u32) -> Vec<u8> {
+        format!("{number:0251}").into_bytes()
+    }
+
+    #[test]
+    fn equal_hashes_in_two_leaves_are_marked() {
+        let seed = [0x3332_3130, 0x3736_3534, 0x6261_3938, 0x6665_6463];
+        let hash_of = |number: u32| hash(&name(number), &seed).0;
+        let mut seen = HashMap::new();
+        let (one, other) = (0_u32..)
+            .find_map(|number| seen.insert(hash_of(number), number).map(|old| (old, number)))
+            .unwrap();
+        let bound = hash_of(one);
+        let below = (0..).filter(|number| hash_of(*number) < bound).take(14);
+        let above = (0..).filter(|number| hash_of(*number) > bound).take(20);
+        let numbers: Vec<u32> = below.chain([one, other]).chain(above).collect();
+        let names: Vec<_> = numbers.iter().map(|number| name(*number)).collect();
+        let entries = names.iter().map(|name| Entry { name, inode: 20, kind: 1 }).collect();
+        let directory = Directory { inode: 12, parent: 2, entries };
+        let blocks = directory.blocks(&seed, Sum::START).unwrap();
+        // The second entry of the index: the first of two leaves that share a hash.
+        let second = u32::from_le_bytes(blocks[ROOT_AT + 8..ROOT_AT + 12].try_into().unwrap());
+        assert_eq!(second, bound | 1);
+        assert_eq!(blocks.len(), 4 * BLOCK as usize);
+    }
+}

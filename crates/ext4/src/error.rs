@@ -33,7 +33,9 @@ pub enum Ext4Error {
         reason: &'static str,
     },
     /// A modification time outside ext4's range.
-    #[error("{path:?}: the modification time {secs} s is outside ext4's range (1901 to 2446)")]
+    #[error(
+        "{path:?}: the modification time {secs} s is outside of what ext4 and e2fsck know (1901 to 2310)"
+    )]
     Time {
         /// Path in the tree.
         path: String,

@@ -119,15 +119,17 @@ pub(crate) fn reserved(sum: Sum) -> [u8; INODE] {
 }
 
 /// ext4's time stamps: a signed 32-bit number of seconds, and two more bits of it beside the
-/// nanoseconds, which count from 0 to 3 epochs of 2^32 seconds.
+/// nanoseconds, which count epochs of 2^32 seconds.
 fn time(time: Time) -> (u32, u32) {
     let low = time.secs as i32;
     let epoch = ((time.secs - i64::from(low)) >> 32) as u32 & 3;
     (low.cast_unsigned(), time.nanos.min(999_999_999) << 2 | epoch)
 }
 
-/// The times that can be stored, in seconds.
-pub(crate) const TIMES: std::ops::Range<i64> = -(1 << 31)..(3 << 32) + (1 << 31);
+/// The times that can be stored, in seconds: from 1901 to 2310. The form would do until 2446, but
+/// from 2310-04-04 on e2fsck takes a time for one before 1970 that an old kernel wrote, and would
+/// put it right (`EXT4_EXTRA_NEGATIVE_DATE_CUTOFF` in e2fsck/pass1.c).
+pub(crate) const TIMES: std::ops::Range<i64> = -(1 << 31)..(3 << 32) - (1 << 31);
 
 /// A device number in the inode's 60 bytes: the old form for small numbers, else the new one;
 /// `None` beyond the kernel's 12 and 20 bits.
@@ -165,7 +167,7 @@ mod tests {
             (i64::from(i32::MIN), 0, (1 << 31, 0)),
             (1 << 31, 1, (1 << 31, 5)),
             (5_000_000_000, 0, (705_032_704, 1)),
-            (TIMES.end - 1, 999_999_999, ((1 << 31) - 1, 999_999_999 << 2 | 3)),
+            (TIMES.end - 1, 999_999_999, ((1 << 31) - 1, 999_999_999 << 2 | 2)),
         ] {
             assert_eq!(time(Time { secs, nanos }), expected, "{secs}");
         }

@@ -15,7 +15,10 @@ use std::process::{Command, Output};
 use osb_fat::{Options, Plan};
 use osb_sink::SparseFile;
 use osb_tree::Tree;
-use support::{MIB, add, content, expected, options, sample};
+use proptest::prelude::*;
+use support::{
+    MIB, add, all_options, content, expected, full, hostile, long_sectors, options, sample, trees,
+};
 
 /// Runs a referee; `None`, with a visible note, if there is none.
 fn referee(command: &mut Command) -> Option<Output> {
@@ -61,6 +64,20 @@ fn fsck_finds_nothing() {
 }
 
 #[test]
+fn fsck_finds_nothing_in_volumes_that_are_full_or_full_of_odd_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("volume");
+    for options in all_options() {
+        write(&hostile(), &options, &path);
+        assert_clean(&path);
+    }
+    for options in [options(33 * MIB), long_sectors(257 * MIB)] {
+        write(&full(&options), &options, &path);
+        assert_clean(&path);
+    }
+}
+
+#[test]
 fn fsck_finds_nothing_in_directories_of_any_length() {
     // Directories of 14 to 20 entries, around a cluster's 16, with their dot entries.
     let mut tree = Tree::new();
@@ -79,25 +96,50 @@ fn fsck_finds_nothing_in_directories_of_any_length() {
 fn mcopy_copies_everything_out() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("volume");
-    let tree = sample();
-    write(&tree, &options(64 * MIB), &path);
-    let out = dir.path().join("out");
-    fs::create_dir(&out).unwrap();
-    // A UTF-8 locale, or mtools replaces characters beyond ASCII.
-    let mut command = Command::new("mcopy");
-    command.args(["-s", "-n", "-m", "-Q", "-i"]).arg(&path).arg("::/").arg(&out);
-    let Some(output) = referee(command.env("LC_ALL", "C.UTF-8")) else { return };
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}");
-    // mtools do not put surrogate pairs together.
-    for (name, bytes) in expected(&tree).into_iter().filter(|(name, _)| !name.contains('𝄞')) {
-        let copy = out.join(&name);
-        match bytes {
-            None => assert!(copy.is_dir(), "{name}: {text}"),
-            Some(bytes) => {
-                assert!(fs::read(&copy).is_ok_and(|copy| copy == bytes), "{name}: {text}")
+    for (number, (tree, options)) in [
+        (sample(), options(64 * MIB)),
+        (hostile(), options(33 * MIB)),
+        (hostile(), long_sectors(257 * MIB)),
+    ]
+    .iter()
+    .enumerate()
+    {
+        write(tree, options, &path);
+        let out = dir.path().join(format!("out-{number}"));
+        fs::create_dir(&out).unwrap();
+        // A UTF-8 locale, or mtools replaces characters beyond ASCII.
+        let mut command = Command::new("mcopy");
+        command.args(["-s", "-n", "-m", "-Q", "-i"]).arg(&path).arg("::/").arg(&out);
+        let Some(output) = referee(command.env("LC_ALL", "C.UTF-8")) else { return };
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}");
+        // mtools do not put surrogate pairs together, and do not copy names that DOS could not.
+        let odd = |name: &str| {
+            let last = name.rsplit('/').next().unwrap_or_default().to_lowercase();
+            name.contains('𝄞') || ["con", "nul.txt"].contains(&last.as_str())
+        };
+        for (name, bytes) in expected(tree).into_iter().filter(|(name, _)| !odd(name)) {
+            let copy = out.join(&name);
+            match bytes {
+                None => assert!(copy.is_dir(), "{name}: {text}"),
+                Some(bytes) => {
+                    assert!(fs::read(&copy).is_ok_and(|copy| copy == bytes), "{name}: {text}")
+                }
             }
         }
+    }
+}
+
+#[test]
+fn mtype_shows_a_file_by_its_long_and_its_short_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("volume");
+    write(&sample(), &options(64 * MIB), &path);
+    for name in ["bcm2712-rpi-5-b.dtb", "BCM271~2.DTB"] {
+        let mut command = Command::new("mtype");
+        command.arg("-i").arg(&path).arg(format!("::/{name}"));
+        let Some(output) = referee(&mut command) else { return };
+        assert!(output.stdout == content(2, 70_000), "{name}");
     }
 }
 
@@ -113,5 +155,17 @@ fn mdir_shows_label_serial_and_times() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     for wanted in ["OSBBOOT", "CAFE-F00D", "2023-11-14  22:13", "bcm2712-d-rpi-5-b.dtb"] {
         assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn fsck_finds_nothing_in_any_tree(files in trees::files(), long in any::<bool>()) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("volume");
+        let options = if long { long_sectors(257 * MIB) } else { options(33 * MIB) };
+        write(&trees::tree(files), &options, &path);
+        assert_clean(&path);
     }
 }

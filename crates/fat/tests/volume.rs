@@ -10,7 +10,10 @@ use osb_fat::Plan;
 use osb_sink::{Counting, HashSink, Sink};
 use osb_tree::{Content, Inode, Kind, Tree};
 use proptest::prelude::*;
-use support::{MIB, add, content, expected, image, options, read_back, sample};
+use support::{
+    MIB, add, all_options, content, expected, full, hostile, image, long_sectors, options,
+    read_back, sample, trees,
+};
 
 fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes([bytes[at], bytes[at + 1]])
@@ -31,6 +34,34 @@ fn clusters_of_four_kibibytes_work_too() {
     let tree = sample();
     assert_eq!(Plan::new(&tree, &options(300 * MIB)).unwrap().cluster_size(), 4096);
     assert!(read_back(image(&tree, &options(300 * MIB))) == expected(&tree));
+}
+
+#[test]
+fn odd_names_full_volumes_and_long_sectors_are_read_back() {
+    for options in all_options() {
+        assert!(read_back(image(&hostile(), &options)) == expected(&hostile()), "{options:?}");
+    }
+    for options in [options(33 * MIB), long_sectors(257 * MIB)] {
+        let tree = full(&options);
+        assert!(read_back(image(&tree, &options)) == expected(&tree), "{options:?}");
+    }
+}
+
+#[test]
+fn with_long_sectors_the_fixed_bytes_are_in_long_sectors() {
+    let bytes = image(&sample(), &long_sectors(300 * MIB));
+    let sector = |number: usize| &bytes[number * 4096..][..4096];
+    assert_eq!((u16_at(sector(0), 11), sector(0)[13], u16_at(sector(0), 14)), (4096, 1, 32));
+    assert_eq!((u32_at(sector(0), 28), u32_at(sector(0), 32)), (256, 76_800));
+    assert_eq!((u16_at(sector(0), 48), u16_at(sector(0), 50)), (1, 6));
+    // Both marks are where they are in a short sector, and nothing lies behind them.
+    for number in [0, 1, 6, 7] {
+        assert_eq!(sector(number)[510..512], [0x55, 0xAA]);
+        assert!(sector(number)[512..].iter().all(|byte| *byte == 0));
+    }
+    assert_eq!(&sector(1)[..4], b"RRaA");
+    assert_eq!((sector(0), sector(1)), (sector(6), sector(7)));
+    assert_eq!(u32_at(sector(32), 0), 0x0FFF_FFF8, "the first table");
 }
 
 #[test]
@@ -135,66 +166,63 @@ fn files_of_the_machine_are_streamed() {
     assert!(error.starts_with("kernel_2712.img: cannot read"), "{error}");
 }
 
+/// Keeps in which state each region came; neighbours of one state as one.
+#[derive(Default)]
+struct Regions(Vec<(&'static str, u64)>);
+
+impl Regions {
+    fn add(&mut self, state: &'static str, len: u64) -> std::io::Result<()> {
+        match self.0.last_mut() {
+            Some((last, sum)) if *last == state => *sum += len,
+            _ if len > 0 => self.0.push((state, len)),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Sink for Regions {
+    fn data(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.add("data", bytes.len() as u64)
+    }
+    fn zeros(&mut self, len: u64) -> std::io::Result<()> {
+        self.add("zeros", len)
+    }
+    fn unused(&mut self, len: u64) -> std::io::Result<()> {
+        self.add("unused", len)
+    }
+}
+
+#[test]
+fn free_clusters_are_unused_but_for_the_last_mebibyte() {
+    for options in all_options() {
+        let mut regions = Regions::default();
+        let plan = Plan::new(&sample(), &options).unwrap();
+        plan.write(&mut regions).unwrap();
+        let Regions(regions) = regions;
+        assert_eq!(regions.iter().map(|(_, len)| len).sum::<u64>(), options.size);
+        let [.., (unused, free), (zeros, MIB)] = regions[..] else { panic!("{regions:?}") };
+        assert_eq!((unused, zeros), ("unused", "zeros"));
+        assert_eq!(regions.iter().filter(|(state, _)| *state == "unused").count(), 1);
+        let clusters = u64::from(plan.free_clusters()) * plan.cluster_size();
+        // At most one cluster's sectors are left over at the end.
+        assert!((clusters..clusters + plan.cluster_size()).contains(&(free + MIB)), "{options:?}");
+    }
+}
+
 #[test]
 fn free_space_is_said_not_written() {
-    struct Nowhere;
-    impl Sink for Nowhere {
-        fn data(&mut self, _: &[u8]) -> std::io::Result<()> {
-            Ok(())
-        }
-        fn zeros(&mut self, _: u64) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut sink = Counting::new(Nowhere);
+    let mut sink = Counting::new(Regions::default());
     Plan::new(&Tree::new(), &options(1024 * MIB)).unwrap().write(&mut sink).unwrap();
     assert_eq!(sink.position(), 1024 * MIB);
     assert!(sink.data_bytes() < 20_000, "{}", sink.data_bytes());
 }
 
-/// A name: short, long, colliding in 8.3, or with characters beyond ASCII.
-fn name() -> impl Strategy<Value = String> {
-    prop_oneof![
-        "[A-Z0-9_]{1,8}",
-        "[A-Z]{1,8}\\.[A-Z]{1,3}",
-        "[a-z0-9]{1,8}(\\.[a-z]{1,4})?",
-        "collision[0-9]{1,3}\\.dtb[a-z]?",
-        "COLLIS~[0-9]\\.DTB",
-        "[a-zäöß日+;. ]{0,20}[a-z日𝄞]",
-        "[a-z]{12,14}",
-        "[a-z]{25,27}",
-        "[a-z]{1,250}",
-    ]
-}
-
-/// A length in bytes, near multiples of the cluster size more often than not.
-fn size() -> impl Strategy<Value = usize> {
-    prop_oneof![
-        Just(0),
-        1usize..2000,
-        (0usize..20, 0usize..3).prop_map(|(n, d)| (n * 512 + d).saturating_sub(1)),
-    ]
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn any_tree_is_read_back(
-        files in prop::collection::vec(
-            (prop::collection::vec(name(), 1..4), size()), 0..80,
-        )
-    ) {
-        let mut tree = Tree::new();
-        // Lower-case spelling to first spelling, so that no two names differ by case only.
-        let mut spelling: BTreeMap<String, String> = BTreeMap::new();
-        for (seed, (parts, len)) in files.into_iter().enumerate() {
-            let parts: Vec<String> = parts
-                .into_iter()
-                .map(|part| spelling.entry(part.to_lowercase()).or_insert(part).clone())
-                .collect();
-            let path = parts.join("/");
-            add(&mut tree, &path, content(seed, len));
-        }
+    fn any_tree_is_read_back(files in trees::files()) {
+        let tree = trees::tree(files);
         let bytes = image(&tree, &options(33 * MIB));
         prop_assert_eq!(bytes.len() as u64, 33 * MIB);
         prop_assert!(read_back(bytes) == expected(&tree));

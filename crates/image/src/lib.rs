@@ -42,7 +42,7 @@ pub mod fuzz;
 
 pub use error::{Fault, ImageError};
 pub use limits::Limits;
-pub use open::{Form, Image, Options, System, Volume, open};
+pub use open::{Form, Image, Options, System, Volume, open, table};
 pub use packages::{Diversions, Installed, Owners, installed};
 pub use space::Space;
 pub use table::{Kind as TableKind, Partition, Table};

@@ -134,10 +134,26 @@ pub fn open(path: &Path, options: &Options) -> Result<Image, ImageError> {
     opened.map_err(|fault| ImageError { path: path.to_owned(), fault })
 }
 
-fn file(path: &Path, options: &Options) -> Result<Image, Fault> {
+/// The partition table of the disk at `path`, which is not compressed; `None` if it has none. Nothing
+/// else is read.
+///
+/// # Errors
+/// If it cannot be read, or its table is damaged beyond use.
+pub fn table(path: &Path) -> Result<Option<Table>, ImageError> {
+    let read = whole(path).and_then(|disk| table::read(&disk));
+    read.map_err(|fault| ImageError { path: path.to_owned(), fault })
+}
+
+/// All bytes of a file, or of a disk.
+fn whole(path: &Path) -> Result<Window, Fault> {
     let mut file = File::open(path).map_err(Fault::io("opening"))?;
     let len = file.seek(SeekFrom::End(0)).map_err(Fault::io("opening"))?;
-    let whole = Window::new(Arc::new(file), len);
+    Ok(Window::new(Arc::new(file), len))
+}
+
+fn file(path: &Path, options: &Options) -> Result<Image, Fault> {
+    let whole = whole(path)?;
+    let len = whole.len;
     let head = whole.bytes(0, len.min(8) as usize)?;
     let Some(compression) = Compression::of(&head) else {
         return read(whole, options.limits, false);

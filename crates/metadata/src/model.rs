@@ -127,9 +127,9 @@ pub struct ArtifactInfo {
 /// The partition table of the disk image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PartitionTable {
-    /// Kind of the table: `gpt`.
+    /// Kind of the table: `gpt` or `mbr`.
     pub kind: String,
-    /// GUID of the disk, upper case with dashes.
+    /// GUID of the disk, upper case with dashes; of an MBR its signature, eight hexadecimal digits.
     pub guid: String,
     /// Size of a logical sector in bytes.
     pub sector_size: u32,
@@ -142,11 +142,12 @@ pub struct PartitionTable {
 pub struct PartitionInfo {
     /// Number of the partition, from 1.
     pub number: u32,
-    /// Name in the partition table.
+    /// Name in the partition table; in the recipe, if the table has no names.
     pub name: String,
-    /// GUID of the partition's type.
+    /// GUID of the partition's type; in an MBR two hexadecimal digits.
     pub type_guid: String,
-    /// GUID of the partition itself (its PARTUUID, upper case).
+    /// GUID of the partition itself (its PARTUUID, upper case); in an MBR the disk's signature with
+    /// the number, `1a2b3c4d-01`.
     pub guid: String,
     /// First sector.
     pub first_lba: u64,

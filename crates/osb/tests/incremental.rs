@@ -77,7 +77,7 @@ fn a_build_with_nothing_to_do_does_nothing() {
 
     // Another folder has nothing yet; what somebody has touched is made again.
     assert_eq!(build(&world, &["-o", "other"])["unchanged"], false);
-    for name in ["disk.img", "rootfs.tar.gz.sha256", "SHA256SUMS"] {
+    for name in ["disk.img", "disk.img.bmap", "rootfs.tar.gz.sha256", "SHA256SUMS"] {
         let path = world.project().join("out").join(name);
         spoil(&path);
         assert_eq!(build(&world, &[])["unchanged"], false, "{name}");
@@ -110,7 +110,7 @@ fn a_changed_file_runs_no_dpkg_and_gives_the_bytes_of_a_first_build() {
 #[test]
 fn an_artifact_that_cannot_be_written_ends_the_others() {
     let Some(world) = image::project() else { return };
-    for name in ["rootfs.tar.gz", "disk.img", "sd.img.zst"] {
+    for name in ["rootfs.tar.gz", "disk.img", "disk.img.bmap", "sd.img.zst"] {
         // Where it is to be made lies something that is no file.
         let partial = world.project().join("out").join(format!(".{name}.partial"));
         fs::create_dir_all(&partial).unwrap();

@@ -32,6 +32,7 @@ mod raw_layer;
 mod recipe;
 mod resolve;
 mod resolve_artifact;
+mod resolve_data;
 mod resolve_disk;
 mod resolve_layer;
 mod schema;

@@ -5,7 +5,7 @@ use osb_partition::{PartitionType, Table};
 use serde_spanned::Spanned;
 
 use crate::check;
-use crate::disk::{Data, Disk, FileSystem, Partition, PartitionContent, RootSize};
+use crate::disk::{Data, Disk, Partition, PartitionContent, RootSize};
 use crate::error::Problem;
 use crate::raw_disk::{RawDisk, RawPartition};
 use crate::resolve::Resolver;
@@ -15,21 +15,14 @@ use crate::size;
 /// free. With long sectors FAT32 itself needs more.
 const SMALLEST_BOOT: u64 = 64 << 20;
 
-/// Smallest ext4 with a journal (mke2fs(8): 1024 blocks of it, a quarter of the whole at most).
-const SMALLEST_EXT4: u64 = 16 << 20;
-
 /// Beyond this a gap between partitions is a mistake.
 const LARGEST_ALIGNMENT: u64 = 1 << 30;
 
 /// The most characters of a partition's name (UEFI specification, GPT partition entry).
 const LONGEST_NAME: usize = 36;
 
-/// What the system puts into these by itself, or needs before anything is mounted.
-const NO_MOUNTS: [&str; 8] =
-    ["/boot/firmware", "/dev", "/etc", "/proc", "/run", "/sys", "/tmp", "/usr"];
-
 /// What holds for every partition, and where it is written.
-struct Ground<'a> {
+pub(crate) struct Ground<'a> {
     format: Format,
     alignment: &'a Spanned<String>,
 }
@@ -280,75 +273,8 @@ impl Resolver<'_> {
         Ok(Partition { name: name.to_owned(), content: PartitionContent::Boot(size) })
     }
 
-    fn data(
-        &self,
-        entry: &RawPartition,
-        raw: &Spanned<String>,
-        ground: &Ground<'_>,
-    ) -> Result<Data, Problem> {
-        let size = self.whole(raw, ground)?;
-        let name = entry.name.get_ref();
-        let file_system = match &entry.filesystem {
-            None => FileSystem::Ext4,
-            Some(written) => FileSystem::ALL
-                .into_iter()
-                .find(|system| system.as_str() == written.get_ref())
-                .ok_or_else(|| {
-                    let known = FileSystem::ALL.map(FileSystem::as_str);
-                    self.unknown("file system", written, known)
-                })?,
-        };
-        let longest = match file_system {
-            FileSystem::Ext4 if size < SMALLEST_EXT4 => {
-                let least = size::show(SMALLEST_EXT4);
-                let message = format!(
-                    "partition `{name}` of {} cannot be ext4: at least {least}",
-                    raw.get_ref()
-                );
-                return Err(self.at(raw, message));
-            }
-            FileSystem::Ext4 => 16,
-            FileSystem::Vfat => {
-                self.fat(raw, name, size, ground)?;
-                11
-            }
-        };
-        let label = entry.label.as_ref().unwrap_or(&entry.name);
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        let text = label.get_ref();
-        if text.is_empty() || text.len() > longest || !text.bytes().all(legal) {
-            let message =
-                format!("{text:?} cannot be the label of a {} file system", file_system.as_str());
-            let hint = format!("label = \"...\": 1 to {longest} letters, digits, `-` or `_`");
-            return Err(self.at(label, message).hint(hint));
-        }
-        if let Some(mount) = &entry.mount {
-            self.mount(mount)?;
-        }
-        let mount = entry.mount.as_ref().map(|mount| mount.get_ref().clone());
-        Ok(Data { size, file_system, label: text.clone(), mount })
-    }
-
-    fn mount(&self, raw: &Spanned<String>) -> Result<(), Problem> {
-        let path = raw.get_ref();
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.+".contains(&byte);
-        let inside = path.strip_prefix('/').filter(|inside| check::path(inside).is_none());
-        if inside.is_none() || !path.bytes().all(plain) {
-            return Err(self
-                .at(raw, format!("not a folder to mount at: {path:?}"))
-                .hint("an absolute path of letters, digits and `-_.+`, such as /var/lib/data"));
-        }
-        let taken = NO_MOUNTS.iter().find(|taken| {
-            path.strip_prefix(**taken).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        });
-        match taken {
-            Some(taken) => Err(self.at(raw, format!("nothing can be mounted at or below {taken}"))),
-            None => Ok(()),
-        }
-    }
-
     /// Whether FAT32 can have this size.
-    fn fat(
+    pub(crate) fn fat(
         &self,
         raw: &Spanned<String>,
         name: &str,
@@ -360,7 +286,7 @@ impl Resolver<'_> {
     }
 
     /// A size that is a multiple of the alignment.
-    fn whole(&self, raw: &Spanned<String>, ground: &Ground<'_>) -> Result<u64, Problem> {
+    pub(crate) fn whole(&self, raw: &Spanned<String>, ground: &Ground<'_>) -> Result<u64, Problem> {
         let (size, alignment) = (self.size(raw)?, ground.format.alignment);
         if size != 0 && size.is_multiple_of(alignment) {
             return Ok(size);

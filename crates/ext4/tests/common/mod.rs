@@ -50,7 +50,7 @@ pub(crate) fn write(tree: &Tree, options: &Options) -> Vec<u8> {
     sink.0
 }
 
-/// Writes into a file at a position, and leaves holes. Free blocks get rubbish, which they may have
+/// Writes into a file at a position, and leaves holes where there are zeroes. Free blocks get rubbish, which they may have
 /// on a disk: nobody may read them.
 struct Holes {
     file: File,
@@ -59,8 +59,13 @@ struct Holes {
 
 impl Sink for Holes {
     fn data(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, self.at)?;
-        self.zeros(bytes.len() as u64)
+        for part in bytes.chunks(64 << 10) {
+            if part.iter().any(|byte| *byte != 0) {
+                self.file.write_all_at(part, self.at)?;
+            }
+            self.at += part.len() as u64;
+        }
+        Ok(())
     }
 
     fn zeros(&mut self, len: u64) -> io::Result<()> {

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
+pub(crate) mod trees;
+
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read, Seek, Write};
 
@@ -21,6 +23,16 @@ pub(crate) fn options(size: u64) -> Options {
         timestamp: 1_735_689_599,
         hidden_sectors: 2048,
     }
+}
+
+/// The same with sectors of 4096 bytes.
+pub(crate) fn long_sectors(size: u64) -> Options {
+    Options { sector_size: 4096, hidden_sectors: 256, ..options(size) }
+}
+
+/// Options for a volume with either sector size that is small and one that is not.
+pub(crate) fn all_options() -> [Options; 4] {
+    [options(33 * MIB), options(300 * MIB), long_sectors(257 * MIB), long_sectors(600 * MIB)]
 }
 
 /// Bytes that differ from file to file and from cluster to cluster.
@@ -81,6 +93,87 @@ pub(crate) fn sample() -> Tree {
     }
     add(&mut tree, &format!("long/{}", "n".repeat(255)), content(9, 9));
     tree.insert("nothing", at(Inode::directory(0o755))).unwrap();
+    tree
+}
+
+/// Names that readers stumble over: more than 99 that collide in 8.3, made-up short names as real
+/// ones, every length around an entry's 13 units, characters beyond ASCII and beyond 16 bits, case,
+/// dots and spaces, and folders 40 deep.
+pub(crate) fn hostile() -> Tree {
+    let mut tree = Tree::new();
+    for index in 0..120 {
+        add(&mut tree, &format!("collisions/collision number {index}.data"), content(index, index));
+    }
+    for name in ["COLLIS~1.DAT", "COLLIS~2.DAT", "COLLI~10.DAT", "CO~100.DAT"] {
+        add(&mut tree, &format!("collisions/{name}"), content(name.len(), 9));
+    }
+    for length in (1..=40).chain(250..=255) {
+        add(&mut tree, &format!("lengths/{}", "n".repeat(length)), content(length, length));
+        if length <= 85 {
+            add(&mut tree, &format!("lengths/{}", "日".repeat(length)), content(length, 3));
+        }
+    }
+    for (seed, name) in [
+        "UPPER.TXT",
+        "lower.txt",
+        "Mixed.Txt",
+        "no extension",
+        "many.dots.in.a.name",
+        "..two",
+        ".hidden",
+        " leading space",
+        "under_score~1",
+        "tilde~",
+        "plus+comma,semi;eq=[brackets]",
+        "ünïcödé",
+        "ελληνικά.txt",
+        "кириллица",
+        "日本語の名前.dtb",
+        "שלום",
+        "é",
+        "e\u{301}",
+        "ſ",
+        "K",
+        "i",
+        "İ",
+        "ß.txt",
+        "ＦＵＬＬ",
+        "percent%",
+        "{brace}",
+        "a'b",
+        "#!$&()-@^`",
+        "CON",
+        "nul.txt",
+        "x.longext",
+        "12345678.123",
+        "123456789.12",
+        "1234567.1234",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        add(&mut tree, &format!("names/{name}"), content(seed, 511 + seed));
+    }
+    let deep: Vec<String> = (0..40).map(|level| format!("level {level}")).collect();
+    add(&mut tree, &format!("{}/bottom", deep.join("/")), content(1, 5000));
+    for index in 0..400 {
+        add(&mut tree, &format!("many/{index:03}.cfg"), content(index, index % 5));
+    }
+    tree
+}
+
+/// A tree whose volume is as full as a plan lets it be, to the cluster.
+pub(crate) fn full(options: &Options) -> Tree {
+    let spare = |tree: &Tree| {
+        let plan = Plan::new(tree, options).unwrap();
+        let all = u64::from(plan.free_clusters()) + plan.used_bytes() / plan.cluster_size();
+        (u64::from(plan.free_clusters()) - all.div_ceil(100).max(16)) * plan.cluster_size()
+    };
+    let mut tree = Tree::new();
+    add(&mut tree, "small", content(1, 1));
+    let left = spare(&tree);
+    add(&mut tree, "LARGE", content(2, left as usize));
+    assert_eq!(spare(&tree), 0);
     tree
 }
 

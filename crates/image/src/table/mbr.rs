@@ -1,11 +1,19 @@
 //! MBR: four partitions, one of which may hold a chain of logical ones.
+//!
+//! It counts in sectors and does not say how long they are. So they are as long as they must be for
+//! a file system to lie where a partition begins.
 
 use super::{Kind, Partition, Table};
 use crate::bytes::Bytes;
 use crate::error::Fault;
+use crate::ext4::Ext4;
+use crate::fat::Fat;
 use crate::window::Window;
 
-const SECTOR: u64 = 512;
+/// Bytes of a table, whatever a sector has.
+const LENGTH: u64 = 512;
+/// The sectors that disks have, likely ones first.
+const SECTORS: [u64; 2] = [512, 4096];
 /// Partitions that hold others: CHS, LBA, Linux.
 const EXTENDED: [u8; 3] = [0x05, 0x0F, 0x85];
 /// Most logical partitions. The kernel stops at 256 of all kinds (`DISK_MAX_PARTS`).
@@ -28,10 +36,11 @@ pub(super) fn read(disk: &Window) -> Result<Option<Table>, Fault> {
     if !plausible || records.iter().all(|record| record.kind == 0) {
         return Ok(None);
     }
+    let sector = sector_size(disk, &records)?;
     let mut table = Table {
         kind: Kind::Mbr,
         id: format!("{id:08x}"),
-        sector_size: SECTOR as u32,
+        sector_size: sector as u32,
         partitions: Vec::new(),
         problems: Vec::new(),
     };
@@ -47,11 +56,27 @@ pub(super) fn read(disk: &Window) -> Result<Option<Table>, Fault> {
     Ok(Some(table))
 }
 
+/// Bytes in a sector, by where file systems are; the usual ones if there are none.
+fn sector_size(disk: &Window, records: &[Record]) -> Result<u64, Fault> {
+    for sector in SECTORS {
+        for record in records.iter().filter(|record| record.kind != 0) {
+            // Two numbers of 32 bits and one of 13: no overflow.
+            let part = disk.part(record.first * sector, record.sectors * sector);
+            if let Some(part) = part
+                && (Fat::is_at(&part)? || Ext4::is_at(&part)?)
+            {
+                return Ok(sector);
+            }
+        }
+    }
+    Ok(SECTORS[0])
+}
+
 /// Follows the chain in the extended partition at sector `base`.
 fn logical(disk: &Window, base: u64, id: u32, table: &mut Table) -> Result<(), Fault> {
     let mut at = base;
     for number in 5..5 + MOST_LOGICAL {
-        let Some((records, _)) = records(disk, at)? else {
+        let Some((records, _)) = records(disk, at * u64::from(table.sector_size))? else {
             table.problems.push(format!("the chain of logical partitions breaks at sector {at}"));
             return Ok(());
         };
@@ -84,13 +109,12 @@ fn partition(record: &Record, number: u32, base: u64, id: u32) -> Partition {
     }
 }
 
-/// The four records of a sector, and the disk's identifier; `None` without the mark at its end.
-fn records(disk: &Window, lba: u64) -> Result<Option<([Record; 4], u32)>, Fault> {
-    let at = lba * SECTOR;
-    if !disk.has(at, SECTOR) {
+/// The four records at byte `at`, and the disk's identifier; `None` without the mark behind them.
+fn records(disk: &Window, at: u64) -> Result<Option<([Record; 4], u32)>, Fault> {
+    if !disk.has(at, LENGTH) {
         return Ok(None);
     }
-    let bytes = disk.bytes(at, SECTOR as usize)?;
+    let bytes = disk.bytes(at, LENGTH as usize)?;
     let fields = Bytes(&bytes);
     if fields.u16(510) != 0xAA55 {
         return Ok(None);

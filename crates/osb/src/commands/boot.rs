@@ -40,6 +40,9 @@ pub(crate) fn run(global: &Global, arguments: &Boot, output: &Output) -> Result<
         }
     };
     let mut options = Options::new(arguments.image.clone(), &architecture, tools);
+    // An image whose table cannot be read is left to the firmware, which says so.
+    let table = osb_image::table(&arguments.image).ok().flatten();
+    options.sector_size = table.map_or(options.sector_size, |table| table.sector_size);
     if arguments.write {
         options.writes = Writes::Kept;
     }
