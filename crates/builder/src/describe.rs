@@ -120,7 +120,7 @@ fn media_type(name: &str) -> &'static str {
     }
 }
 
-fn partition_table(disk: &Disk) -> PartitionTable {
+pub(crate) fn partition_table(disk: &Disk) -> PartitionTable {
     let Format { table, sector, .. } = disk.layout.format();
     let guid = disk.layout.disk_guid();
     let partitions = disk.layout.partitions().iter().zip(&disk.volumes).zip(1..);

@@ -103,6 +103,9 @@ pub enum BuildError {
     /// The finished tree is not what the recipe and its layers say.
     #[error("the tree is not as declared:\n  {}", .0.join("\n  "))]
     Unexpected(Vec<String>),
+    /// The image breaks rules of `osb check`.
+    #[error("the image is not fit to start, so it was not given its name:\n  {}", .0.join("\n  "))]
+    Unfit(Vec<String>),
     /// Not enough room.
     #[error("{}: {need} MiB are needed, {have} MiB are free", path.display())]
     Space {
@@ -192,6 +195,7 @@ impl BuildError {
             | BuildError::Artifact { .. }
             | BuildError::VaultChanged { .. }
             | BuildError::Unexpected(_)
+            | BuildError::Unfit(_)
             | BuildError::Rollback { .. } => 4,
             BuildError::Host(_) | BuildError::OtherIds(_) | BuildError::Space { .. } => 5,
             BuildError::Io { source, .. } if source.kind() == io::ErrorKind::Interrupted => 130,
@@ -202,6 +206,11 @@ impl BuildError {
     /// What to do next, where that is known.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            BuildError::Unfit(_) => {
+                "`osb check --list` tells the reason and the remedy of each rule; --no-check builds \
+                 all the same"
+                    .into()
+            }
             BuildError::Apt(AptError::Vanished { .. }) => {
                 "the archive no longer has this version: run `osb lock --update`, or build without \
                  --locked"

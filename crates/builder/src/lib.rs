@@ -11,6 +11,7 @@ mod artifacts;
 mod background;
 mod cache;
 mod chamber;
+mod check;
 mod clean;
 mod describe;
 mod disk;
@@ -193,8 +194,29 @@ fn write_forms(
         job.warn(remark);
     }
     let disk = disk::plan_disk(recipe, plan, tree, boot)?;
-    let written = write::artifacts(job, &disk, tree)?;
+    let written = match job.options.check {
+        true => write_and_check(job, &disk, tree)?,
+        false => write::artifacts(job, &disk, tree)?,
+    };
     describe::publish(job, lock, plan, &disk, written)
+}
+
+/// Writes the artifacts, and checks the image meanwhile: nothing gets its name that is not fit to
+/// start.
+fn write_and_check(
+    job: &Job,
+    disk: &disk::Disk,
+    tree: &osb_tree::Tree,
+) -> Result<emit::Written, BuildError> {
+    std::thread::scope(|scope| {
+        let checking = scope.spawn(|| check::check(job, disk, tree));
+        let written = write::artifacts(job, disk, tree)?;
+        job.stage("check", None, || {
+            let report = checking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let summary = check::judge(job, &report)?;
+            Ok((written, summary))
+        })
+    })
 }
 
 /// Asks whether this host can run the image's programs, before any work.

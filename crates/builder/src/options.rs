@@ -27,6 +27,8 @@ pub struct Options {
     pub jobs: usize,
     /// Clock of the image, seconds since 1970; `None`: the newest Release date in the lock.
     pub source_date_epoch: Option<i64>,
+    /// Hold the image against the rules of `osb check` before it gets its name.
+    pub check: bool,
     /// Measure which programs of the image run: [`crate::StageTime::programs`].
     pub timings: bool,
     /// The time now, seconds since 1970: decides whether a Release or a key has expired.

@@ -37,6 +37,9 @@ pub(crate) struct Record {
     pub(crate) seconds: BTreeMap<String, f64>,
     /// The files that were written.
     outputs: Vec<Output>,
+    /// Whether the image was held against the rules of `osb check`.
+    #[serde(default)]
+    checked: bool,
 }
 
 /// A file as it was left.
@@ -73,7 +76,8 @@ pub(crate) fn last(job: &Job) -> Option<Record> {
 pub(crate) fn still_good(job: &Job, lock: &Lock, plan: &Plan) -> Option<Vec<Artifact>> {
     let record = last(job)?;
     let same = record.image == image(lock, plan) && record.program == program(job).ok()?;
-    if !same || record.outputs.is_empty() {
+    let checked = record.checked || !job.options.check;
+    if !same || !checked || record.outputs.is_empty() {
         return None;
     }
     // A file that was changed in the moment after it was recorded may have kept its times, on a file
@@ -137,6 +141,7 @@ pub(crate) fn keep(
         inputs: Inputs::of(job, plan),
         seconds,
         outputs,
+        checked: job.options.check,
     };
     let path = place(job)?;
     let scratch = job.cache.scratch("record")?.join("record");

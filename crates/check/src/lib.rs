@@ -32,7 +32,7 @@ pub use facts::Context;
 pub use memo::Memo;
 pub use rule::{Finding, Outcome, Report, Rule, RuleResult, Severity};
 pub use rules::RULES;
-pub use subject::Subject;
+pub use subject::{Place, Subject};
 
 /// Holds an image against all rules that the context selects.
 pub fn check(subject: &Subject, context: &Context, memo: &Memo) -> Report {

@@ -132,6 +132,9 @@ pub(crate) struct Build {
     /// Fail if the lock would change
     #[arg(long)]
     pub(crate) locked: bool,
+    /// Give the image its name without the rules of `osb check`
+    #[arg(long)]
+    pub(crate) no_check: bool,
     /// Report how long each stage took, and which programs of the image ran, how, and how long
     #[arg(long)]
     pub(crate) timings: bool,

@@ -37,19 +37,15 @@ pub(super) fn put(tree: &mut Tree, path: &str, mode: u32, bytes: Vec<u8>) {
     let _ = tree.lay(path, Inode::file(mode, bytes));
 }
 
-/// All names of `from` in `bytes` as `to`, of the same length.
-pub(super) fn renamed(bytes: &[u8], from: &[u8], to: &[u8]) -> Result<Vec<u8>> {
+/// All names of `from` in `bytes` as `to`, of the same length; `None` if there are none.
+pub(super) fn renamed(bytes: &[u8], from: &str, to: &str) -> Result<Option<Vec<u8>>> {
     ensure!(from.len() == to.len(), "names of different lengths");
-    let mut bytes = bytes.to_vec();
-    let (mut at, mut count) = (0, 0);
-    while let Some(found) = bytes[at..].windows(from.len()).position(|part| part == from) {
-        at += found;
-        bytes[at..at + to.len()].copy_from_slice(to);
-        at += to.len();
-        count += 1;
-    }
-    ensure!(count > 0, "{} is nowhere in it", String::from_utf8_lossy(from));
-    Ok(bytes)
+    let name = regex::bytes::Regex::new(&format!("(?-u){}", regex::escape(from)))?;
+    let changed = name.replace_all(bytes, regex::bytes::NoExpand(to.as_bytes()));
+    Ok(match changed {
+        std::borrow::Cow::Borrowed(_) => None,
+        std::borrow::Cow::Owned(changed) => Some(changed),
+    })
 }
 
 /// Unpacks gzip.

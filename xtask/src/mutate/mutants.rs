@@ -194,13 +194,14 @@ fn swapped(subject: &Subject) -> Result<Vec<Mutant>> {
     let group = "kernels swapped";
     let boot_files = tree(&subject.boot, "boot partition")?;
     let root_files = tree(&subject.root, "root")?;
-    let folders = root_files.children(b"usr/lib/modules").map(|(name, _)| name.to_vec());
-    let version = folders.last().context("the root has no kernel")?;
-    let mut other = version.clone();
-    let digit = other.iter().rposition(u8::is_ascii_digit).context("a version without digits")?;
-    other[digit] = if other[digit] == b'0' { b'1' } else { b'0' };
+    let mut folders = root_files.children(b"usr/lib/modules");
+    let version = folders.next().context("the root has no kernel")?.0;
+    let version = String::from_utf8(version.to_vec())?;
+    let digit = version.rfind(|char: char| char.is_ascii_digit()).context("no digit")?;
+    let other = if version[digit..].starts_with('0') { "1" } else { "0" };
+    let other = format!("{}{other}{}", &version[..digit], &version[digit + 1..]);
     let initramfs = bytes(boot_files, "initrd.img")?;
-    let own = format!("boot/initrd.img-{}", String::from_utf8_lossy(&version));
+    let own = format!("boot/initrd.img-{version}");
     let mut found = Vec::new();
     // Once on the boot partition alone, once in the root, too: nothing can be compared then.
     let mut both = |name: &str, bytes: Vec<u8>| {
@@ -217,22 +218,15 @@ fn swapped(subject: &Subject) -> Result<Vec<Mutant>> {
             }));
         }
     };
-    both("the initramfs of another kernel", renamed(&initramfs, &version, &other)?);
-    for module in ["nvme", "ext4", "virtio_blk", "virtio_pci"] {
+    let swapped = renamed(&initramfs, &version, &other)?;
+    both("the initramfs of another kernel", swapped.context("the initramfs tells no kernel")?);
+    let pi = boot_files.get("config.txt").is_some();
+    let of_a_pi = ["sdhci-brcmstb", "irq-bcm2712-mip", "rp1_pci"].into_iter().filter(|_| pi);
+    for module in ["nvme", "ext4", "virtio_blk", "virtio_pci"].into_iter().chain(of_a_pi) {
         let (from, to) = (format!("/{module}.ko"), format!("/{}_.ko", &module[..module.len() - 1]));
-        both(
-            &format!("an initramfs without {module}"),
-            renamed(&initramfs, from.as_bytes(), to.as_bytes())?,
-        );
-    }
-    if boot_files.get("config.txt").is_some() {
-        for module in ["sdhci-brcmstb", "irq-bcm2712-mip", "rp1_pci"] {
-            let (from, to) =
-                (format!("/{module}.ko"), format!("/{}_.ko", &module[..module.len() - 1]));
-            both(
-                &format!("an initramfs without {module}"),
-                renamed(&initramfs, from.as_bytes(), to.as_bytes())?,
-            );
+        // What is built in is not there.
+        if let Some(changed) = renamed(&initramfs, &from, &to)? {
+            both(&format!("an initramfs without {module}"), changed);
         }
     }
     for path in ["vmlinuz", "kernel8.img"].into_iter().filter(|path| boot_files.get(path).is_some())
@@ -240,11 +234,7 @@ fn swapped(subject: &Subject) -> Result<Vec<Mutant>> {
         let bytes = bytes(boot_files, path)?;
         let packed = bytes.starts_with(&[0x1F, 0x8B]);
         let plain = if packed { gunzip(&bytes)? } else { bytes };
-        let changed = match renamed(&plain, &version, &other) {
-            Ok(changed) => changed,
-            // A PC's kernel is packed: its version is in the header only.
-            Err(_) => continue,
-        };
+        let changed = renamed(&plain, &version, &other)?.context("the kernel tells no version")?;
         let mut flipped = plain.clone();
         let middle = flipped.len() / 2;
         flipped[middle] ^= 1;
@@ -255,9 +245,8 @@ fn swapped(subject: &Subject) -> Result<Vec<Mutant>> {
             }));
         }
     }
-    let modules = String::from_utf8_lossy(&version).into_owned();
     found.push(Mutant::new(group, "no modules for the kernel", move |subject| {
-        root(subject).remove(format!("usr/lib/modules/{modules}"));
+        root(subject).remove(format!("usr/lib/modules/{version}"));
     }));
     Ok(found)
 }

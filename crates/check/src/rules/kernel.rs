@@ -234,7 +234,7 @@ fn held(facts: &Facts) -> Verdict {
         return Skip::because("kernels are not started from the boot partition");
     }
     let names = packages.keys().filter(|name| {
-        ["linux-image-", "linux-binary-", "linux-modules-"]
+        ["linux-image-", "linux-binary-", "linux-modules-", "linux-base-"]
             .iter()
             .any(|begin| name.starts_with(begin))
     });

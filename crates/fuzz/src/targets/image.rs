@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use osb_image::{Limits, fuzz};
+use osb_image::{Image, Limits, fuzz};
 use osb_partition::{Guid, Layout, PartitionSpec, PartitionType};
 use osb_sink::WriteSink;
 use osb_tree::diff::{Scope, diff};
@@ -64,15 +64,32 @@ fn read(bytes: Arc<dyn ReadAt>, len: u64) {
             assert!(path.split(|byte| *byte == b'/').all(|part| !part.is_empty()));
             assert!(volume.tree.links(id) > 0);
         }
+        if let Ok(Some(space)) = volume.space() {
+            assert!(space.free <= space.total, "{space:?}");
+        }
         let same = diff(&volume.tree, &volume.tree.clone(), &Scope::ALL).unwrap();
         assert!(same.is_empty(), "{same:?}");
     }
-    let again = fuzz::image(bytes, len, LIMITS).unwrap();
+    let again = fuzz::image(Arc::clone(&bytes), len, LIMITS).unwrap();
+    inspect(fuzz::image(bytes, len, LIMITS).unwrap());
     let images = [image, again];
     let report = fuzz::compare(&images).unwrap();
     assert!(report.is_equal(), "{report:?}");
     for offset in [0, 512, 1100, len / 2, len.saturating_sub(1)] {
         assert!(!images[0].locate(offset).is_empty());
+    }
+}
+
+/// Looks at an image as `osb inspect` does.
+fn inspect(image: Image) {
+    let _ = osb_check::Subject::of(&image);
+    let Ok(Some(whole)) = image.into_whole() else { return };
+    for (path, ..) in whole.iter() {
+        if let Ok(real) = whole.resolve(path) {
+            let end = whole.get(&real).map(|inode| &inode.kind);
+            assert!(end.is_some_and(|kind| !matches!(kind, Kind::Symlink(_))), "a link at the end");
+        }
+        assert_eq!(whole.resolve_parent(path).as_deref(), Ok(path), "its own path leads elsewhere");
     }
 }
 

@@ -3,6 +3,7 @@
 mod ar;
 mod archive;
 mod certificate;
+mod check;
 mod cleartext;
 mod console;
 mod control;
@@ -21,6 +22,7 @@ mod layer;
 mod lock;
 mod metadata;
 mod packages;
+mod packed;
 mod recipe;
 mod relations;
 mod release;
@@ -38,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     image::ARCHIVE,
     archive::TARGET,
     certificate::TARGET,
+    check::TARGET,
     cleartext::TARGET,
     console::TARGET,
     control::TARGET,
@@ -57,6 +60,7 @@ pub const TARGETS: &[Target] = &[
     lock::TARGET,
     metadata::TARGET,
     packages::TARGET,
+    packed::TARGET,
     recipe::RECIPE,
     recipe::SET,
     relations::TARGET,

@@ -17,6 +17,7 @@ pub(crate) fn run(global: &Global, arguments: &Build, output: &Output) -> Result
     options.only = arguments.only.map(only);
     options.locked = arguments.locked;
     options.timings = arguments.timings;
+    options.check = !arguments.no_check;
     let report = osb_builder::build(&options, &|event| output.event(&event))?;
     let mut text = people(&report);
     if arguments.timings {

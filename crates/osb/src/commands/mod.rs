@@ -76,6 +76,7 @@ fn options(global: &Global, project: &Project, output: &Output) -> Result<Option
         offline: project.offline,
         jobs: project.jobs.map_or_else(environment::processors, usize::from),
         source_date_epoch: environment::source_date_epoch()?,
+        check: true,
         timings: false,
         now: environment::now(),
         cancel,

@@ -1,0 +1,104 @@
+//! Is the image right? The rules of `osb check`, before anything gets its name.
+//!
+//! What is checked is what is written, as values: the tree, the boot files, the layout. So it goes on
+//! beside the writing, on a processor that the writing leaves free, and reads files that the writing
+//! reads, too. `osb check` on the artifacts themselves reads the same from what was written.
+
+use osb_check::{Context, Memo, Outcome, Place, Report, Severity, Subject};
+use osb_image::{Partition, Table, TableKind};
+use osb_tree::Tree;
+
+use crate::describe;
+use crate::disk::Disk;
+use crate::error::BuildError;
+use crate::job::Job;
+
+/// Findings of one rule that are told.
+const TOLD: usize = 10;
+
+/// Holds the image against all rules.
+pub(crate) fn check(job: &Job, disk: &Disk, tree: &Tree) -> Report {
+    let described = describe::partition_table(disk);
+    let number = job.options.project.recipe.disk.root() as u32 + 1;
+    let place = |wanted: u32| {
+        let found = described.partitions.iter().find(|each| each.number == wanted);
+        found.map(|each| Place {
+            partition: Some(each.number),
+            uuid: each.uuid.clone(),
+            label: each.label.clone(),
+        })
+    };
+    let boot = described.partitions.iter().find(|each| each.filesystem == "vfat");
+    let boot = boot.and_then(|each| place(each.number)).unwrap_or_default();
+    let subject = Subject {
+        root_place: place(number).unwrap_or_default(),
+        boot_place: boot,
+        root: Some(tree.clone()),
+        boot: Some(disk.boot.files.clone()),
+        // Only the written file system knows what is left of it.
+        boot_space: None,
+        table: Some(Table {
+            kind: if described.kind == "mbr" { TableKind::Mbr } else { TableKind::Gpt },
+            id: described.guid,
+            sector_size: described.sector_size,
+            partitions: described.partitions.into_iter().map(partition).collect(),
+            problems: Vec::new(),
+        }),
+    };
+    osb_check::check(&subject, &context(job, tree), &Memo::default())
+}
+
+fn partition(info: osb_metadata::PartitionInfo) -> Partition {
+    Partition {
+        number: info.number,
+        name: info.name,
+        kind: info.type_guid,
+        id: info.guid,
+        first_lba: info.first_lba,
+        last_lba: info.last_lba,
+        flags: 0,
+    }
+}
+
+/// Folders of this machine that no file may name, unless the image has such a folder, too.
+fn context(job: &Job, tree: &Tree) -> Context {
+    let options = job.options;
+    let folders = [Some(options.cache.as_path()), options.lock_path.parent()];
+    let folders = folders.into_iter().flatten().map(|path| path.to_string_lossy().into_owned());
+    let build_paths = folders.filter(|path| tree.resolve(path).is_err()).collect();
+    Context { build_paths, jobs: options.jobs, ..Context::default() }
+}
+
+/// Tells what was found; fails if a rule of severity error does not hold.
+pub(crate) fn judge(job: &Job, report: &Report) -> Result<String, BuildError> {
+    let mut wrong = Vec::new();
+    for result in report.failed() {
+        let Outcome::Found { findings, more } = &result.outcome else { continue };
+        let rule = result.rule;
+        let mut lines: Vec<String> = findings
+            .iter()
+            .take(TOLD)
+            .map(|finding| {
+                let path = finding.path.as_ref().map(|path| format!("/{}: ", path.escape_ascii()));
+                format!("{}: {}{}", rule.id, path.unwrap_or_default(), finding.text)
+            })
+            .collect();
+        let more = more + findings.len().saturating_sub(TOLD);
+        if more > 0 {
+            lines.push(format!("{}: and {more} more", rule.id));
+        }
+        match rule.severity {
+            Severity::Error => wrong.extend(lines),
+            Severity::Warning => lines.into_iter().for_each(|line| job.warn(line)),
+            Severity::Note => {}
+        }
+    }
+    match wrong.is_empty() {
+        true => Ok(format!(
+            "{} rules, {} warnings",
+            report.results.len(),
+            report.count(Severity::Warning)
+        )),
+        false => Err(BuildError::Unfit(wrong)),
+    }
+}
