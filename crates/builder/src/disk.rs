@@ -114,10 +114,9 @@ fn spec(recipe: &Recipe, plan: &Plan, tree: &Tree, partition: &Partition) -> Par
             };
             let size = match size {
                 RootSize::Whole(size) => *size,
+                // Of what is too large, the layout tells.
                 RootSize::Free(free) => {
-                    // Of what is too large to be aligned, the layout tells.
-                    let size = osb_ext4::estimate_size(tree, *free);
-                    size.checked_next_multiple_of(recipe.disk.format.alignment).unwrap_or(size)
+                    osb_ext4::estimate_size(tree, *free, step(recipe.disk.format.alignment))
                 }
             };
             named("root partition", kind, size)
@@ -130,6 +129,12 @@ fn spec(recipe: &Recipe, plan: &Plan, tree: &Tree, partition: &Partition) -> Par
             named(&format!("data partition {name}"), kind, *size)
         }
     }
+}
+
+/// What the size of a root that is as large as its content is a multiple of: the alignment, but
+/// not finer than 4 MiB, so that small changes of the content leave the layout as it is.
+fn step(alignment: u64) -> u64 {
+    (4_u64 << 20).next_multiple_of(alignment)
 }
 
 fn volume(

@@ -195,6 +195,14 @@ impl Geometry {
         Some(free.saturating_sub(self.reserved() + for_kernel))
     }
 
+    /// How many blocks a file system must have more than this one, of `missing`, before it can do.
+    ///
+    /// When a file system grows, what it takes for itself never shrinks, but for the rounding of
+    /// a group's inodes to whole blocks: at most one block a group.
+    pub(crate) fn not_below(&self, missing: u64) -> u64 {
+        missing.saturating_sub(self.groups)
+    }
+
     /// How many blocks are missing until `need` fits with `free` blocks left; none if it does.
     pub(crate) fn missing(&self, need: &Need, free: u64) -> Option<u64> {
         match self.available(need) {

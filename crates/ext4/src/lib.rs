@@ -16,7 +16,7 @@
 //! let mut tree = Tree::new();
 //! tree.insert("hello", Inode::file(0o644, b"world\n".to_vec())).unwrap();
 //! let options = osb_ext4::Options {
-//!     size: osb_ext4::estimate_size(&tree, 1 << 20),
+//!     size: osb_ext4::estimate_size(&tree, 1 << 20, 4 << 20),
 //!     uuid: [1; 16],
 //!     hash_seed: [2; 16],
 //!     label: "demo".into(),
@@ -81,13 +81,17 @@ pub struct Options {
     pub timestamp: i64,
 }
 
-/// The smallest size in bytes, a multiple of 4 MiB, of a file system that holds `tree` and
+/// The smallest size in bytes, a multiple of `step`, of a file system that holds `tree` and
 /// leaves `free` bytes to unprivileged users, as `df` shows them once it is mounted (what root
 /// and the kernel keep for themselves comes on top).
 ///
+/// `step`, in bytes, is rounded up to a multiple of 4096. It must be what the size has to be a
+/// multiple of, for example a disk's alignment: to round an answer up is wrong, since a larger
+/// file system can have a larger journal and less room.
+///
 /// Entries that [`Image::plan`] would refuse are counted as if they were valid.
-pub fn estimate_size(tree: &Tree, free: u64) -> u64 {
-    Need::of(tree).smallest_size(free)
+pub fn estimate_size(tree: &Tree, free: u64, step: u64) -> u64 {
+    Need::of(tree).smallest_size(free, step, 0)
 }
 
 /// A file system that is laid out and can be written.
@@ -114,8 +118,10 @@ impl<'tree> Image<'tree> {
             return Err(Ext4Error::TooLarge(options.size));
         }
         let need = Need::of(tree);
-        let too_small =
-            || Ext4Error::TooSmall { size: options.size, needed: need.smallest_size(0) };
+        let too_small = || {
+            let needed = need.smallest_size(0, need::STEP, options.size);
+            Ext4Error::TooSmall { size: options.size, needed }
+        };
         let geometry = Geometry::new(options.size, &need)
             .filter(|geometry| geometry.inodes() >= need.inodes)
             .ok_or_else(too_small)?;

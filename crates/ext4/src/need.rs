@@ -17,8 +17,8 @@ use crate::number::{is_lost_found, split};
 use crate::own::{FIRST_INODE, LOST_FOUND_BLOCKS};
 use crate::xattr;
 
-/// Granularity of [`smallest_size`] in bytes.
-const STEP: u64 = 4 << 20;
+/// Granularity, in bytes, of what an error suggests.
+pub(crate) const STEP: u64 = 4 << 20;
 
 /// What a tree takes of a file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,30 +70,30 @@ impl Need {
         need
     }
 
-    /// The smallest multiple of 4 MiB in which all fits with `free` bytes left to users.
+    /// The smallest multiple of `step`, `from` bytes at least, in which all fits with `free` bytes
+    /// left to users.
+    ///
+    /// A larger file system can have less room: its journal grows in steps, and its last group
+    /// takes room for its tables. So an answer must not be rounded up; `step` says what it shall
+    /// be a multiple of.
     ///
     /// What is asked for beyond 16 TiB cannot be made: the answer is then just some size that is
     /// too large, which the plan refuses.
-    pub(crate) fn smallest_size(&self, free: u64) -> u64 {
+    pub(crate) fn smallest_size(&self, free: u64, step: u64, from: u64) -> u64 {
+        let step = step.max(1).checked_next_multiple_of(BLOCK).unwrap_or(u64::MAX / BLOCK * BLOCK);
+        let round = |size: u64| size.checked_next_multiple_of(step).unwrap_or(u64::MAX);
         let free = free.div_ceil(BLOCK);
-        let mut size = self
-            .blocks
-            .saturating_add(free)
-            .max(MIN_BLOCKS)
-            .saturating_mul(BLOCK)
-            .checked_next_multiple_of(STEP)
-            .unwrap_or(u64::MAX / STEP * STEP);
+        let least = self.blocks.saturating_add(free).max(MIN_BLOCKS).saturating_mul(BLOCK);
+        let mut size = round(least.max(from));
         while size / BLOCK <= MAX_BLOCKS {
-            // Overhead never shrinks when a file system grows, so no size below `size + missing`
-            // can do either: the jump does not skip a smaller answer.
-            let missing = match Geometry::new(size, self) {
+            let next = match Geometry::new(size, self) {
                 Some(geometry) => match geometry.missing(self, free) {
-                    Some(missing) => missing,
+                    Some(missing) => geometry.blocks + geometry.not_below(missing),
                     None => return size,
                 },
                 None => 0,
             };
-            size += (missing * BLOCK / STEP * STEP).max(STEP);
+            size = round(next.saturating_mul(BLOCK).max(size.saturating_add(1)));
         }
         size
     }
@@ -116,41 +116,64 @@ impl Sizes {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const NOTHING: Need = Need { blocks: 5, inodes: 11 };
 
     #[test]
     fn an_empty_tree_takes_the_smallest_file_system() {
-        assert_eq!(NOTHING.smallest_size(0), 16 << 20);
+        assert_eq!(NOTHING.smallest_size(0, STEP, 0), 16 << 20);
+    }
+
+    /// Whether `need` fits into so many bytes with `free` left.
+    fn enough(need: &Need, size: u64, free: u64) -> bool {
+        Geometry::new(size, need)
+            .is_some_and(|geometry| geometry.missing(need, free.div_ceil(BLOCK)).is_none())
+    }
+
+    proptest! {
+        #[test]
+        fn the_smallest_size_is_the_smallest_of_its_steps(
+            blocks in 0..400_000_u64,
+            inodes in prop_oneof![1..40_u64, 1..400_000_u64],
+            free in prop_oneof![0..1_u64 << 20, 0..3_u64 << 30],
+            step in prop_oneof![Just(1_u64), Just(4), Just(8), Just(16), Just(256), 1..1025_u64],
+        ) {
+            let (need, step) = (Need { blocks, inodes: 11 + inodes }, step << 20);
+            let size = need.smallest_size(free, step, 0);
+            prop_assert!(size.is_multiple_of(step) && enough(&need, size, free), "{size}");
+            let smaller = (1..size / step).map(|count| count * step);
+            let found = smaller.rev().find(|size| enough(&need, *size, free));
+            prop_assert_eq!(found, None);
+        }
     }
 
     #[test]
-    fn the_smallest_size_is_the_smallest() {
-        for blocks in (0..2_000_000).step_by(77_777) {
-            for free in [0, 1 << 20, 3 << 30] {
-                let need = Need { blocks, inodes: 11 + blocks / 3 };
-                let size = need.smallest_size(free);
-                let enough = |size: u64| {
-                    Geometry::new(size, &need).is_some_and(|geometry| {
-                        geometry.missing(&need, free.div_ceil(BLOCK)).is_none()
-                    })
-                };
-                assert!(enough(size), "{blocks} blocks, {free} free: {size}");
-                assert!(size == 16 << 20 || !enough(size - STEP), "{blocks} {free}: {size}");
-            }
+    fn what_an_error_suggests_is_larger_than_what_was_refused() {
+        // From 128 MiB on a journal has 16 MiB, below 4.
+        let need = Need { blocks: 29_000, inodes: 11 };
+        let fits = |size: u64| enough(&need, size << 20, 0);
+        let small = (16..512).find(|size| fits(*size)).unwrap();
+        let refused: Vec<u64> = (small..1024).filter(|size| !fits(*size)).collect();
+        assert!(!refused.is_empty());
+        for size in refused {
+            assert!(need.smallest_size(0, STEP, size << 20) > size << 20, "{size}");
         }
     }
 
     #[test]
     fn many_tiny_inodes_are_given_groups() {
         let need = Need { blocks: 10_000, inodes: 1_000_000 };
-        let size = need.smallest_size(0);
+        let size = need.smallest_size(0, STEP, 0);
         assert!(Geometry::new(size, &need).unwrap().inodes() >= 1_000_000);
     }
 
     #[test]
     fn absurd_wishes_end() {
-        assert!(NOTHING.smallest_size(u64::MAX) / BLOCK > MAX_BLOCKS);
+        for step in [0, 1, STEP, 3 << 20, u64::MAX] {
+            assert!(NOTHING.smallest_size(u64::MAX, step, 0) / BLOCK > MAX_BLOCKS);
+        }
     }
 }

@@ -6,8 +6,8 @@ mod common;
 
 use std::io;
 
-use common::{Bytes, everything, options};
-use osb_ext4::{Ext4Error, Image, estimate_size};
+use common::{Bytes, estimate_size, everything, options};
+use osb_ext4::{Ext4Error, Image};
 use osb_sink::Sink;
 use osb_tree::{Content, Inode, Kind, Time, Tree};
 

@@ -7,8 +7,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{Written, everything, options, run, write};
-use osb_ext4::estimate_size;
+use common::{Written, estimate_size, everything, options, run, write};
 
 /// What `dumpe2fs -h` says of one gibibyte with one of everything. A change of it is a change of
 /// every image: set `OSB_BLESS` to write the file anew, and read the difference.

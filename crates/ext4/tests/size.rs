@@ -4,9 +4,9 @@
 
 mod common;
 
-use common::{Written, everything, options, random_tree, run};
-use osb_ext4::{Image, estimate_size};
-use osb_tree::{Inode, Kind, Tree};
+use common::{Written, estimate_size, everything, options, random_tree, run};
+use osb_ext4::Image;
+use osb_tree::{Content, Inode, Kind, Tree};
 
 /// Bytes that users can fill, as statfs computes them from the superblock: without root's share
 /// and the kernel's (2 %, 4096 blocks at most).
@@ -40,6 +40,34 @@ fn what_was_asked_for_is_free_and_not_much_more() {
         // 4 MiB is the granularity; the rest is the upper bound for directories.
         let most = free + (5 << 20) + size / 20;
         assert!(left <= most || size == 16 << 20, "seed {seed}: {left}, {size}");
+    }
+}
+
+/// A tree with one file of so many MiB, which is never read.
+fn one_file(mib: u64) -> Tree {
+    let content = Content::File { path: "never read".into(), size: mib << 20, fingerprint: None };
+    let mut tree = Tree::new();
+    tree.insert("file", Inode::new(0o644, Kind::File(content))).unwrap();
+    tree
+}
+
+/// The journal grows at 1 GiB and at 2 GiB: what fits below need not fit above.
+#[test]
+fn an_estimate_is_right_for_every_alignment() {
+    for mib in [110, 500, 830, 899, 913, 914, 1900] {
+        let tree = one_file(mib);
+        for alignment in [1, 3, 8, 16, 64, 100, 1024].map(|mib| mib << 20) {
+            for free in [0, 1 << 20, 1 << 30] {
+                let size = osb_ext4::estimate_size(&tree, free, alignment);
+                assert_eq!(size % alignment, 0, "{mib} MiB");
+                // It is planned, and would be with a file that takes what is to stay free.
+                Image::plan(&tree, &options(size)).unwrap();
+                let more = one_file(mib + (free >> 20));
+                Image::plan(&more, &options(size)).unwrap_or_else(|error| {
+                    panic!("{mib} MiB and {free} at {alignment}: {error}");
+                });
+            }
+        }
     }
 }
 

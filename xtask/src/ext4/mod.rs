@@ -39,7 +39,7 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, image: 
         clear(&folder)?;
         fs::create_dir_all(&folder)?;
         let tree = tree::conformance()?;
-        let size = estimate_size(&tree, 64 << 20);
+        let size = estimate_size(&tree, 64 << 20, 4 << 20);
         let written = [("conformance", size), ("growth", 2 << 30)].map(|(name, size)| {
             let path = folder.join(name);
             write(&tree, &path, size)?;

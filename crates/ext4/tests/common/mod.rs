@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use osb_ext4::{Image, Options, estimate_size};
+use osb_ext4::{Image, Options};
 use osb_sink::Sink;
 use osb_tree::diff::{Scope, diff};
 use osb_tree::{Device, Inode, Kind, Meta, Time, Tree};
@@ -30,6 +30,14 @@ impl Sink for Bytes {
         self.0.resize(self.0.len() + len as usize, 0);
         Ok(())
     }
+}
+
+/// Granularity of the sizes in these tests.
+pub(crate) const STEP: u64 = 4 << 20;
+
+/// The smallest size for a tree and so many free bytes.
+pub(crate) fn estimate_size(tree: &Tree, free: u64) -> u64 {
+    osb_ext4::estimate_size(tree, free, STEP)
 }
 
 pub(crate) fn options(size: u64) -> Options {

@@ -97,7 +97,7 @@ pub(crate) fn boot() -> Tree {
 
 pub(crate) fn ext4(tree: &Tree) -> Vec<u8> {
     let options = osb_ext4::Options {
-        size: osb_ext4::estimate_size(tree, 1 << 20),
+        size: osb_ext4::estimate_size(tree, 1 << 20, 4 << 20),
         uuid: *b"\x12\x34\x56\x78\x9a\xbc\x4d\xef\x80\x01\x02\x03\x04\x05\x06\x07",
         hash_seed: *b"0123456789abcdef",
         label: "osb-root".to_owned(),
