@@ -26,8 +26,10 @@ pub(crate) const INODES_PER_BLOCK: u64 = 16;
 const DESCRIPTORS_PER_BLOCK: u64 = 64;
 /// Block numbers in a block: as many blocks for further descriptors the resize inode can list.
 const NUMBERS_PER_BLOCK: u64 = 1024;
-/// mke2fs's default: one inode for so many blocks, that is for 16 KiB.
-const BLOCKS_PER_INODE: u64 = 4;
+/// Below so many blocks, 512 MiB, mke2fs takes a file system for a small one.
+const SMALL: u64 = 1 << 17;
+/// From so many blocks on, 4 TiB, for a big one.
+const BIG: u64 = 1 << 30;
 /// The smallest journal has 1024 blocks, and it should not be more than a quarter: 16 MiB.
 pub(crate) const MIN_BLOCKS: u64 = 4096;
 /// mke2fs drops a last group that has less room than this besides its own metadata.
@@ -103,12 +105,12 @@ impl Geometry {
             .min(NUMBERS_PER_BLOCK);
         // As many as mke2fs makes, and for the room that the tree leaves too: a tree of tiny
         // files must not use up what container images will need.
-        let wanted = (blocks / BLOCKS_PER_INODE)
-            .max(need.inodes + blocks.saturating_sub(need.blocks) / BLOCKS_PER_INODE);
+        let ratio = blocks_per_inode(blocks);
+        let wanted = (blocks / ratio).max(need.inodes + blocks.saturating_sub(need.blocks) / ratio);
         // The tables of 16 groups must not run into the next group, where a copy of the
-        // superblock lies.
+        // superblock lies; and a bitmap block has one bit for each inode.
         let room = GROUP - 1 - descriptor_blocks - growth_blocks;
-        let most = ((room >> FLEX_SHIFT) - 2) * INODES_PER_BLOCK;
+        let most = ((room / groups.min(1 << FLEX_SHIFT) - 2) * INODES_PER_BLOCK).min(8 * BLOCK);
         let inodes_per_group = wanted
             .div_ceil(groups)
             .next_multiple_of(INODES_PER_BLOCK)
@@ -197,10 +199,12 @@ impl Geometry {
 
     /// How many blocks a file system must have more than this one, of `missing`, before it can do.
     ///
-    /// When a file system grows, what it takes for itself never shrinks, but for the rounding of
-    /// a group's inodes to whole blocks: at most one block a group.
+    /// When a file system grows, what it takes for itself does not shrink, but for the rounding of
+    /// a group's inodes to whole blocks, at most one block a group, and where it becomes one of
+    /// another kind, with fewer inodes for its size.
     pub(crate) fn not_below(&self, missing: u64) -> u64 {
-        missing.saturating_sub(self.groups)
+        let kind = [SMALL, BIG].into_iter().find(|kind| self.blocks < *kind).unwrap_or(u64::MAX);
+        missing.saturating_sub(self.groups).min(kind - self.blocks)
     }
 
     /// How many blocks are missing until `need` fits with `free` blocks left; none if it does.
@@ -210,6 +214,16 @@ impl Geometry {
             Some(available) => Some(free - available),
             None => Some((self.fixed_blocks() + need.blocks).saturating_sub(self.blocks)),
         }
+    }
+}
+
+/// mke2fs's defaults (its `mke2fs.conf`): an inode for 4 KiB of a small file system, for 32 KiB of
+/// a big one, else for 16. The next kind begins at 16 TiB, beyond what is written here.
+fn blocks_per_inode(blocks: u64) -> u64 {
+    match blocks {
+        0..SMALL => 1,
+        SMALL..BIG => 4,
+        _ => 8,
     }
 }
 
@@ -255,17 +269,22 @@ mod tests {
 
     #[test]
     fn it_is_mke2fss() {
-        // mke2fs -t ext4 -b 4096, dumpe2fs: blocks of descriptors, for growth, overhead.
+        // mke2fs -t ext4 -b 4096, dumpe2fs: inodes, blocks of descriptors, for growth, overhead.
         let little = Need { blocks: 100, inodes: 11 };
-        for (size, expected) in [
-            (1, (1, 127, 12_949)),
-            (2, (1, 255, 26_150)),
-            (64, (8, 1024, 407_669)),
-            (1024, (128, 1024, 4_494_739)),
+        for (size, inodes, expected) in [
+            (256, 65_536, (1, 31, 8262)),
+            (1 << 10, 65_536, (1, 127, 12_949)),
+            (2 << 10, 131_072, (1, 255, 26_150)),
+            (64 << 10, 4_194_304, (8, 1024, 407_669)),
+            (1 << 20, 67_108_864, (128, 1024, 4_494_739)),
+            (5 << 20, 167_772_160, (640, 1024, 10_866_454)),
         ] {
-            let geometry = Geometry::new(size << 30, &little).unwrap();
+            let geometry = Geometry::new(size << 20, &little).unwrap();
             let found = (geometry.descriptor_blocks, geometry.growth_blocks, geometry.overhead());
-            assert_eq!(found, expected, "{size} GiB");
+            assert_eq!(found, expected, "{size} MiB");
+            // The tree's are on top.
+            let more = geometry.inodes() - inodes;
+            assert!(more <= INODES_PER_BLOCK * geometry.groups, "{size} MiB: {more}");
         }
     }
 
