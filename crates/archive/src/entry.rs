@@ -133,8 +133,9 @@ fn write_header(
         push_xattrs(path, meta, &mut records)?;
     }
     header.set_cksum();
-    if !records.as_bytes().is_empty() {
-        write_records(records.as_bytes(), out).map_err(ArchiveError::Write)?;
+    let records = records.into_bytes();
+    if !records.is_empty() {
+        write_records(&records, out).map_err(ArchiveError::Write)?;
     }
     out.write_all(header.as_bytes()).map_err(ArchiveError::Write)
 }
@@ -144,7 +145,7 @@ fn put_text(field: &mut [u8; 100], text: &[u8], key: &[u8], records: &mut Record
     let len = text.len().min(field.len());
     field[..len].copy_from_slice(&text[..len]);
     if len < text.len() {
-        records.push(key, text);
+        records.push_name(key, text);
     }
 }
 

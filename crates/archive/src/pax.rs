@@ -5,7 +5,11 @@
 
 /// The records of one entry, in the order in which they were added.
 #[derive(Debug, Default)]
-pub(crate) struct Records(Vec<u8>);
+pub(crate) struct Records {
+    bytes: Vec<u8>,
+    /// Whether a name or a link target is no UTF-8, which records are unless one says otherwise.
+    binary: bool,
+}
 
 impl Records {
     /// Adds a record. Values may hold any byte, since the length says where they end.
@@ -16,12 +20,18 @@ impl Records {
         while len != rest + digits(len) {
             len = rest + digits(len);
         }
-        self.0.extend_from_slice(len.to_string().as_bytes());
-        self.0.push(b' ');
-        self.0.extend_from_slice(key);
-        self.0.push(b'=');
-        self.0.extend_from_slice(value);
-        self.0.push(b'\n');
+        self.bytes.extend_from_slice(len.to_string().as_bytes());
+        self.bytes.push(b' ');
+        self.bytes.extend_from_slice(key);
+        self.bytes.push(b'=');
+        self.bytes.extend_from_slice(value);
+        self.bytes.push(b'\n');
+    }
+
+    /// Adds a name or a link target.
+    pub(crate) fn push_name(&mut self, key: &[u8], name: &[u8]) {
+        self.binary |= std::str::from_utf8(name).is_err();
+        self.push(key, name);
     }
 
     /// Adds an extended attribute the way star, GNU tar, bsdtar and the container tools do.
@@ -39,8 +49,16 @@ impl Records {
     }
 
     /// The records as they stand in the archive; empty if there are none.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        if !self.binary {
+            return self.bytes;
+        }
+        // Before the names that it is about. bsdtar refuses them otherwise; GNU tar takes bytes as they
+        // are, and says that it ignores this.
+        let mut all = Records::default();
+        all.push(b"hdrcharset", b"BINARY");
+        all.bytes.extend_from_slice(&self.bytes);
+        all.bytes
     }
 }
 
@@ -57,7 +75,7 @@ mod tests {
         for len in 0..1200 {
             let mut records = Records::default();
             records.push(b"path", &vec![b'x'; len]);
-            let text = records.as_bytes();
+            let text = records.into_bytes();
             let space = text.iter().position(|byte| *byte == b' ').unwrap();
             let said: usize = std::str::from_utf8(&text[..space]).unwrap().parse().unwrap();
             assert_eq!(said, text.len());
@@ -69,6 +87,18 @@ mod tests {
         let mut records = Records::default();
         records.push(b"uid", b"4294967294");
         records.push_xattr(b"user.a=b", b"\0\n");
-        assert_eq!(records.as_bytes(), b"18 uid=4294967294\n30 SCHILY.xattr.user.a%3Db=\0\n\n");
+        assert_eq!(records.into_bytes(), b"18 uid=4294967294\n30 SCHILY.xattr.user.a%3Db=\0\n\n");
+    }
+
+    #[test]
+    fn names_that_are_no_text_are_announced() {
+        let records = |name: &[u8]| {
+            let mut records = Records::default();
+            records.push(b"uid", b"9");
+            records.push_name(b"path", name);
+            records.into_bytes()
+        };
+        assert_eq!(records("é".as_bytes()), "8 uid=9\n11 path=é\n".as_bytes());
+        assert_eq!(records(b"\xff"), b"21 hdrcharset=BINARY\n8 uid=9\n9 path=\xff\n");
     }
 }

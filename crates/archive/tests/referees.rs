@@ -79,6 +79,9 @@ fn hard() -> Tree {
     tree.insert("dev/loop", inode(0o660, Kind::BlockDevice(Device { major: 7, minor: 300 })))
         .unwrap();
     tree.insert("dev/pipe", inode(0o600, Kind::Fifo)).unwrap();
+    let long = [&[b'l'; 120], &b" \xff\xfe no text"[..]].concat();
+    tree.insert(&long, file(b"a long name that is no text")).unwrap();
+    tree.insert("byte-link", inode(0o777, Kind::Symlink(long))).unwrap();
     tree.insert("symlink", inode(0o777, Kind::Symlink("t".repeat(300).into()))).unwrap();
     tree
 }
