@@ -5,9 +5,9 @@
 //! needs, and are waited for at the end. So blocks go to the disk as they become full, by a thread
 //! of its own, with `O_DIRECT` (open(2)) where the file system has it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -91,6 +91,8 @@ impl DirectFile {
 
     /// Writes the rest, sets the length and waits until all is on the disk. Returns the length.
     ///
+    /// From then on all may read the file (mode 0644), whatever the umask is.
+    ///
     /// # Errors
     /// The disk's.
     pub fn finish(mut self) -> io::Result<u64> {
@@ -102,6 +104,7 @@ impl DirectFile {
         drop(blocks);
         let file = join(thread)?;
         file.set_len(len)?;
+        file.set_permissions(Permissions::from_mode(0o644))?;
         file.sync_all()?;
         Ok(len)
     }
