@@ -21,8 +21,10 @@ use crate::own::{JOURNAL, LOST_FOUND};
 use crate::resize;
 use crate::superblock::{SUPERBLOCK, Superblock};
 
-/// Bytes at both ends in which free blocks are zeroed.
-const ENDS: u64 = 1 << 20;
+/// Bytes at the beginning and at the end in which free blocks are zeroed. LUKS2 has its second header
+/// up to 4 MiB from the beginning, VMFS its at 2 MiB.
+const HEAD: u64 = 8 << 20;
+const TAIL: u64 = 1 << 20;
 
 /// Writes the file system and zeroes up to `options.size` bytes.
 pub(crate) fn write(
@@ -182,7 +184,7 @@ impl<'tree> Emitter<'_, 'tree> {
     fn free(&mut self, from: u64, to: u64) -> Result<(), Ext4Error> {
         let end = self.usage.geometry.blocks * BLOCK;
         // At least 16 MiB: the ends do not meet.
-        let (first, last) = (ENDS.clamp(from, to), (end - ENDS).clamp(from, to));
+        let (first, last) = (HEAD.clamp(from, to), (end - TAIL).clamp(from, to));
         self.out.zeros(first - from)?;
         self.out.unused(last - first)?;
         self.out.zeros(to - last)

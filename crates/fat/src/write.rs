@@ -16,9 +16,11 @@ use crate::{FatError, Plan};
 /// read errors" (the specification, "FAT data structure").
 const END: u32 = 0x0FFF_FFFF;
 
-/// Bytes at the end of the volume that are written even where nothing is stored: some formats keep
-/// a copy of what they are recognised by there (a GPT's, md's, ZFS's), which must not come through
-/// from what was on the disk before.
+/// Bytes at both ends of the volume that are written even where nothing is stored: other formats
+/// have what they are recognised by there, which must not come through from what was on the disk
+/// before. Near the head that is LUKS2's second header (up to 4 MiB) and VMFS (2 MiB), at the end a
+/// copy of a GPT's, md's or ZFS's.
+const HEAD: u64 = 8 << 20;
 const TAIL: u64 = 1 << 20;
 
 /// Bytes of the table, and of a file's content, that are handed on at a time.
@@ -50,10 +52,13 @@ impl Plan {
             };
             sink.zeros(u64::from(node.clusters) * self.geometry.cluster_size() - len)?;
         }
-        let rest = self.options.size - sink.position();
-        // Clusters that the table says are free: nobody reads them before writing them.
-        sink.unused(rest.saturating_sub(TAIL))?;
-        Ok(sink.zeros(rest.min(TAIL))?)
+        // Clusters that the table says are free: nobody reads them before writing them. The ends
+        // do not meet: no volume is smaller than 33 MiB.
+        let (from, to) = (sink.position(), self.options.size);
+        let (first, last) = (HEAD.clamp(from, to), (to - TAIL).clamp(from, to));
+        sink.zeros(first - from)?;
+        sink.unused(last - first)?;
+        Ok(sink.zeros(to - last)?)
     }
 
     /// One copy of the allocation table: every run points to its next cluster until its end.

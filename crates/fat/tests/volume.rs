@@ -194,7 +194,7 @@ impl Sink for Regions {
 }
 
 #[test]
-fn free_clusters_are_unused_but_for_the_last_mebibyte() {
+fn free_clusters_are_unused_but_for_both_ends() {
     for options in all_options() {
         let mut regions = Regions::default();
         let plan = Plan::new(&sample(), &options).unwrap();
@@ -205,9 +205,21 @@ fn free_clusters_are_unused_but_for_the_last_mebibyte() {
         assert_eq!((unused, zeros), ("unused", "zeros"));
         assert_eq!(regions.iter().filter(|(state, _)| *state == "unused").count(), 1);
         let clusters = u64::from(plan.free_clusters()) * plan.cluster_size();
-        // At most one cluster's sectors are left over at the end.
-        assert!((clusters..clusters + plan.cluster_size()).contains(&(free + MIB)), "{options:?}");
+        // Free are the clusters, and at most one cluster's sectors that are left over at the end.
+        // They begin within the first 8 MiB, up to where they are zero.
+        let ends = [clusters, clusters + plan.cluster_size() - 1].map(|free| options.size - free);
+        assert!(ends[0] < 8 * MIB, "{ends:?}");
+        assert_eq!(options.size - MIB - free, 8 * MIB, "{options:?}");
     }
+    // Where data reaches further, what follows it is unused.
+    let mut tree = Tree::new();
+    add(&mut tree, "big", vec![1; 9 << 20]);
+    let mut regions = Regions::default();
+    let plan = Plan::new(&tree, &options(64 * MIB)).unwrap();
+    plan.write(&mut regions).unwrap();
+    let [.., ("unused", free), ("zeros", MIB)] = regions.0[..] else { panic!("{:?}", regions.0) };
+    let clusters = u64::from(plan.free_clusters()) * plan.cluster_size();
+    assert!((clusters..clusters + plan.cluster_size()).contains(&(free + MIB)));
 }
 
 #[test]
