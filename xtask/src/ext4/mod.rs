@@ -93,11 +93,29 @@ impl Sink for Rubbish {
 
     fn unused(&mut self, len: u64) -> io::Result<()> {
         let rubbish = vec![0xA5; 1 << 20];
-        // The beginning of each free region: what would be read by mistake is read there.
-        let part = usize::try_from(len).map_or(rubbish.len(), |len| len.min(rubbish.len()));
-        self.file.write_all_at(&rubbish[..part], self.at)?;
+        for (at, len) in places(self.file.metadata()?.len(), self.at, self.at + len) {
+            for part in (0..len).step_by(rubbish.len()) {
+                let len =
+                    usize::try_from(len - part).map_or(rubbish.len(), |len| len.min(rubbish.len()));
+                self.file.write_all_at(&rubbish[..len], at + part)?;
+            }
+        }
         self.zeros(len)
     }
+}
+
+/// Where rubbish goes in free blocks from `from` to `to`: everywhere, but in an image of more than
+/// 1 GiB only where something would be read by mistake, at both ends and where groups begin. As
+/// positions and lengths in bytes.
+fn places(image: u64, from: u64, to: u64) -> Vec<(u64, u64)> {
+    const GROUP: usize = 128 << 20;
+    if image <= 1 << 30 {
+        return vec![(from, to - from)];
+    }
+    let len = (to - from).min(1 << 20);
+    let groups = (from.next_multiple_of(GROUP as u64)..to).step_by(GROUP);
+    let groups = groups.map(|at| (at, (to - at).min(64 << 10)));
+    [(from, len), (to - len, len)].into_iter().chain(groups).collect()
 }
 
 /// The programs that check.

@@ -58,8 +58,22 @@ pub(crate) fn write(tree: &Tree, options: &Options) -> Vec<u8> {
     sink.0
 }
 
-/// Writes into a file at a position, and leaves holes where there are zeroes. The first free blocks
-/// of a region get rubbish, which they may have on a disk: nobody may read them.
+/// Where rubbish goes in free blocks from `from` to `to`: everywhere, but in an image of more than
+/// 1 GiB only where something would be read by mistake, at both ends and where groups begin. As
+/// positions and lengths in bytes.
+fn places(image: u64, from: u64, to: u64) -> Vec<(u64, u64)> {
+    const GROUP: u64 = 128 << 20;
+    if image <= 1 << 30 {
+        return vec![(from, to - from)];
+    }
+    let len = (to - from).min(1 << 20);
+    let groups = (from.next_multiple_of(GROUP)..to).step_by(GROUP as usize);
+    let groups = groups.map(|at| (at, (to - at).min(64 << 10)));
+    [(from, len), (to - len, len)].into_iter().chain(groups).collect()
+}
+
+/// Writes into a file at a position, and leaves holes where there are zeroes. Free blocks get
+/// rubbish, which they may have on a disk: nobody may read them.
 struct Holes {
     file: File,
     at: u64,
@@ -82,7 +96,13 @@ impl Sink for Holes {
     }
 
     fn unused(&mut self, len: u64) -> io::Result<()> {
-        self.file.write_all_at(&vec![0xA5; len.min(16 << 10) as usize], self.at)?;
+        let rubbish = vec![0xA5; 1 << 20];
+        for (at, len) in places(self.file.metadata()?.len(), self.at, self.at + len) {
+            for part in (0..len).step_by(rubbish.len()) {
+                let len = (len - part).min(rubbish.len() as u64) as usize;
+                self.file.write_all_at(&rubbish[..len], at + part)?;
+            }
+        }
         self.zeros(len)
     }
 }
