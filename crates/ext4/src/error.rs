@@ -8,6 +8,9 @@ pub enum Ext4Error {
     /// The size is not a whole number of blocks.
     #[error("an ext4 size must be a multiple of 4096 bytes, and {0} is not")]
     Size(u64),
+    /// Less than any file system of this form needs.
+    #[error("{0} bytes ({mib} MiB) cannot be ext4: at least 16 MiB", mib = .0 >> 20)]
+    Small(u64),
     /// The label is too long.
     #[error("ext4 label {0:?} is longer than 16 bytes")]
     Label(String),
@@ -22,7 +25,7 @@ pub enum Ext4Error {
         needed: u64,
     },
     /// More blocks than 32 bits count.
-    #[error("an ext4 file system of {0} bytes is too large: less than 16 TiB can be written")]
+    #[error("{0} bytes ({tib} TiB) cannot be ext4: less than 16 TiB", tib = .0 >> 40)]
     TooLarge(u64),
     /// A name that this writer cannot store.
     #[error("{path:?}: {reason}")]

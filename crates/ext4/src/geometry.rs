@@ -5,6 +5,7 @@
 //! groups together in the first of them (`flex_bg`), room behind the descriptors for those of a
 //! file system 1024 times as large (`resize_inode`), the journal by steps of the size.
 
+use crate::error::Ext4Error;
 use crate::extents;
 use crate::need::Need;
 
@@ -34,6 +35,24 @@ const BIG: u64 = 1 << 30;
 pub(crate) const MIN_BLOCKS: u64 = 4096;
 /// mke2fs drops a last group that has less room than this besides its own metadata.
 const LAST_GROUP_SLACK: u64 = 50;
+
+/// Whether an ext4 file system of `size` bytes is possible: whole blocks of 4096 bytes, from 16 MiB
+/// to less than 16 TiB. What it can hold is another matter: see [`crate::estimate_size`].
+///
+/// # Errors
+/// If not, with the limit that is broken.
+pub fn check_size(size: u64) -> Result<(), Ext4Error> {
+    check_form(size)?;
+    if size < MIN_BLOCKS * BLOCK { Err(Ext4Error::Small(size)) } else { Ok(()) }
+}
+
+/// What of it holds whatever is to be stored; a tree's need is above the minimum.
+pub(crate) fn check_form(size: u64) -> Result<(), Ext4Error> {
+    if !size.is_multiple_of(BLOCK) {
+        return Err(Ext4Error::Size(size));
+    }
+    if size / BLOCK > MAX_BLOCKS { Err(Ext4Error::TooLarge(size)) } else { Ok(()) }
+}
 
 /// The division of one size.
 #[derive(Debug, Clone, PartialEq, Eq)]

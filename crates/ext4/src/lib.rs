@@ -60,7 +60,8 @@ mod superblock;
 mod xattr;
 
 pub use error::Ext4Error;
-use geometry::{BLOCK, Geometry};
+use geometry::Geometry;
+pub use geometry::check_size;
 use layout::Layout;
 use need::Need;
 use osb_sink::Sink;
@@ -69,7 +70,7 @@ use osb_tree::Tree;
 /// What a file system is besides its tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Size in bytes, a multiple of 4096; 16 MiB at least. See [`estimate_size`].
+    /// Size in bytes, which [`check_size`] accepts. See [`estimate_size`].
     pub size: u64,
     /// Identifier of the file system, as `blkid` shows it; bytes in the order of its text form.
     pub uuid: [u8; 16],
@@ -108,14 +109,9 @@ impl<'tree> Image<'tree> {
     /// If an entry cannot be stored in ext4 (the error names it), or the tree does not fit
     /// into `options.size`.
     pub fn plan(tree: &'tree Tree, options: &Options) -> Result<Self, Ext4Error> {
-        if !options.size.is_multiple_of(BLOCK) {
-            return Err(Ext4Error::Size(options.size));
-        }
+        geometry::check_form(options.size)?;
         if options.label.len() > 16 {
             return Err(Ext4Error::Label(options.label.clone()));
-        }
-        if options.size / BLOCK > geometry::MAX_BLOCKS {
-            return Err(Ext4Error::TooLarge(options.size));
         }
         let need = Need::of(tree);
         let too_small = || {

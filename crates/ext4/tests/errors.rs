@@ -7,7 +7,7 @@ mod common;
 use std::io;
 
 use common::{Bytes, estimate_size, everything, options};
-use osb_ext4::{Ext4Error, Image};
+use osb_ext4::{Ext4Error, Image, check_size};
 use osb_sink::Sink;
 use osb_tree::{Content, Inode, Kind, Time, Tree};
 
@@ -43,6 +43,19 @@ fn a_tree_that_does_not_fit_is_told_what_would_do() {
             }
             other => panic!("{other}"),
         }
+    }
+}
+
+#[test]
+fn sizes_can_be_checked_before_there_is_a_tree() {
+    for size in [16 << 20, (16 << 20) + 4096, (16 << 40) - 8192] {
+        check_size(size).unwrap();
+    }
+    assert!(matches!(check_size((16 << 20) - 4096), Err(Ext4Error::Small(_))));
+    assert!(matches!(check_size((16 << 20) + 512), Err(Ext4Error::Size(_))));
+    for size in [(16 << 40) - 4096, 16 << 40, 1 << 60] {
+        let error = check_size(size).unwrap_err();
+        assert!(matches!(error, Ext4Error::TooLarge(_)), "{error}");
     }
 }
 

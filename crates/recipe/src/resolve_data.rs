@@ -8,10 +8,6 @@ use crate::error::Problem;
 use crate::raw_disk::RawPartition;
 use crate::resolve::Resolver;
 use crate::resolve_disk::Ground;
-use crate::size;
-
-/// Smallest ext4 with a journal (mke2fs(8): 1024 blocks of it, a quarter of the whole at most).
-const SMALLEST_EXT4: u64 = 16 << 20;
 
 /// What the system puts into these by itself, or needs before anything is mounted.
 const NO_MOUNTS: [&str; 8] =
@@ -38,15 +34,10 @@ impl Resolver<'_> {
                 })?,
         };
         let longest = match file_system {
-            FileSystem::Ext4 if size < SMALLEST_EXT4 => {
-                let least = size::show(SMALLEST_EXT4);
-                let message = format!(
-                    "partition `{name}` of {} cannot be ext4: at least {least}",
-                    raw.get_ref()
-                );
-                return Err(self.at(raw, message));
+            FileSystem::Ext4 => {
+                self.ext4(raw, name, size)?;
+                16
             }
-            FileSystem::Ext4 => 16,
             FileSystem::Vfat => {
                 self.fat(raw, name, size, ground)?;
                 11

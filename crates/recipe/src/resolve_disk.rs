@@ -49,7 +49,7 @@ impl Resolver<'_> {
                 Wanted {
                     partition: Partition {
                         name: "root".to_owned(),
-                        content: PartitionContent::Root(RootSize::Free(self.size(&raw.root_free)?)),
+                        content: PartitionContent::Root(self.free(&raw.root_free)?),
                     },
                     name: &raw.table,
                     size: &raw.root_free,
@@ -195,11 +195,13 @@ impl Resolver<'_> {
                     }
                     (Some(size), None) => {
                         self.one_of(&raw.root_free, "disk.root-free", Some(size))?;
-                        (RootSize::Whole(self.whole(size, ground)?), size)
+                        let bytes = self.whole(size, ground)?;
+                        self.ext4(size, name, bytes)?;
+                        (RootSize::Whole(bytes), size)
                     }
                     (None, free) => {
                         let free = self.one_of(&raw.root_free, "disk.root-free", free.as_ref())?;
-                        (RootSize::Free(self.size(free)?), free)
+                        (self.free(free)?, free)
                     }
                 };
                 let content = PartitionContent::Root(size);
@@ -283,6 +285,24 @@ impl Resolver<'_> {
     ) -> Result<(), Problem> {
         osb_fat::check_size(size, ground.format.sector.bytes() as u32)
             .map_err(|error| self.at(raw, format!("partition `{name}`: {error}")))
+    }
+
+    /// Whether ext4 can have this size.
+    pub(crate) fn ext4(&self, raw: &Spanned<String>, name: &str, size: u64) -> Result<(), Problem> {
+        osb_ext4::check_size(size)
+            .map_err(|error| self.at(raw, format!("partition `{name}`: {error}")))
+    }
+
+    /// What shall be free in the root: less than there can be altogether.
+    fn free(&self, raw: &Spanned<String>) -> Result<RootSize, Problem> {
+        let free = self.size(raw)?;
+        // Of the limits only the upper one matters, and that in whole blocks.
+        match osb_ext4::check_size(free - free % 4096) {
+            Err(error @ osb_ext4::Ext4Error::TooLarge(_)) => {
+                Err(self.at(raw, format!("free space of the root: {error}")))
+            }
+            _ => Ok(RootSize::Free(free)),
+        }
     }
 
     /// A size that is a multiple of the alignment.

@@ -203,7 +203,32 @@ fn impossible_disks_are_refused_with_numbers_and_a_place() {
         (data(""), "21:8: the size of `data` is missing", "4GiB"),
         (
             data("size = \"8MiB\"\n"),
-            "23:8: partition `data` of 8MiB cannot be ext4: at least 16",
+            "23:8: partition `data`: 8388608 bytes (8 MiB) cannot be ext4: at least 16 MiB",
+            "",
+        ),
+        (
+            data("size = \"16TiB\"\n"),
+            "23:8: partition `data`: 17592186044416 bytes (16 TiB) cannot be ext4: less than 16 TiB",
+            "",
+        ),
+        (
+            USUAL.replace("content = \"root\"", "content = \"root\"\nsize = \"8MiB\""),
+            "19:8: partition `root`: 8388608 bytes (8 MiB) cannot be ext4: at least 16 MiB",
+            "",
+        ),
+        (
+            USUAL.replace("content = \"root\"", "content = \"root\"\nsize = \"20TiB\""),
+            "19:8: partition `root`: 21990232555520 bytes (20 TiB) cannot be ext4: less than 16 TiB",
+            "",
+        ),
+        (
+            USUAL.replace("content = \"root\"", "content = \"root\"\nfree = \"16TiB\""),
+            "19:8: free space of the root: 17592186044416 bytes (16 TiB) cannot be ext4: less than",
+            "",
+        ),
+        (
+            "[disk]\nroot-free = \"17TiB\"\n".into(),
+            "13:13: free space of the root: 18691697672192 bytes (17 TiB) cannot be ext4: less than",
             "",
         ),
         (data("size = \"1025KiB\"\n"), "23:8: 1025KiB is not a multiple", "1MiB or 2MiB"),
