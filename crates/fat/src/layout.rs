@@ -249,6 +249,9 @@ fn check_label(label: &str) -> Result<(), FatError> {
     if !label.chars().all(legal) {
         return refuse("only printable ASCII without \" * + , . / : ; < = > ? [ \\ ] |");
     }
+    if label.contains(|char: char| char.is_ascii_lowercase()) {
+        return refuse("lower-case letters are outside the specification; write it in upper case");
+    }
     if label.starts_with(' ') || label.ends_with(' ') {
         return refuse("it cannot start or end with a space");
     }

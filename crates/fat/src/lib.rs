@@ -49,7 +49,7 @@ pub struct Options {
     pub size: u64,
     /// Bytes in a logical sector of the disk: 512 or 4096.
     pub sector_size: u32,
-    /// Volume label: at most 11 printable ASCII characters; empty for none.
+    /// Volume label: at most 11 printable ASCII characters, no lower-case letters; empty for none.
     pub label: String,
     /// Volume id, the number that Linux shows as `UUID=1234-5678`.
     pub volume_id: u32,

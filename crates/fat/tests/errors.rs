@@ -114,7 +114,7 @@ fn options_are_checked() {
             "{size}"
         );
     }
-    for label in ["TWELVE CHARS", "SLASH/", "ÜBER", "END ", "TAB\t"] {
+    for label in ["TWELVE CHARS", "SLASH/", "lower", "ÜBER", "END ", "TAB\t"] {
         let options = Options { label: label.into(), ..options(33 * MIB) };
         assert!(matches!(refused(&tree, &options), FatError::Label { .. }), "{label}");
     }

@@ -57,7 +57,7 @@ fn fsck_finds_nothing() {
         write(&sample(), &options(size), &path);
         assert_clean(&path);
     }
-    for label in ["", "bootfs", "OSB BOOT 1"] {
+    for label in ["", "BOOTFS", "OSB BOOT 1"] {
         write(&sample(), &Options { label: label.into(), ..options(64 * MIB) }, &path);
         assert_clean(&path);
     }

@@ -43,20 +43,28 @@ impl Resolver<'_> {
                 11
             }
         };
-        let label = entry.label.as_ref().unwrap_or(&entry.name);
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        let text = label.get_ref();
-        if text.is_empty() || text.len() > longest || !text.bytes().all(legal) {
+        let place = entry.label.as_ref().unwrap_or(&entry.name);
+        // FAT's specification has no lower-case letters in labels; names have no others.
+        let (letters, label) = match (file_system, &entry.label) {
+            (FileSystem::Ext4, _) => ("letters", place.get_ref().clone()),
+            (FileSystem::Vfat, Some(written)) => ("upper-case letters", written.get_ref().clone()),
+            (FileSystem::Vfat, None) => ("upper-case letters", name.to_ascii_uppercase()),
+        };
+        let legal = |byte: u8| match byte {
+            b'a'..=b'z' => file_system == FileSystem::Ext4,
+            _ => byte.is_ascii_alphanumeric() || b"-_".contains(&byte),
+        };
+        if label.is_empty() || label.len() > longest || !label.bytes().all(legal) {
             let message =
-                format!("{text:?} cannot be the label of a {} file system", file_system.as_str());
-            let hint = format!("label = \"...\": 1 to {longest} letters, digits, `-` or `_`");
-            return Err(self.at(label, message).hint(hint));
+                format!("{label:?} cannot be the label of a {} file system", file_system.as_str());
+            let hint = format!("label = \"...\": 1 to {longest} {letters}, digits, `-` or `_`");
+            return Err(self.at(place, message).hint(hint));
         }
         if let Some(mount) = &entry.mount {
             self.mount(mount)?;
         }
         let mount = entry.mount.as_ref().map(|mount| mount.get_ref().clone());
-        Ok(Data { size, file_system, label: text.clone(), mount })
+        Ok(Data { size, file_system, label, mount })
     }
 
     fn mount(&self, raw: &Spanned<String>) -> Result<(), Problem> {

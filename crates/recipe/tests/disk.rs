@@ -116,7 +116,6 @@ mount = "/var/lib/volumes"
 name = "exchange"
 content = "data"
 filesystem = "vfat"
-label = "EXCHANGE"
 size = "300MiB"
 mount = "/srv"
 
@@ -244,6 +243,11 @@ fn impossible_disks_are_refused_with_numbers_and_a_place() {
             data("size = \"1GiB\"\nlabel = \"a b\"\n"),
             "24:9: \"a b\" cannot be the label",
             "1 to 16",
+        ),
+        (
+            data("size = \"1GiB\"\nfilesystem = \"vfat\"\nlabel = \"Data\"\n"),
+            "25:9: \"Data\" cannot be the label of a vfat file system",
+            "1 to 11 upper-case letters",
         ),
         (data("size = \"1GiB\"\nmount = \"data\"\n"), "24:9: not a folder", "absolute"),
         (data("size = \"1GiB\"\nmount = \"/\"\n"), "24:9: not a folder", "absolute"),
