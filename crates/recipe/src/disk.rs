@@ -106,8 +106,8 @@ impl Disk {
 }
 
 impl fmt::Display for Disk {
-    /// What identifiers are derived from. A disk of the usual form reads as it did before there
-    /// was any other, so that its images keep the identifiers that they had.
+    /// What identifiers are derived from: text that stays as it is. A disk of the usual form reads
+    /// as it did before there was any other, so that its images keep the identifiers that they had.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = |name: &str, partition: &Partition| partition.name == name;
         match self.partitions.as_slice() {
@@ -120,7 +120,24 @@ impl fmt::Display for Disk {
             partitions => {
                 let Format { table, sector, alignment } = self.format;
                 let (table, sector) = (Table::as_str(table), sector.bytes());
-                write!(out, "{table}, sectors of {sector}, alignment {alignment}: {partitions:?}")
+                write!(out, "{table}, sectors of {sector}, alignment {alignment}")?;
+                partitions.iter().try_for_each(|partition| write!(out, "; {partition}"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Partition {
+    /// A part of the disk's text. No value has a space or a semicolon, so that it is unambiguous.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: ", self.name)?;
+        match &self.content {
+            PartitionContent::Boot(size) => write!(out, "boot {size}"),
+            PartitionContent::Root(RootSize::Free(free)) => write!(out, "root free {free}"),
+            PartitionContent::Root(RootSize::Whole(size)) => write!(out, "root {size}"),
+            PartitionContent::Data(Data { size, file_system, label, mount }) => {
+                write!(out, "data {size} {} {label}", file_system.as_str())?;
+                mount.iter().try_for_each(|mount| write!(out, " at {mount}"))
             }
         }
     }

@@ -88,6 +88,9 @@ fn the_text_of_the_usual_disk_is_what_identifiers_were_always_made_from() {
         "[disk]\nalignment = \"2MiB\"\n".to_owned(),
         USUAL.replace("\"root\"\ncon", "\"system\"\ncon"),
         USUAL.replace("content = \"root\"", "content = \"root\"\nsize = \"3GiB\""),
+        format!(
+            "{USUAL}[[disk.partition]]\nname = \"data\"\ncontent = \"data\"\nsize = \"1GiB\"\n"
+        ),
     ];
     let texts: std::collections::BTreeSet<String> =
         others.iter().map(|other| disk(other).to_string()).chain([text.to_owned()]).collect();
@@ -139,6 +142,11 @@ free = "2GiB"
     assert_eq!(disk.partitions[2].content, data(300 * MIB, FileSystem::Vfat, "EXCHANGE", "/srv"));
     assert_eq!(disk.partitions[3].content, PartitionContent::Root(RootSize::Free(2048 * MIB)));
     assert_eq!(disk.root(), 3);
+    // Identifiers of images are made from it: it must not change.
+    let text = "mbr, sectors of 4096, alignment 4194304; firmware: boot 272629760; volumes: data \
+                1073741824 ext4 volumes at /var/lib/volumes; exchange: data 314572800 vfat EXCHANGE \
+                at /srv; system: root free 2147483648";
+    assert_eq!(disk.to_string(), text);
     let mounts: Vec<&str> = disk.mounts().into_iter().map(|(path, _)| path).collect();
     assert_eq!(mounts, ["/srv", "/var/lib/volumes"]);
 }
