@@ -68,24 +68,27 @@ pub(crate) struct Directory<'tree> {
     pub(crate) entries: Vec<Entry<'tree>>,
 }
 
-impl Directory<'_> {
-    /// Its blocks; `None` if it needs more leaves than an index can have. More than one block
-    /// means that it has an index. `sum` is the inode's.
-    pub(crate) fn blocks(&self, seed: &[u32; 4], sum: Sum) -> Option<Vec<u8>> {
-        let bytes: usize = self.entries.iter().map(|entry| entry_bytes(entry.name)).sum();
-        if DOTS + bytes <= USABLE {
+impl<'tree> Directory<'tree> {
+    /// How many blocks it has; `None` if it needs more leaves than an index can have. More than one
+    /// means that it has an index.
+    pub(crate) fn len(&self, seed: &[u32; 4]) -> Option<u64> {
+        if self.is_one_block() {
+            return Some(1);
+        }
+        let leaves = leaves(&self.sorted(seed)).len();
+        (leaves <= MOST_LEAVES).then(|| (1 + nodes(leaves) + leaves) as u64)
+    }
+
+    /// Its blocks, of which there are [`Directory::len`]. `sum` is the inode's.
+    pub(crate) fn blocks(&self, seed: &[u32; 4], sum: Sum) -> Vec<u8> {
+        if self.is_one_block() {
             let mut block = vec![0; BLOCK as usize];
             let dots = self.dots();
             write(&mut block, dots.iter().chain(&self.entries), sum);
-            return Some(block);
+            return block;
         }
-        let mut sorted: Vec<_> =
-            self.entries.iter().map(|entry| (hash(entry.name, seed), entry)).collect();
-        sorted.sort_by_key(|(hash, entry)| (*hash, entry.name));
+        let sorted = self.sorted(seed);
         let leaves = leaves(&sorted);
-        if leaves.len() > MOST_LEAVES {
-            return None;
-        }
         let nodes = nodes(leaves.len());
         let mut out = vec![0; (1 + nodes + leaves.len()) * BLOCK as usize];
         let (index, rest) = out.split_at_mut((1 + nodes) * BLOCK as usize);
@@ -112,7 +115,20 @@ impl Directory<'_> {
             targets = above;
         }
         self.write_root(root, &targets, u8::from(nodes > 0), sum);
-        Some(out)
+        out
+    }
+
+    fn is_one_block(&self) -> bool {
+        let bytes: usize = self.entries.iter().map(|entry| entry_bytes(entry.name)).sum();
+        DOTS + bytes <= USABLE
+    }
+
+    /// The entries in the order of their hashes.
+    fn sorted(&self, seed: &[u32; 4]) -> Vec<((u32, u32), &Entry<'tree>)> {
+        let mut sorted: Vec<_> =
+            self.entries.iter().map(|entry| (hash(entry.name, seed), entry)).collect();
+        sorted.sort_by_key(|(hash, entry)| (*hash, entry.name));
+        sorted
     }
 
     fn dots(&self) -> [Entry<'static>; 2] {
@@ -226,10 +242,11 @@ mod tests {
         let names: Vec<_> = numbers.iter().map(|number| name(*number)).collect();
         let entries = names.iter().map(|name| Entry { name, inode: 20, kind: 1 }).collect();
         let directory = Directory { inode: 12, parent: 2, entries };
-        let blocks = directory.blocks(&seed, Sum::START).unwrap();
+        let blocks = directory.blocks(&seed, Sum::START);
         // The second entry of the index: the first of two leaves that share a hash.
         let second = u32::from_le_bytes(blocks[ROOT_AT + 8..ROOT_AT + 12].try_into().unwrap());
         assert_eq!(second, bound | 1);
         assert_eq!(blocks.len(), 4 * BLOCK as usize);
+        assert_eq!(directory.len(&seed), Some(4));
     }
 }

@@ -20,6 +20,7 @@ use crate::out::Out;
 use crate::own::{JOURNAL, LOST_FOUND};
 use crate::resize;
 use crate::superblock::{SUPERBLOCK, Superblock};
+use crate::xattr;
 
 /// Bytes at the beginning and at the end in which free blocks are zeroed. LUKS2 has its second header
 /// up to 4 MiB from the beginning, VMFS its at 2 MiB.
@@ -133,6 +134,23 @@ impl<'tree> Emitter<'_, 'tree> {
         match &region.source {
             Source::Bytes(bytes) => self.out.data(bytes),
             Source::Zeros => self.out.zeros(bytes),
+            Source::Directory { index, logical } => {
+                let directory = &self.layout.directories[*index];
+                let sum = self.layout.sum.inode(directory.inode);
+                let all = directory.blocks(&self.layout.seed, sum);
+                self.out.data(&all[(logical * BLOCK) as usize..][..bytes as usize])
+            }
+            Source::Target(target) => {
+                self.out.data(target)?;
+                self.out.pad(bytes - target.len() as u64)
+            }
+            Source::Attributes { path, meta } => {
+                let block = xattr::stored(path, meta)?.block.map(|mut block| {
+                    xattr::seal(&mut block, region.start, self.layout.sum);
+                    block
+                });
+                self.out.block(block.as_deref())
+            }
             Source::Content { path, content, logical } => {
                 let at = logical * BLOCK;
                 let len = bytes.min(content.size() - at);

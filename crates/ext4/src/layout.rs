@@ -1,6 +1,6 @@
 //! The whole file system laid out: every inode, and what lies in every block that was given out.
 
-use osb_tree::{Content, Kind, Time, Tree};
+use osb_tree::{Content, Kind, Meta, Time, Tree};
 
 use crate::Options;
 use crate::allocate::Allocator;
@@ -26,8 +26,14 @@ pub(crate) struct Region<'tree> {
 /// What lies in a region.
 #[derive(Debug)]
 pub(crate) enum Source<'tree> {
-    /// These bytes, whole blocks of them.
+    /// These bytes, whole blocks of them; for what is rare.
     Bytes(Vec<u8>),
+    /// The blocks of the directory `index` from number `logical` on.
+    Directory { index: usize, logical: u64 },
+    /// A link target, and zeroes.
+    Target(&'tree [u8]),
+    /// Attributes that did not fit into the inode of `path`.
+    Attributes { path: &'tree [u8], meta: &'tree Meta },
     /// The blocks of a file from number `logical` on; those of one file follow each other.
     Content { path: &'tree [u8], content: &'tree Content, logical: u64 },
     /// Zeroes that somebody will read.
@@ -40,6 +46,9 @@ pub(crate) struct Layout<'tree> {
     pub(crate) geometry: Geometry,
     /// What the checksums begin with.
     pub(crate) sum: Sum,
+    /// Seed of the directory hash.
+    pub(crate) seed: [u32; 4],
+    pub(crate) directories: Vec<Directory<'tree>>,
     /// From number 1 on.
     pub(crate) inodes: Vec<DiskInode>,
     /// In the order of their places.
@@ -61,6 +70,7 @@ pub(crate) fn layout<'tree>(
     }
     let mut planner = Planner {
         geometry: &geometry,
+        seed: seed_words(&options.hash_seed),
         allocator: Allocator::new(&geometry),
         sum: Sum::seed(&options.uuid),
         inodes: vec![DiskInode::new(0, Time::default()); FIRST_INODE as usize - 1],
@@ -71,9 +81,9 @@ pub(crate) fn layout<'tree>(
         Err(Stop::Refused(error)) => return Err(error),
         Ok(()) => {}
     }
-    let Planner { allocator, sum, inodes, regions, .. } = planner;
-    let end = allocator.end();
-    Ok(Some(Layout { geometry, sum, inodes, regions, end }))
+    let Planner { seed, allocator, sum, inodes, regions, .. } = planner;
+    let (directories, end) = (numbered.directories, allocator.end());
+    Ok(Some(Layout { geometry, sum, seed, directories, inodes, regions, end }))
 }
 
 /// Why the layout ends early.
@@ -90,6 +100,7 @@ impl From<Ext4Error> for Stop {
 
 struct Planner<'a, 'tree> {
     geometry: &'a Geometry,
+    seed: [u32; 4],
     allocator: Allocator<'a>,
     sum: Sum,
     inodes: Vec<DiskInode>,
@@ -113,17 +124,14 @@ impl<'tree> Planner<'_, 'tree> {
             }
         }
         self.own_directories(time)?;
-        let seed = seed_words(&options.hash_seed);
-        for directory in &numbered.directories {
-            self.directory(directory, &seed, numbered)?;
+        for place in 0..numbered.directories.len() {
+            self.directory(place, numbered)?;
         }
         for (number, named) in files(numbered) {
             if let Kind::Symlink(target) = &named.inode.kind
                 && target.len() > inode::INLINE_TARGET
             {
-                let mut block = target.clone();
-                block.resize(BLOCK as usize, 0);
-                self.bytes(number, block)?;
+                self.map(number, &[Run { logical: 0, len: 1 }], |_| Source::Target(target))?;
             }
         }
         self.journal(&options.uuid, time)?;
@@ -193,10 +201,10 @@ impl<'tree> Planner<'_, 'tree> {
         }
         let stored = xattr::stored(path, meta)?;
         disk.attributes = stored.in_inode;
-        if let Some(mut block) = stored.block {
+        if stored.block.is_some() {
             let place = self.block()?;
-            xattr::seal(&mut block, place, self.sum);
-            self.regions.push(Region { start: place, len: 1, source: Source::Bytes(block) });
+            let source = Source::Attributes { path, meta };
+            self.regions.push(Region { start: place, len: 1, source });
             disk.attribute_block = place;
             disk.blocks = 1;
         }
@@ -219,14 +227,9 @@ impl<'tree> Planner<'_, 'tree> {
         self.bytes(LOST_FOUND, directory::lost_found(LOST_FOUND, ROOT, LOST_FOUND_BLOCKS, sum))
     }
 
-    fn directory(
-        &mut self,
-        directory: &Directory<'tree>,
-        seed: &[u32; 4],
-        numbered: &Numbered<'tree>,
-    ) -> Result<(), Stop> {
-        let sum = self.sum.inode(directory.inode);
-        let Some(bytes) = directory.blocks(seed, sum) else {
+    fn directory(&mut self, place: usize, numbered: &Numbered<'tree>) -> Result<(), Stop> {
+        let directory = &numbered.directories[place];
+        let Some(len) = directory.len(&self.seed) else {
             let path = show(numbered.inodes[index(directory.inode)].path);
             let reason = format!(
                 "{} entries, more than ext4's directory index can hold",
@@ -235,11 +238,12 @@ impl<'tree> Planner<'_, 'tree> {
             return Err(Ext4Error::Entry { path, reason }.into());
         };
         let inode = &mut self.inodes[directory.inode as usize - 1];
-        inode.size = bytes.len() as u64;
-        if inode.size > BLOCK {
+        inode.size = len * BLOCK;
+        if len > 1 {
             inode.flags |= inode::INDEX;
         }
-        self.bytes(directory.inode, bytes)
+        let source = |logical| Source::Directory { index: place, logical };
+        self.map(directory.inode, &[Run { logical: 0, len }], source)
     }
 
     fn journal(&mut self, uuid: &[u8; 16], time: Time) -> Result<(), Stop> {
@@ -328,4 +332,36 @@ fn files<'a, 'tree>(
 fn seed_words(seed: &[u8; 16]) -> [u32; 4] {
     let word = |at: usize| u32::from_le_bytes([seed[at], seed[at + 1], seed[at + 2], seed[at + 3]]);
     [word(0), word(4), word(8), word(12)]
+}
+
+#[cfg(test)]
+mod tests {
+    use osb_tree::Inode;
+
+    use super::*;
+    use crate::need::{Need, STEP};
+
+    /// What there can be much of is a reference into the tree until it is written.
+    #[test]
+    fn a_plan_holds_few_blocks() {
+        let mut tree = Tree::new();
+        for number in 0..500 {
+            let mut directory = Inode::directory(0o755);
+            directory.meta.xattrs.insert(b"user.x".to_vec(), vec![7; 200]);
+            tree.insert(format!("{number}"), directory).unwrap();
+            tree.insert(format!("{number}/link"), Inode::symlink(vec![b'x'; 200])).unwrap();
+        }
+        let need = Need::of(&tree);
+        let size = need.smallest_size(0, STEP, 0);
+        let options =
+            Options { size, uuid: [1; 16], hash_seed: [2; 16], label: String::new(), timestamp: 0 };
+        let geometry = Geometry::new(size, &need).unwrap();
+        let layout = layout(&tree, &options, geometry).unwrap().unwrap();
+        let held = layout.regions.iter().map(|region| match &region.source {
+            Source::Bytes(bytes) => bytes.len() as u64 / BLOCK,
+            _ => 0,
+        });
+        // lost+found, the resize inode's list, the journal's head.
+        assert_eq!(held.sum::<u64>(), LOST_FOUND_BLOCKS + 2);
+    }
 }

@@ -2,7 +2,9 @@
 //!
 //! [`Image::plan`] lays the whole file system out (every inode, directory block and data extent),
 //! [`Image::write`] then emits it from the first byte to the last. File contents are streamed
-//! from where the tree says they lie, so memory does not grow with the data.
+//! from where the tree says they lie, so memory does not grow with the data; directories, long link
+//! targets and attributes are encoded when it is their turn. Of those a plan holds references into
+//! the tree: about 24 bytes for a name and 200 for an inode.
 //!
 //! ```
 //! use osb_tree::{Inode, Tree};
