@@ -8,6 +8,7 @@
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used)] // a failed helper is a failed test
 
+pub mod disk;
 pub mod image;
 pub mod system;
 
