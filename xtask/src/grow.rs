@@ -1,8 +1,9 @@
-//! The root grows to its disk on the first boot, whatever the power does meanwhile.
+//! The root grows to its disk on the first boot, even if that is cut off.
 //!
-//! The image lies on a sparse disk of 64 GiB. QEMU is killed at random moments of the first boot,
-//! half of them while the root grows; each time the next boot must come up, grow, and leave tables
-//! and file system without a fault.
+//! The image lies on a sparse disk of 64 GiB, whose end has what a former use left there. QEMU is
+//! killed at random moments of the first boot, half of them while the root grows; each time the next
+//! boot must come up, grow, and leave tables and file system without a fault. What the guest wrote
+//! before is on the disk then, flushed or not: a real power failure may lose more.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -38,6 +39,9 @@ const DISK: u64 = 64 << 30;
 /// What `osb-grow-root` says on the console when it begins, and when it is done.
 const BEGINS: &str = "growing partition";
 const DONE: &str = "the root has grown to its disk";
+const MIB: u64 = 1 << 20;
+/// How a ZFS uberblock begins, 0x00bab10c, on a little-endian machine.
+const ZFS: [u8; 8] = [0x0c, 0xb1, 0xba, 0x00, 0, 0, 0, 0];
 /// No boot takes longer, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(900);
 /// The sectors of these images.
@@ -73,6 +77,8 @@ pub(crate) fn check(
         let begins = wait_for(&guest, BEGINS)?;
         let done = wait_for(&guest, DONE)?;
         let seen = site.finish(guest)?;
+        // The root must be found on the grown disk, too.
+        site.whole()?;
         Ok(((begins, done), format!("in {:.1} s; {seen}", (done - begins).as_secs_f64())))
     });
     steps.run("a primary table that was cut short", || {
@@ -121,7 +127,12 @@ impl<'a> Site<'a> {
         let image = self.image.out.join("disk.img");
         show(Command::new("cp").arg("--sparse=always").arg(image).arg(&self.disk))?;
         let file = OpenOptions::new().write(true).open(&self.disk)?;
-        file.set_len(DISK).context("a sparse file of 64 GiB")
+        file.set_len(DISK).context("a sparse file of 64 GiB")?;
+        // `blkid` takes a partition that ends with a few of these for a part of a ZFS pool, and for
+        // nothing else.
+        let uberblocks: Vec<u8> =
+            (0..2 * MIB).map(|at| ZFS.get(at as usize % 1024).copied().unwrap_or(0xa5)).collect();
+        Ok(file.write_all_at(&uberblocks, DISK - 2 * MIB)?)
     }
 
     fn boot(&self) -> Result<Guest<'a>> {

@@ -67,3 +67,9 @@ fn sizes_around_a_flex_group_are_planned() {
         Written::with(&tree, &options(size)).prove(&tree);
     }
 }
+
+#[test]
+fn a_terabyte_is_sound() {
+    let tree = everything();
+    Written::with(&tree, &options(1 << 40)).prove(&tree);
+}

@@ -145,6 +145,10 @@ fn the_schema_requires_every_field_that_is_written() {
     let mut checked = 0;
     let mut objects = vec![(&value, &schema)];
     while let Some((object, description)) = objects.pop() {
+        // One of a few words, which has no fields.
+        if object.is_string() {
+            continue;
+        }
         let required = description["required"].as_array().unwrap();
         let properties = description["properties"].as_object().unwrap();
         for (name, field) in object.as_object().unwrap() {

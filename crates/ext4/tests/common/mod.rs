@@ -50,8 +50,8 @@ pub(crate) fn write(tree: &Tree, options: &Options) -> Vec<u8> {
     sink.0
 }
 
-/// Writes into a file at a position, and leaves holes where there are zeroes. Free blocks get rubbish, which they may have
-/// on a disk: nobody may read them.
+/// Writes into a file at a position, and leaves holes where there are zeroes. The first free blocks
+/// of a region get rubbish, which they may have on a disk: nobody may read them.
 struct Holes {
     file: File,
     at: u64,
@@ -74,7 +74,7 @@ impl Sink for Holes {
     }
 
     fn unused(&mut self, len: u64) -> io::Result<()> {
-        self.file.write_all_at(&vec![0xA5; len.min(1 << 20) as usize], self.at)?;
+        self.file.write_all_at(&vec![0xA5; len.min(16 << 10) as usize], self.at)?;
         self.zeros(len)
     }
 }
