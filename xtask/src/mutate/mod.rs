@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Steps> {
 }
 
 /// The same for an image that is there, as a part of all proofs.
-pub(crate) fn check(steps: &mut Steps, project: &Project, folder: &Path) {
+pub(crate) fn prove(steps: &mut Steps, project: &Project, folder: &Path) {
     let image = folder.to_owned();
     all(steps, project, &Arguments { image, files: FILES, seed: 1, list: false });
 }
