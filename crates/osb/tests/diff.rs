@@ -9,7 +9,7 @@ use std::path::Path;
 
 use common::Run;
 use common::disk::{archive, boot, disk, disk_of, ext4, fat, file, root, zstd};
-use osb_tree::{Inode, Tree};
+use osb_tree::Tree;
 use serde_json::Value;
 
 /// A described build, as another crate's test has it.
