@@ -44,6 +44,15 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, out: &P
         let frames = text.lines().find(|line| line.contains("Zstandard Frames"));
         Ok(((), frames.unwrap_or_default().trim_start_matches(['#', ' ']).to_owned()))
     });
+    for name in ["disk.img", "sd.img.zst", "rootfs.tar.gz"] {
+        steps.run(&format!("osb check {name}"), || {
+            let text = capture(project.osb(&["check"]).arg(out.join(name)))?;
+            let last = text.lines().last().unwrap_or_default().to_owned();
+            // A warning in an image of our own is one too many.
+            ensure!(last.contains(" 0 errors, 0 warnings,"), "osb check says:\n{text}");
+            Ok(((), last))
+        });
+    }
     steps.run("tar -t rootfs.tar.gz", || {
         let names = tar_names(tools, &out.join("rootfs.tar.gz"))?;
         let told = metadata(out)?;

@@ -156,6 +156,9 @@ pub(crate) struct Plan {
     /// One form of the image only
     #[arg(long, value_enum)]
     pub(crate) only: Option<Form>,
+    /// For a build with --no-check
+    #[arg(long)]
+    pub(crate) no_check: bool,
 }
 
 #[derive(Debug, Args)]
