@@ -6,11 +6,13 @@ use std::path::Path;
 use osb_apt::Lock;
 use osb_checksum::{Digest, Sums, to_hex};
 use osb_metadata::{
-    ArtifactInfo, LayerInfo, Metadata, PackageInfo, PartitionInfo, PartitionTable, PinnedInfo,
-    SCHEMA_VERSION, SourceInfo,
+    ArtifactInfo, BlockMapInfo, LayerInfo, Metadata, PackageInfo, PartitionInfo, PartitionTable,
+    PinnedInfo, SCHEMA_VERSION, SourceInfo,
 };
+use osb_partition::Format;
 
-use crate::emit::{self, Disk, Emitted};
+use crate::disk::Disk;
+use crate::emit::{self, Written};
 use crate::error::BuildError;
 use crate::event::{Artifact, Report};
 use crate::job::Job;
@@ -39,7 +41,7 @@ pub(crate) fn report(job: &Job, plan: &Plan, artifacts: Vec<Artifact>) -> Report
 }
 
 /// The description of this build; a function of the lock and the recipe alone.
-fn metadata(job: &Job, lock: &Lock, plan: &Plan, disk: &Disk, emitted: &[Emitted]) -> Metadata {
+fn metadata(job: &Job, lock: &Lock, plan: &Plan, disk: &Disk, written: &Written) -> Metadata {
     let recipe = &job.options.project.recipe;
     Metadata {
         schema_version: SCHEMA_VERSION,
@@ -92,7 +94,8 @@ fn metadata(job: &Job, lock: &Lock, plan: &Plan, disk: &Disk, emitted: &[Emitted
                 size: artifact.size,
             })
             .collect(),
-        artifacts: emitted
+        artifacts: written
+            .files
             .iter()
             .map(|file| ArtifactInfo {
                 name: file.name.to_owned(),
@@ -104,6 +107,7 @@ fn metadata(job: &Job, lock: &Lock, plan: &Plan, disk: &Disk, emitted: &[Emitted
             })
             .collect(),
         partition_table: partition_table(disk),
+        block_map: written.map.as_ref().map(BlockMapInfo::from),
     }
 }
 
@@ -111,38 +115,33 @@ fn media_type(name: &str) -> &'static str {
     match name.rsplit('.').next() {
         Some("zst") => "application/zstd",
         Some("gz") => "application/gzip",
+        Some("bmap") => "application/xml",
         _ => "application/octet-stream",
     }
 }
 
 fn partition_table(disk: &Disk) -> PartitionTable {
-    let root_uuid = hex_uuid(&disk.root_uuid);
-    let volume = format!("{:04X}-{:04X}", disk.volume_id >> 16, disk.volume_id & 0xffff);
-    let file_systems = [("vfat", volume, "BOOT"), ("ext4", root_uuid, "root")];
-    let placed = disk.layout.partitions().iter().zip(file_systems).enumerate();
+    let Format { table, sector, .. } = disk.layout.format();
+    let guid = disk.layout.disk_guid();
+    let partitions = disk.layout.partitions().iter().zip(&disk.volumes).zip(1..);
     PartitionTable {
-        kind: "gpt".to_owned(),
-        guid: disk.layout.disk_guid().to_string(),
-        sector_size: 512,
-        partitions: placed
-            .map(|(index, (placed, (filesystem, uuid, label)))| PartitionInfo {
-                number: index as u32 + 1,
+        kind: table.as_str().to_owned(),
+        guid: table.disk_id(guid),
+        sector_size: sector.bytes() as u32,
+        partitions: partitions
+            .map(|((placed, volume), number)| PartitionInfo {
+                number: number as u32,
                 name: placed.spec.name.clone(),
-                type_guid: placed.spec.kind.guid().to_string(),
-                guid: placed.spec.guid.to_string(),
+                type_guid: table.type_id(placed.spec.kind),
+                guid: table.partition_id(guid, placed.spec.guid, number),
                 first_lba: placed.first_lba,
                 last_lba: placed.last_lba,
-                filesystem: filesystem.to_owned(),
-                uuid,
-                label: label.to_owned(),
+                filesystem: volume.file_system().as_str().to_owned(),
+                uuid: volume.uuid.clone(),
+                label: volume.label.clone(),
             })
             .collect(),
     }
-}
-
-fn hex_uuid(uuid: &[u8; 16]) -> String {
-    let hex = hex::encode(uuid);
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 /// Gives the artifacts their names, and writes what describes them. Whatever an earlier build
@@ -152,15 +151,15 @@ pub(crate) fn publish(
     lock: &Lock,
     plan: &Plan,
     disk: &Disk,
-    mut emitted: Vec<Emitted>,
+    mut written: Written,
 ) -> Result<Vec<Artifact>, BuildError> {
-    emitted.sort_by_key(|file| file.name);
+    written.files.sort_by_key(|file| file.name);
     let output = &job.options.output;
-    let text = metadata(job, lock, plan, disk, &emitted).to_json();
+    let text = metadata(job, lock, plan, disk, &written).to_json();
     retract(output)?;
     let mut sums = Sums::new();
     let mut artifacts = Vec::new();
-    for file in emitted {
+    for file in written.files {
         let path = output.join(file.name);
         file.partial.rename(&path).map_err(BuildError::io("naming", &path))?;
         add(output, &mut sums, file.name, file.sha256)?;

@@ -1,14 +1,11 @@
 //! From the tree to the files that a node starts from: what they are, and where they will lie.
 //!
-//! Everything is laid out first; `write.rs` then writes it.
+//! `disk.rs` lays the disk out; `write.rs` then writes it.
 
 use std::fs;
-use std::io;
 
+use osb_blockmap::BlockMap;
 use osb_board::Boot;
-use osb_partition::{Guid, Layout, PartitionSpec, PartitionType};
-use osb_recipe::{Arch, Recipe};
-use osb_sink::Sink;
 use osb_tree::Tree;
 
 use crate::cache::Lease;
@@ -19,7 +16,7 @@ use crate::plan::Plan;
 use crate::write;
 
 /// Every artifact that a build can write.
-const ARTIFACTS: [&str; 3] = ["disk.img", "rootfs.tar.gz", "sd.img.zst"];
+const ARTIFACTS: [&str; 4] = ["disk.img", "disk.img.bmap", "rootfs.tar.gz", "sd.img.zst"];
 
 /// A written file, still under its temporary name.
 pub(crate) struct Emitted {
@@ -31,19 +28,12 @@ pub(crate) struct Emitted {
     pub(crate) content: Option<(u64, [u8; 32])>,
 }
 
-/// The disk, laid out: nothing is written yet.
-pub(crate) struct Disk {
-    pub(crate) layout: Layout,
-    pub(crate) boot: Boot,
-    pub(crate) volume_id: u32,
-    pub(crate) root_uuid: [u8; 16],
-    fat: osb_fat::Plan,
-    root: osb_ext4::Options,
-}
-
-/// Identifier of the root partition, as the kernel command line names it.
-fn root_guid(plan: &Plan) -> Guid {
-    Guid::from_digest(&plan.identifier("root partition"))
+/// What a build has written.
+#[derive(Default)]
+pub(crate) struct Written {
+    pub(crate) files: Vec<Emitted>,
+    /// Of the disk, if that was written in any form.
+    pub(crate) map: Option<BlockMap>,
 }
 
 /// Picks the boot files for the recipe's board.
@@ -55,7 +45,7 @@ pub(crate) fn boot_files(job: &Job, plan: &Plan, tree: &Tree) -> Result<Boot, Bu
         &osb_board::Inputs {
             tree,
             arch: recipe.image.arch.as_str(),
-            root_partuuid: &root_guid(plan).partuuid(),
+            root_partuuid: &crate::disk::root_partuuid(recipe, plan),
             command_line: &command_line,
             version: &recipe.image.version,
             name: &recipe.image.name,
@@ -67,70 +57,6 @@ pub(crate) fn boot_files(job: &Job, plan: &Plan, tree: &Tree) -> Result<Boot, Bu
         boot.files.inode_mut(id).meta.mtime = osb_tree::Time::from_secs(plan.epoch);
     }
     Ok(boot)
-}
-
-/// Lays out partitions and file systems.
-pub(crate) fn plan_disk(
-    recipe: &Recipe,
-    plan: &Plan,
-    tree: &Tree,
-    boot: Boot,
-) -> Result<Disk, BuildError> {
-    let root = osb_ext4::Options {
-        size: osb_ext4::estimate_size(tree, recipe.disk.root_free),
-        uuid: Guid::from_digest(&plan.identifier("root file system")).bytes(),
-        hash_seed: plan.identifier("directory hash"),
-        label: "root".to_owned(),
-        timestamp: plan.epoch,
-    };
-    let root_type = match recipe.image.arch {
-        Arch::Arm64 => PartitionType::LinuxRootArm64,
-        Arch::Amd64 => PartitionType::LinuxRootAmd64,
-    };
-    let layout = Layout::new(
-        Guid::from_digest(&plan.identifier("disk")),
-        vec![
-            PartitionSpec {
-                name: "boot".to_owned(),
-                kind: PartitionType::EfiSystem,
-                guid: Guid::from_digest(&plan.identifier("boot partition")),
-                size: recipe.disk.boot_size,
-            },
-            PartitionSpec {
-                name: "root".to_owned(),
-                kind: root_type,
-                guid: root_guid(plan),
-                size: root.size,
-            },
-        ],
-    )?;
-    let id = plan.identifier("boot file system");
-    let volume_id = u32::from_le_bytes([id[0], id[1], id[2], id[3]]);
-    let fat = osb_fat::Plan::new(
-        &boot.files,
-        &osb_fat::Options {
-            size: recipe.disk.boot_size,
-            label: "BOOT".to_owned(),
-            volume_id,
-            timestamp: plan.epoch,
-            hidden_sectors: layout.partitions()[0].first_lba as u32,
-        },
-    )?;
-    Ok(Disk { layout, boot, volume_id, root_uuid: root.uuid, fat, root })
-}
-
-impl Disk {
-    /// Sends the whole disk to `sink`, in order.
-    pub(crate) fn write(&self, tree: &Tree, sink: &mut dyn Sink) -> Result<(), BuildError> {
-        let mut root = Some(osb_ext4::Image::plan(tree, &self.root)?);
-        Ok(self.layout.write(sink, &mut |index, sink| match index {
-            0 => self.fat.write(sink).map_err(io::Error::other),
-            _ => match root.take() {
-                Some(image) => image.write(sink).map_err(io::Error::other),
-                None => Err(io::Error::other("the root partition is written once")),
-            },
-        })?)
-    }
 }
 
 /// The temporary name of an artifact, in the folder where it will lie.

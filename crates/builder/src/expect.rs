@@ -84,7 +84,7 @@ fn layer(tree: &Tree, layer: &Layer, findings: &mut Findings) -> Result<(), Buil
     let name = &layer.name;
     let expect = &layer.expect;
     for path in &expect.files {
-        findings.expect(resolve(tree, path).is_some(), || format!("layer {name}: no {path}"));
+        findings.expect(tree.resolve(path).is_ok(), || format!("layer {name}: no {path}"));
     }
     for path in &expect.absent {
         let path = path.trim_start_matches('/');
@@ -129,44 +129,6 @@ fn is_enabled(tree: &Tree, unit: &str) -> bool {
     })
 }
 
-/// The path with links followed within the tree, if it ends at something.
-pub(crate) fn resolve(tree: &Tree, path: &str) -> Option<Vec<u8>> {
-    let mut done: Vec<u8> = Vec::new();
-    let mut open: Vec<Vec<u8>> =
-        path.split('/').rev().filter(|part| !part.is_empty()).map(|part| part.into()).collect();
-    let mut follows = 0;
-    while let Some(part) = open.pop() {
-        match part.as_slice() {
-            b"." | b"" => continue,
-            b".." => {
-                let parent = done.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-                done.truncate(parent);
-                continue;
-            }
-            _ => {}
-        }
-        let mut next = done.clone();
-        if !next.is_empty() {
-            next.push(b'/');
-        }
-        next.extend_from_slice(&part);
-        match &tree.get(&next)?.kind {
-            Kind::Symlink(target) => {
-                follows += 1;
-                if follows > 40 {
-                    return None;
-                }
-                if target.starts_with(b"/") {
-                    done.clear();
-                }
-                open.extend(target.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec));
-            }
-            _ => done = next,
-        }
-    }
-    Some(done)
-}
-
 fn text(tree: &Tree, path: &str) -> Result<String, BuildError> {
     let content = tree
         .get(path)
@@ -179,21 +141,7 @@ fn text(tree: &Tree, path: &str) -> Result<String, BuildError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dressing::text_file;
     use osb_tree::Inode;
-
-    #[test]
-    fn links_are_followed_inside_the_tree() {
-        let mut tree = Tree::new();
-        tree.lay("usr/bin/mawk", text_file(0o755, "")).unwrap();
-        tree.lay("etc/alternatives/awk", Inode::symlink("/usr/bin/mawk")).unwrap();
-        tree.lay("usr/bin/awk", Inode::symlink("../../etc/alternatives/awk")).unwrap();
-        tree.lay("bin", Inode::symlink("usr/bin")).unwrap();
-        tree.lay("loop", Inode::symlink("loop")).unwrap();
-        assert_eq!(resolve(&tree, "/bin/awk"), Some(b"usr/bin/mawk".to_vec()));
-        assert_eq!(resolve(&tree, "/loop"), None);
-        assert_eq!(resolve(&tree, "/bin/gawk"), None);
-    }
 
     #[test]
     fn a_unit_is_enabled_by_a_link_and_not_by_a_mask() {

@@ -85,7 +85,7 @@ impl Inputs {
                 ("name", image.name.clone()),
                 ("version", image.version.clone()),
                 ("board", image.board.clone()),
-                ("disk", format!("{:?}", recipe.disk)),
+                ("disk", recipe.disk.to_string()),
                 ("kernel command line", project.command_line().join(" ")),
             ]),
         }

@@ -13,6 +13,7 @@ mod cache;
 mod chamber;
 mod clean;
 mod describe;
+mod disk;
 mod dressing;
 mod emit;
 mod error;
@@ -186,9 +187,13 @@ fn write_forms(
         let summary = format!("kernel {}", boot.kernel_version);
         Ok((boot, summary))
     })?;
-    let disk = emit::plan_disk(&job.options.project.recipe, plan, tree, boot)?;
-    let emitted = write::artifacts(job, &disk, tree)?;
-    describe::publish(job, lock, plan, &disk, emitted)
+    let recipe = &job.options.project.recipe;
+    if let Some(remark) = disk::remark(recipe) {
+        job.warn(remark);
+    }
+    let disk = disk::plan_disk(recipe, plan, tree, boot)?;
+    let written = write::artifacts(job, &disk, tree)?;
+    describe::publish(job, lock, plan, &disk, written)
 }
 
 /// Asks whether this host can run the image's programs, before any work.

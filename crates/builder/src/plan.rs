@@ -152,7 +152,7 @@ pub(crate) fn plan<'a>(job: &'a Job, lock: &'a Lock) -> Result<Plan<'a>, BuildEr
         tools::for_layers(job, lock).iter().map(|tool| format!("{}\n", tool.sha256)).collect();
     let maker = key(&["tools", tools::host(), &tools])[..16].to_owned();
     let image = &recipe.image;
-    let layout = format!("{:?} {:?}", recipe.disk, project.command_line());
+    let layout = format!("{} {:?}", recipe.disk, project.command_line());
     let image_key = key(&["image", &seal_key, &image.name, &image.version, &image.board, &layout]);
     Ok(Plan { epoch, layers, seal_key, image_key, maker, packages: lock.packages.iter().collect() })
 }

@@ -30,7 +30,38 @@ pub fn files(recipe: &Recipe) -> Vec<(String, u32, Vec<u8>)> {
             files.push((format!("etc/apt/preferences.d/osb-{name}"), 0o644, preferences));
         }
     }
+    files.extend(mounts(recipe));
     files
+}
+
+/// What mounts the data partitions on the node; nothing if there are none.
+fn mounts(recipe: &Recipe) -> Vec<(String, u32, Vec<u8>)> {
+    let mounts = recipe.disk.mounts();
+    if mounts.is_empty() {
+        return Vec::new();
+    }
+    let lines = mounts
+        .iter()
+        .map(|(path, data)| format!("{} {} {path}\n", data.label, data.file_system.as_str()));
+    let file = |path: &str, mode, text: &str| (path.to_owned(), mode, text.as_bytes().to_vec());
+    vec![
+        file("etc/osb/data-partitions", 0o644, &lines.collect::<String>()),
+        file(
+            "usr/lib/osb/mount-data-partitions",
+            0o755,
+            include_str!("data/mount-data-partitions"),
+        ),
+        file(
+            "usr/lib/systemd/system/osb-data-partitions.service",
+            0o644,
+            include_str!("data/osb-data-partitions.service"),
+        ),
+        file(
+            "usr/lib/systemd/system/local-fs.target.d/60-osb-data-partitions.conf",
+            0o644,
+            include_str!("data/local-fs.conf"),
+        ),
+    ]
 }
 
 fn stanza(source: &Source, signed_by: &str) -> String {

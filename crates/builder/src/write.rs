@@ -1,21 +1,23 @@
 //! The artifacts, each byte once.
 //!
 //! The disk is streamed, in order, into as many sinks as are wanted: the sparse `disk.img`, the
-//! compressor of `sd.img.zst`, and the hashes of both. `rootfs.tar.gz` is written beside it, on a
-//! thread of its own. What was compressed before comes from the cache.
+//! compressor of `sd.img.zst`, the hashes of both, and the block map. `rootfs.tar.gz` is written
+//! beside it, on a thread of its own. What was compressed before comes from the cache.
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use osb_blockmap::{BlockMap, Recorder};
 use osb_board::Boot;
 use osb_checksum::Sha256Writer;
 use osb_frames::{Codec, Cuts, Frames, Store, Tally};
 use osb_sink::{DirectFile, HashSink, Sink, SparseFile, Tee, Threaded};
 use osb_tree::{Kind, Tree};
 
-use crate::emit::{Disk, Emitted, partial};
+use crate::disk::Disk;
+use crate::emit::{Emitted, Written, partial};
 use crate::error::BuildError;
 use crate::job::Job;
 use crate::options::Only;
@@ -38,7 +40,7 @@ const TAR_CUTS: Cuts = Cuts::new(osb_archive::BLOCK, 1 << 20, 64 << 20);
 type HashedFile = Sha256Writer<DirectFile>;
 
 /// Writes the forms that are wanted, side by side.
-pub(crate) fn artifacts(job: &Job, disk: &Disk, tree: &Tree) -> Result<Vec<Emitted>, BuildError> {
+pub(crate) fn artifacts(job: &Job, disk: &Disk, tree: &Tree) -> Result<Written, BuildError> {
     let only = job.options.only;
     let wants_disk = only != Some(Only::Rootfs);
     let wants_rootfs = only.is_none_or(|only| only == Only::Rootfs);
@@ -89,21 +91,22 @@ struct Writing<'a> {
 /// What has come of it.
 #[derive(Default)]
 struct Outcome {
-    emitted: Vec<Emitted>,
+    written: Written,
     tallies: Vec<Tally>,
     /// The first; those that follow are its doing.
     error: Option<BuildError>,
 }
 
 impl Writing<'_> {
-    fn run(&self, write: impl FnOnce() -> Result<(Vec<Emitted>, Option<Tally>), BuildError>) {
+    fn run(&self, write: impl FnOnce() -> Result<(Written, Option<Tally>), BuildError>) {
         // A panic must end the other side, too: it would go on for nothing.
         let stop = StopOnDrop(&self.stop);
         let result = write();
         let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
-            Ok((emitted, tally)) => {
-                outcome.emitted.extend(emitted);
+            Ok((Written { files, map }, tally)) => {
+                outcome.written.files.extend(files);
+                outcome.written.map = outcome.written.map.take().or(map);
                 outcome.tallies.extend(tally);
                 std::mem::forget(stop);
             }
@@ -129,8 +132,8 @@ impl Writing<'_> {
         Frames::new(out, codec, cuts, self.job.options.jobs, Arc::clone(&self.store))
     }
 
-    fn finish(self) -> Result<(Vec<Emitted>, String), BuildError> {
-        let Outcome { emitted, tallies, error } =
+    fn finish(self) -> Result<(Written, String), BuildError> {
+        let Outcome { written, tallies, error } =
             self.outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = error {
             return Err(error);
@@ -138,13 +141,13 @@ impl Writing<'_> {
         tallies.iter().for_each(|tally| report(self.job, tally));
         let sum = |part: fn(&Tally) -> u64| tallies.iter().map(part).sum::<u64>();
         let (reused, made) = (sum(|tally| tally.reused_bytes), sum(|tally| tally.made_bytes));
-        let names: Vec<_> = emitted.iter().map(|file| file.name).collect();
+        let names: Vec<_> = written.files.iter().map(|file| file.name).collect();
         let mut summary = names.join(", ");
         if reused > 0 {
             let percent = 100.0 * reused as f64 / (reused + made) as f64;
             summary += &format!("; {percent:.1} % were compressed before");
         }
-        Ok((emitted, summary))
+        Ok((written, summary))
     }
 }
 
@@ -176,12 +179,12 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
-/// Writes `disk.img` and `sd.img.zst`, or one of them.
+/// Writes `disk.img` with its `.bmap`, and `sd.img.zst`, or one of them.
 fn write_disk(
     writing: &Writing,
     disk: &Disk,
     tree: &Tree,
-) -> Result<(Vec<Emitted>, Option<Tally>), BuildError> {
+) -> Result<(Written, Option<Tally>), BuildError> {
     let job = writing.job;
     let size = disk.layout.disk_size();
     let wants = |only| job.options.only.is_none_or(|wanted| wanted == only);
@@ -201,34 +204,39 @@ fn write_disk(
         }
         None => None,
     };
-    // The digest of the whole disk, its zeroes too, takes as long as all the rest.
-    let mut hash = Threaded::start("disk-hash", HashSink::new())
-        .map_err(BuildError::io("hashing", &job.options.output))?;
+    // The digest of the whole disk, its zeroes too, takes as long as all the rest; those of the
+    // ranges do not wait for it.
+    let fail = || BuildError::io("hashing", &job.options.output);
+    let mut hash = Threaded::start("disk-hash", HashSink::new()).map_err(fail())?;
+    let mut map = Threaded::start("block-map", Recorder::new()).map_err(fail())?;
     let mut progress = Progress(writing);
     {
-        let mut sinks: Vec<&mut dyn Sink> = vec![&mut hash, &mut progress];
+        let mut sinks: Vec<&mut dyn Sink> = vec![&mut hash, &mut map, &mut progress];
         sinks.extend(raw.as_mut().map(|sink| sink as &mut dyn Sink));
         sinks.extend(sd.as_mut().map(|sink| sink as &mut dyn Sink));
         disk.write(tree, &mut Tee(sinks))?;
     }
     // While the hash comes to its end, the files come to the disk.
-    let mut emitted = Vec::new();
+    let mut files = Vec::new();
     let mut tally = None;
     if let (Some(sink), Some(path)) = (sd, sd_path) {
         let (writer, reuse) = sink.finish().map_err(BuildError::io("finishing", &*path))?;
-        emitted.push(finish("sd.img.zst", path, writer)?);
+        files.push(finish("sd.img.zst", path, writer)?);
         tally = Some(reuse);
     }
+    let map = map.finish().map_err(fail())?.finish();
+    let mut bmap = None;
     if let (Some(sink), Some(path)) = (raw, &raw_path) {
         sink.finish().map_err(BuildError::io("finishing", &**path))?;
+        bmap = Some(write_bmap(job, &map)?);
     }
-    let hash = hash.finish().map_err(BuildError::io("hashing", &job.options.output))?;
-    let (length, digest) = hash.finish();
-    for file in &mut emitted {
+    let (length, digest) = hash.finish().map_err(fail())?.finish();
+    for file in &mut files {
         file.content = Some((length, digest));
     }
+    files.extend(bmap);
     if let Some(path) = raw_path {
-        emitted.push(Emitted {
+        files.push(Emitted {
             name: "disk.img",
             partial: path,
             size: length,
@@ -236,7 +244,15 @@ fn write_disk(
             content: None,
         });
     }
-    Ok((emitted, tally))
+    Ok((Written { files, map: Some(map) }, tally))
+}
+
+/// Writes `disk.img.bmap`.
+fn write_bmap(job: &Job, map: &BlockMap) -> Result<Emitted, BuildError> {
+    let path = partial(job, "disk.img.bmap");
+    let mut file = create(&path)?;
+    file.write_all(map.to_bmap().as_bytes()).map_err(BuildError::io("writing", &*path))?;
+    finish("disk.img.bmap", path, file)
 }
 
 /// Writes `rootfs.tar.gz`: the tree with the boot files under `/boot/firmware`.
@@ -244,7 +260,7 @@ fn write_rootfs(
     writing: &Writing,
     tree: &Tree,
     boot: &Boot,
-) -> Result<(Vec<Emitted>, Option<Tally>), BuildError> {
+) -> Result<(Written, Option<Tally>), BuildError> {
     let mut whole = tree.clone();
     for (path, _, inode) in boot.files.iter() {
         let path = String::from_utf8_lossy(path).into_owned();
@@ -263,7 +279,7 @@ fn write_rootfs(
     let out = osb_archive::tar(&whole, Watched { writing, inner: frames })?;
     let (out, tally) = out.inner.finish().map_err(BuildError::io("finishing", &*path))?;
     let emitted = finish("rootfs.tar.gz", path, out)?;
-    Ok((vec![emitted], Some(tally)))
+    Ok((Written { files: vec![emitted], map: None }, Some(tally)))
 }
 
 fn create(path: &Path) -> Result<HashedFile, BuildError> {

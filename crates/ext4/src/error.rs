@@ -53,17 +53,14 @@ pub enum Ext4Error {
     /// `lost+found` belongs to the file system; a tree may have it only as an empty directory.
     #[error("{0:?}: lost+found is made by the file system and must be an empty directory")]
     LostFound(String),
-    /// An entry that was refused while it was declared (too many links, device number).
+    /// An entry that ext4 cannot store (too many links, a device number, a file too large).
     #[error("{path:?}: {reason}")]
     Entry {
         /// Path in the tree.
         path: String,
-        /// What the layout code says.
+        /// What is wrong with it.
         reason: String,
     },
-    /// The layout failed for a reason that no single entry causes.
-    #[error("laying out the ext4 file system: {0}")]
-    Layout(String),
     /// The content of a file could not be read.
     #[error("reading the content of {path:?}: {source}")]
     Content {

@@ -1,31 +1,35 @@
 //! How a size divides into block groups, inode tables, journal and room for content.
 //!
-//! The rules are mke2fs's (and mkext4's): 32,768 blocks a group, a copy of superblock and
-//! descriptors in groups 1 and the powers of 3, 5 and 7 (`sparse_super`), the tables of 16
-//! groups together in the first of them (`flex_bg`), the journal by steps of the size.
+//! The rules are mke2fs's (lib/ext2fs/initialize.c): 32,768 blocks a group, a copy of superblock
+//! and descriptors in groups 1 and the powers of 3, 5 and 7 (`sparse_super`), the tables of 16
+//! groups together in the first of them (`flex_bg`), room behind the descriptors for those of a
+//! file system 1024 times as large (`resize_inode`), the journal by steps of the size.
 
-use crate::need::{Need, tree_blocks};
+use crate::extents;
+use crate::need::Need;
 
 /// Block size in bytes.
 pub(crate) const BLOCK: u64 = 4096;
-/// Block numbers are 32 bits: the feature `64bit` is not written.
+/// Block numbers are 32 bits wherever a file system can still grow by `resize_inode`.
 pub(crate) const MAX_BLOCKS: u64 = u32::MAX as u64 - 1;
 /// Share of the blocks that only root may fill. mke2fs takes 5, which is 50 GB of a disk of
 /// 1 TB; 1 is enough for root to log in and clean up.
-pub(crate) const RESERVED_PERCENT: u8 = 1;
+const RESERVED_PERCENT: u64 = 1;
 
-/// Granularity of [`smallest_size`] in bytes.
-const STEP: u64 = 4 << 20;
 /// Blocks that one bitmap block describes.
-const GROUP: u64 = 32768;
-/// Groups whose tables lie together.
-const FLEX: u64 = 16;
+pub(crate) const GROUP: u64 = 32768;
+/// Groups whose tables lie together, as a power of two.
+pub(crate) const FLEX_SHIFT: u8 = 4;
 /// Inodes of 256 bytes in a block.
-const INODES_PER_BLOCK: u64 = 16;
+pub(crate) const INODES_PER_BLOCK: u64 = 16;
+/// Group descriptors of 64 bytes in a block.
+const DESCRIPTORS_PER_BLOCK: u64 = 64;
+/// Block numbers in a block: as many blocks for further descriptors the resize inode can list.
+const NUMBERS_PER_BLOCK: u64 = 1024;
 /// mke2fs's default: one inode for so many blocks, that is for 16 KiB.
 const BLOCKS_PER_INODE: u64 = 4;
-/// The smallest journal has 1024 blocks, and mkext4 gives it a quarter at most: 16 MiB.
-const MIN_BLOCKS: u64 = 4096;
+/// The smallest journal has 1024 blocks, and it should not be more than a quarter: 16 MiB.
+pub(crate) const MIN_BLOCKS: u64 = 4096;
 /// mke2fs drops a last group that has less room than this besides its own metadata.
 const LAST_GROUP_SLACK: u64 = 50;
 
@@ -37,9 +41,35 @@ pub(crate) struct Geometry {
     pub(crate) blocks: u64,
     /// Length of the journal in blocks.
     pub(crate) journal_blocks: u64,
-    groups: u64,
-    inodes_per_group: u64,
-    descriptor_blocks: u64,
+    /// Number of groups.
+    pub(crate) groups: u64,
+    /// Inodes in a group.
+    pub(crate) inodes_per_group: u64,
+    /// Blocks of group descriptors behind each superblock.
+    pub(crate) descriptor_blocks: u64,
+    /// Blocks kept free behind them for the descriptors of groups that are not there yet.
+    pub(crate) growth_blocks: u64,
+}
+
+/// Where a group has what is its own. All that is fixed lies at the beginning of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Group {
+    /// Its first block.
+    pub(crate) first: u64,
+    /// Behind its last one.
+    pub(crate) end: u64,
+    /// Whether superblock and descriptors, or copies, are at its beginning.
+    pub(crate) has_copy: bool,
+    /// For the first of those whose tables lie together: how many they are, else 0.
+    pub(crate) leads: u64,
+    /// The block with the bitmap of its blocks.
+    pub(crate) block_bitmap: u64,
+    /// The block with the bitmap of its inodes.
+    pub(crate) inode_bitmap: u64,
+    /// The first block of its inodes.
+    pub(crate) inode_table: u64,
+    /// The first block that is not fixed.
+    pub(crate) free: u64,
 }
 
 impl Geometry {
@@ -52,8 +82,9 @@ impl Geometry {
             }
             let geometry = Geometry::of_blocks(blocks, need);
             let last = geometry.groups - 1;
-            let own = if has_copy(last) { 1 + geometry.descriptor_blocks } else { 0 }
-                + if last.is_multiple_of(FLEX) { 2 + geometry.table_blocks() } else { 0 };
+            let own = 2
+                + geometry.table_blocks()
+                + if has_copy(last) { geometry.copy_blocks() } else { 0 };
             let in_last = blocks - last * GROUP;
             if last == 0 || in_last >= own + LAST_GROUP_SLACK {
                 return Some(geometry);
@@ -64,20 +95,33 @@ impl Geometry {
 
     fn of_blocks(blocks: u64, need: &Need) -> Geometry {
         let groups = blocks.div_ceil(GROUP);
-        let descriptor_blocks = (groups * 32).div_ceil(BLOCK);
+        let descriptor_blocks = groups.div_ceil(DESCRIPTORS_PER_BLOCK);
+        // As mke2fs's calc_reserved_gdt_blocks.
+        let largest = if blocks < u64::from(u32::MAX) / 1024 { blocks * 1024 } else { MAX_BLOCKS };
+        let growth_blocks = (largest.div_ceil(GROUP).div_ceil(DESCRIPTORS_PER_BLOCK)
+            - descriptor_blocks)
+            .min(NUMBERS_PER_BLOCK);
         // As many as mke2fs makes, and for the room that the tree leaves too: a tree of tiny
         // files must not use up what container images will need.
         let wanted = (blocks / BLOCKS_PER_INODE)
             .max(need.inodes + blocks.saturating_sub(need.blocks) / BLOCKS_PER_INODE);
         // The tables of 16 groups must not run into the next group, where a copy of the
         // superblock lies.
-        let most = (GROUP - 1 - descriptor_blocks - 2 * FLEX) / INODES_PER_BLOCK * INODES_PER_BLOCK;
+        let room = GROUP - 1 - descriptor_blocks - growth_blocks;
+        let most = ((room >> FLEX_SHIFT) - 2) * INODES_PER_BLOCK;
         let inodes_per_group = wanted
             .div_ceil(groups)
             .next_multiple_of(INODES_PER_BLOCK)
             .clamp(INODES_PER_BLOCK, most);
         let journal_blocks = journal_blocks(blocks);
-        Geometry { blocks, journal_blocks, groups, inodes_per_group, descriptor_blocks }
+        Geometry {
+            blocks,
+            journal_blocks,
+            groups,
+            inodes_per_group,
+            descriptor_blocks,
+            growth_blocks,
+        }
     }
 
     /// Number of inodes, the first eleven (root, journal, lost+found, ...) included.
@@ -85,30 +129,79 @@ impl Geometry {
         self.inodes_per_group * self.groups
     }
 
-    fn table_blocks(&self) -> u64 {
+    /// Blocks of a group's inodes.
+    pub(crate) fn table_blocks(&self) -> u64 {
         self.inodes_per_group / INODES_PER_BLOCK
+    }
+
+    /// Blocks of a superblock with what follows it.
+    fn copy_blocks(&self) -> u64 {
+        1 + self.descriptor_blocks + self.growth_blocks
+    }
+
+    /// The group `index`.
+    pub(crate) fn group(&self, index: u64) -> Group {
+        let first = index * GROUP;
+        let leader = index >> FLEX_SHIFT << FLEX_SHIFT;
+        let members = (self.groups - leader).min(1 << FLEX_SHIFT);
+        let copy = |group| if has_copy(group) { self.copy_blocks() } else { 0 };
+        let tables = leader * GROUP + copy(leader);
+        let place = index - leader;
+        let leads = if place == 0 { members } else { 0 };
+        Group {
+            first,
+            end: (first + GROUP).min(self.blocks),
+            has_copy: has_copy(index),
+            leads,
+            block_bitmap: tables + place,
+            inode_bitmap: tables + members + place,
+            inode_table: tables + 2 * members + place * self.table_blocks(),
+            free: first + copy(index) + leads * (2 + self.table_blocks()),
+        }
+    }
+
+    /// The groups with a copy of the superblock.
+    pub(crate) fn copies(&self) -> impl Iterator<Item = u64> {
+        (1..self.groups).filter(|group| has_copy(*group))
+    }
+
+    /// Blocks that only root may fill.
+    pub(crate) fn reserved(&self) -> u64 {
+        self.blocks * RESERVED_PERCENT / 100
+    }
+
+    /// Blocks that no file of the tree can have, besides the few of the file system's own files:
+    /// what the kernel calls overhead.
+    pub(crate) fn overhead(&self) -> u64 {
+        (1 + self.copies().count() as u64) * self.copy_blocks()
+            + self.groups * (2 + self.table_blocks())
+            + self.journal_blocks
     }
 
     /// Blocks that hold neither files nor directories.
     fn fixed_blocks(&self) -> u64 {
-        let copies = (1..self.groups).filter(|group| has_copy(*group)).count() as u64;
-        (1 + copies) * (1 + self.descriptor_blocks)
-            + self.groups * (2 + self.table_blocks())
-            + self.journal_blocks
-            + tree_blocks(self.journal_blocks)
+        self.overhead() + extents::most_nodes(self.journal_blocks, 1)
     }
 
     /// Blocks that are left to unprivileged users; `None` if `need` does not fit at all.
-    pub(crate) fn available(&self, need: &Need) -> Option<u64> {
+    fn available(&self, need: &Need) -> Option<u64> {
         if self.inodes() < need.inodes {
             return None;
         }
         let free = self.blocks.checked_sub(self.fixed_blocks())?.checked_sub(need.blocks)?;
-        let for_root = self.blocks * u64::from(RESERVED_PERCENT) / 100;
         // The kernel keeps 2 %, 4096 blocks at most, for itself on top
         // (`ext4_calculate_resv_clusters` in fs/ext4/super.c).
         let for_kernel = (self.blocks / 50).min(4096);
-        Some(free.saturating_sub(for_root + for_kernel))
+        Some(free.saturating_sub(self.reserved() + for_kernel))
+    }
+
+    /// How many blocks are missing until `need` fits with `free` blocks left; none if it does.
+    pub(crate) fn missing(&self, need: &Need, free: u64) -> Option<u64> {
+        match self.available(need) {
+            Some(available) if available >= free => None,
+            Some(available) => Some(free - available),
+            None => Some((self.fixed_blocks() + need.blocks).saturating_sub(self.blocks)),
+        }
     }
 }
 
@@ -121,7 +214,7 @@ fn has_copy(group: u64) -> bool {
         }
         rest == 1
     };
-    group == 1 || group > 1 && (power_of(3) || power_of(5) || power_of(7))
+    group <= 1 || power_of(3) || power_of(5) || power_of(7)
 }
 
 /// `ext2fs_default_journal_size` of e2fsprogs for blocks of 4 KiB.
@@ -138,35 +231,6 @@ fn journal_blocks(blocks: u64) -> u64 {
     }
 }
 
-/// The smallest multiple of 4 MiB in which `need` fits with `free` bytes left to users.
-///
-/// What is asked for beyond 16 TiB cannot be made: the answer is then just some size that is
-/// too large, which the plan refuses.
-pub(crate) fn smallest_size(need: &Need, free: u64) -> u64 {
-    let free = free.div_ceil(BLOCK);
-    let mut size = need
-        .blocks
-        .saturating_add(free)
-        .max(MIN_BLOCKS)
-        .saturating_mul(BLOCK)
-        .checked_next_multiple_of(STEP)
-        .unwrap_or(u64::MAX / STEP * STEP);
-    while size / BLOCK <= MAX_BLOCKS {
-        // Overhead never shrinks when a file system grows, so no size below `size + missing`
-        // can do either: the jump does not skip a smaller answer.
-        let missing = match Geometry::new(size, need) {
-            Some(geometry) => match geometry.available(need) {
-                Some(available) if available >= free => return size,
-                Some(available) => free - available,
-                None => (geometry.fixed_blocks() + need.blocks).saturating_sub(geometry.blocks),
-            },
-            None => 0,
-        };
-        size += (missing * BLOCK / STEP * STEP).max(STEP);
-    }
-    size
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,13 +238,7 @@ mod tests {
     const NOTHING: Need = Need { blocks: 5, inodes: 11 };
 
     #[test]
-    fn an_empty_tree_takes_the_smallest_file_system() {
-        assert_eq!(smallest_size(&NOTHING, 0), 16 << 20);
-    }
-
-    #[test]
     fn a_last_group_without_room_for_its_tables_is_dropped() {
-        // Group 16 leads a new flex group: its tables of 512 blocks do not fit into 100.
         let size = (16 * GROUP + 100) * BLOCK;
         assert_eq!(Geometry::new(size, &NOTHING).unwrap().blocks, 16 * GROUP);
         let size = (16 * GROUP + 1024) * BLOCK;
@@ -188,31 +246,32 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_size_is_the_smallest() {
-        for blocks in (0..2_000_000).step_by(77_777) {
-            for free in [0, 1 << 20, 3 << 30] {
-                let need = Need { blocks, inodes: 11 + blocks / 3 };
-                let size = smallest_size(&need, free);
-                let enough = |size: u64| {
-                    Geometry::new(size, &need)
-                        .and_then(|geometry| geometry.available(&need))
-                        .is_some_and(|available| available >= free.div_ceil(BLOCK))
-                };
-                assert!(enough(size), "{blocks} blocks, {free} free: {size}");
-                assert!(size == 16 << 20 || !enough(size - STEP), "{blocks} {free}: {size}");
-            }
+    fn it_is_mke2fss() {
+        // mke2fs -t ext4 -b 4096, dumpe2fs: blocks of descriptors, for growth, overhead.
+        let little = Need { blocks: 100, inodes: 11 };
+        for (size, expected) in [
+            (1, (1, 127, 12_949)),
+            (2, (1, 255, 26_150)),
+            (64, (8, 1024, 407_669)),
+            (1024, (128, 1024, 4_494_739)),
+        ] {
+            let geometry = Geometry::new(size << 30, &little).unwrap();
+            let found = (geometry.descriptor_blocks, geometry.growth_blocks, geometry.overhead());
+            assert_eq!(found, expected, "{size} GiB");
         }
     }
 
     #[test]
-    fn many_tiny_inodes_are_given_groups() {
-        let need = Need { blocks: 10_000, inodes: 1_000_000 };
-        let size = smallest_size(&need, 0);
-        assert!(Geometry::new(size, &need).unwrap().inodes() >= 1_000_000);
-    }
-
-    #[test]
-    fn absurd_wishes_end() {
-        assert!(smallest_size(&NOTHING, u64::MAX) / BLOCK > MAX_BLOCKS);
+    fn what_is_fixed_stays_in_its_group_and_apart() {
+        for size in [16 << 20, 1 << 30, 3 << 30, 100 << 30, 15 << 40] {
+            let geometry = Geometry::new(size, &NOTHING).unwrap();
+            for index in (0..geometry.groups).filter(|index| *index < 40 || index % 997 == 0) {
+                let group = geometry.group(index);
+                assert!(group.free <= group.end, "{size} {index} {group:?}");
+                let leader = geometry.group(index >> FLEX_SHIFT << FLEX_SHIFT);
+                let table_end = group.inode_table + geometry.table_blocks();
+                assert!(group.inode_bitmap < leader.inode_table && table_end <= leader.free);
+            }
+        }
     }
 }

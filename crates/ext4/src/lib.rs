@@ -27,24 +27,42 @@
 //! assert_eq!(out.0.len() as u64, options.size);
 //! ```
 //!
-//! The on-disk work is done by the crate `mkext4`; this crate is the facade that keeps it
-//! replaceable and closes its gaps: bytes in order, sizes and inode counts chosen, POSIX ACLs
-//! converted, limits checked with the path named.
+//! What is made is what `mke2fs -t ext4` of Debian trixie makes by default, but for `orphan_file`:
+//! a journal, indexed directories, checksums on all metadata, 64-bit block numbers, and room to
+//! grow to 1024 times the size while mounted.
 //!
 //! Invariants: the bytes are a function of tree and options (no clock, no random number, no
-//! environment); `lost+found` always exists; every time stamp of an inode is the tree's mtime.
-//! Features are those of a stock `mke2fs -t ext4` without `64bit` and `resize_inode`.
+//! environment); `lost+found` always exists; every time stamp of an inode is the tree's mtime;
+//! names and link targets are bytes; free blocks come as [`Sink::unused`], and everything that
+//! anybody reads before writing it comes as data or zeroes.
 
 mod acl;
-mod declare;
+mod allocate;
+mod bytes;
+mod checksum;
+mod content;
+mod descriptors;
+mod directory;
+mod emit;
 mod error;
+mod extents;
 mod geometry;
+mod hash;
+mod inode;
+mod journal;
+mod layout;
 mod need;
-mod stream;
+mod number;
+mod out;
+mod own;
+mod resize;
+mod superblock;
 mod xattr;
 
 pub use error::Ext4Error;
-use geometry::{BLOCK, Geometry, RESERVED_PERCENT};
+use geometry::{BLOCK, Geometry};
+use layout::Layout;
+use need::Need;
 use osb_sink::Sink;
 use osb_tree::Tree;
 
@@ -69,16 +87,14 @@ pub struct Options {
 ///
 /// Entries that [`Image::plan`] would refuse are counted as if they were valid.
 pub fn estimate_size(tree: &Tree, free: u64) -> u64 {
-    let need = need::Need::of(tree);
-    geometry::smallest_size(&need, free)
+    Need::of(tree).smallest_size(free)
 }
 
 /// A file system that is laid out and can be written.
 #[derive(Debug)]
 pub struct Image<'tree> {
-    layout: mkext4::Layout,
-    files: stream::Files<'tree>,
-    size: u64,
+    layout: Layout<'tree>,
+    options: Options,
 }
 
 impl<'tree> Image<'tree> {
@@ -97,32 +113,14 @@ impl<'tree> Image<'tree> {
         if options.size / BLOCK > geometry::MAX_BLOCKS {
             return Err(Ext4Error::TooLarge(options.size));
         }
-        let need = need::Need::of(tree);
+        let need = Need::of(tree);
+        let too_small =
+            || Ext4Error::TooSmall { size: options.size, needed: need.smallest_size(0) };
         let geometry = Geometry::new(options.size, &need)
             .filter(|geometry| geometry.inodes() >= need.inodes)
-            .ok_or_else(|| too_small(&need, options))?;
-
-        let mut builder_options =
-            mkext4::Options::new(geometry.blocks * BLOCK, options.uuid, options.timestamp);
-        builder_options.hash_seed = seed_words(&options.hash_seed);
-        builder_options.inodes = mkext4::InodeCount::Exact(geometry.inodes() as u32);
-        builder_options.label = Some(options.label.clone());
-        builder_options.reserved_percent = RESERVED_PERCENT;
-        builder_options.journal_blocks = Some(geometry.journal_blocks as u32);
-        let builder = mkext4::FsBuilder::new(builder_options)
-            .map_err(|error| Ext4Error::Layout(error.to_string()))?;
-
-        let declared = declare::declare(tree, builder)?;
-        let layout = declared.builder.seal().map_err(|error| {
-            // mkext4 has no error kind of its own for a full file system.
-            if geometry.available(&need).is_none() {
-                too_small(&need, options)
-            } else {
-                Ext4Error::Layout(error.to_string())
-            }
-        })?;
-        let files = stream::Files::new(&layout, declared.files);
-        Ok(Image { layout, files, size: options.size })
+            .ok_or_else(too_small)?;
+        let layout = layout::layout(tree, options, geometry)?.ok_or_else(too_small)?;
+        Ok(Image { layout, options: options.clone() })
     }
 
     /// Emits the file system, `options.size` bytes, in order.
@@ -130,16 +128,6 @@ impl<'tree> Image<'tree> {
     /// # Errors
     /// If a file's content cannot be read or has become shorter, or the sink fails.
     pub fn write(self, sink: &mut dyn Sink) -> Result<(), Ext4Error> {
-        stream::write(&self.layout, self.files, self.size, sink)
+        emit::write(&self.layout, &self.options, sink)
     }
-}
-
-fn too_small(need: &need::Need, options: &Options) -> Ext4Error {
-    Ext4Error::TooSmall { size: options.size, needed: geometry::smallest_size(need, 0) }
-}
-
-/// `s_hash_seed` is an array of little-endian words.
-fn seed_words(seed: &[u8; 16]) -> [u32; 4] {
-    let word = |at: usize| u32::from_le_bytes([seed[at], seed[at + 1], seed[at + 2], seed[at + 3]]);
-    [word(0), word(4), word(8), word(12)]
 }

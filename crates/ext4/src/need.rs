@@ -1,4 +1,4 @@
-//! How many blocks and inodes a tree takes, before it is laid out.
+//! How many blocks and inodes a tree takes, and which size is enough for that.
 //!
 //! The numbers are exact but for two upper bounds: a directory with an index is packed in the
 //! order of hashes that are not computed here, and large files may need a block more for
@@ -8,20 +8,17 @@ use std::collections::{BTreeSet, HashMap};
 
 use osb_tree::{Kind, Tree};
 
-use crate::declare;
-use crate::geometry::BLOCK;
+use crate::content::runs;
+use crate::directory;
+use crate::extents::most_nodes;
+use crate::geometry::{BLOCK, Geometry, MAX_BLOCKS, MIN_BLOCKS};
+use crate::inode::INLINE_TARGET;
+use crate::number::{is_lost_found, split};
+use crate::own::{FIRST_INODE, LOST_FOUND_BLOCKS};
 use crate::xattr;
 
-/// Inodes 1 to 11: reserved ones (root is number 2), journal, `lost+found`.
-const OWN_INODES: u64 = 11;
-/// Blocks of `lost+found`.
-const LOST_FOUND_BLOCKS: u64 = 4;
-/// Longest target that is stored in the inode itself.
-const INLINE_TARGET: usize = 59;
-/// Most blocks of one extent.
-const EXTENT: u64 = 32768;
-/// Extents, or index entries, in one block of an extent tree.
-const PER_TREE_BLOCK: u64 = 340;
+/// Granularity of [`smallest_size`] in bytes.
+const STEP: u64 = 4 << 20;
 
 /// What a tree takes of a file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,85 +32,125 @@ pub(crate) struct Need {
 impl Need {
     /// Counts `tree`.
     pub(crate) fn of(tree: &Tree) -> Need {
-        let mut directories: HashMap<&[u8], Directory> = HashMap::new();
+        let mut directories: HashMap<&[u8], Sizes> = HashMap::new();
         let mut linked = BTreeSet::new();
-        let mut need = Need { blocks: LOST_FOUND_BLOCKS, inodes: OWN_INODES - 1 };
+        // `lost+found`, and the resize inode's list. The root is among the entries.
+        let mut need = Need { blocks: LOST_FOUND_BLOCKS + 1, inodes: u64::from(FIRST_INODE) - 1 };
         for (path, id, inode) in tree.iter() {
-            if declare::is_lost_found(path) {
+            if is_lost_found(path) {
                 continue;
             }
             if !path.is_empty() {
-                let (parent, name) = declare::split(path);
-                directories.entry(parent).or_default().add(name.len());
+                let (parent, name) = split(path);
+                directories.entry(parent).or_default().add(name);
             }
             if tree.links(id) > 1 && !linked.insert(id) {
                 continue;
             }
             need.inodes += 1;
-            need.blocks += xattr::blocks(&inode.meta);
+            need.blocks += u64::from(xattr::needs_block(&inode.meta));
             match &inode.kind {
                 Kind::Directory => {
                     directories.entry(path).or_default();
                 }
                 Kind::File(content) => {
-                    let blocks = content.size().div_ceil(BLOCK);
-                    need.blocks += blocks + tree_blocks(blocks);
+                    let runs = runs(content);
+                    let blocks = runs.iter().map(|run| run.len).sum();
+                    need.blocks += blocks + most_nodes(blocks, runs.len() as u64);
                 }
                 Kind::Symlink(target) => need.blocks += u64::from(target.len() > INLINE_TARGET),
                 Kind::CharDevice(_) | Kind::BlockDevice(_) | Kind::Fifo | Kind::Socket => {}
             }
         }
-        directories.entry(b"").or_default().add("lost+found".len());
-        for directory in directories.values() {
-            let blocks = directory.blocks();
-            need.blocks += blocks + tree_blocks(blocks);
+        directories.entry(b"").or_default().add(b"lost+found");
+        for sizes in directories.values() {
+            let blocks = directory::most_blocks(sizes.bytes, sizes.longest);
+            need.blocks += blocks + most_nodes(blocks, 1);
         }
         need
     }
-}
 
-/// Most blocks that the extent tree of `blocks` blocks can take outside the inode, which has
-/// room for four extents.
-///
-/// An extent ends after 32,768 blocks or where fixed metadata interrupts it, at most about
-/// once a group; up to 32,768 blocks that gives four at most.
-pub(crate) fn tree_blocks(blocks: u64) -> u64 {
-    if blocks <= EXTENT {
-        return 0;
+    /// The smallest multiple of 4 MiB in which all fits with `free` bytes left to users.
+    ///
+    /// What is asked for beyond 16 TiB cannot be made: the answer is then just some size that is
+    /// too large, which the plan refuses.
+    pub(crate) fn smallest_size(&self, free: u64) -> u64 {
+        let free = free.div_ceil(BLOCK);
+        let mut size = self
+            .blocks
+            .saturating_add(free)
+            .max(MIN_BLOCKS)
+            .saturating_mul(BLOCK)
+            .checked_next_multiple_of(STEP)
+            .unwrap_or(u64::MAX / STEP * STEP);
+        while size / BLOCK <= MAX_BLOCKS {
+            // Overhead never shrinks when a file system grows, so no size below `size + missing`
+            // can do either: the jump does not skip a smaller answer.
+            let missing = match Geometry::new(size, self) {
+                Some(geometry) => match geometry.missing(self, free) {
+                    Some(missing) => missing,
+                    None => return size,
+                },
+                None => 0,
+            };
+            size += (missing * BLOCK / STEP * STEP).max(STEP);
+        }
+        size
     }
-    let leaves = (2 * (blocks / EXTENT) + 6).div_ceil(PER_TREE_BLOCK);
-    leaves + if leaves > 4 { leaves.div_ceil(PER_TREE_BLOCK) } else { 0 }
 }
 
 /// Sizes of a directory's entries, `.` and `..` not counted.
 #[derive(Debug, Default)]
-struct Directory {
+struct Sizes {
     bytes: u64,
     longest: u64,
 }
 
-impl Directory {
-    fn add(&mut self, name_len: usize) {
-        let bytes = (8 + name_len as u64).next_multiple_of(4);
+impl Sizes {
+    fn add(&mut self, name: &[u8]) {
+        let bytes = directory::entry_bytes(name) as u64;
         self.bytes += bytes;
         self.longest = self.longest.max(bytes);
     }
+}
 
-    fn blocks(&self) -> u64 {
-        /// `.` and `..`.
-        const DOTS: u64 = 24;
-        /// A block less its checksum record.
-        const USABLE: u64 = BLOCK - 12;
-        /// Index entries in the root and in an inner block of the hash tree.
-        const ROOT_ENTRIES: u64 = 507;
-        const NODE_ENTRIES: u64 = 510;
-        if self.bytes < BLOCK - 24 {
-            return if self.bytes + DOTS <= USABLE { 1 } else { 2 };
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: Need = Need { blocks: 5, inodes: 11 };
+
+    #[test]
+    fn an_empty_tree_takes_the_smallest_file_system() {
+        assert_eq!(NOTHING.smallest_size(0), 16 << 20);
+    }
+
+    #[test]
+    fn the_smallest_size_is_the_smallest() {
+        for blocks in (0..2_000_000).step_by(77_777) {
+            for free in [0, 1 << 20, 3 << 30] {
+                let need = Need { blocks, inodes: 11 + blocks / 3 };
+                let size = need.smallest_size(free);
+                let enough = |size: u64| {
+                    Geometry::new(size, &need).is_some_and(|geometry| {
+                        geometry.missing(&need, free.div_ceil(BLOCK)).is_none()
+                    })
+                };
+                assert!(enough(size), "{blocks} blocks, {free} free: {size}");
+                assert!(size == 16 << 20 || !enough(size - STEP), "{blocks} {free}: {size}");
+            }
         }
-        // A leaf is closed by an entry that does not fit, so it is filled at least so far.
-        let filled = USABLE + 4 - self.longest;
-        let leaves = self.bytes / filled + 1;
-        let nodes = if leaves > ROOT_ENTRIES { leaves.div_ceil(NODE_ENTRIES) } else { 0 };
-        1 + leaves + nodes
+    }
+
+    #[test]
+    fn many_tiny_inodes_are_given_groups() {
+        let need = Need { blocks: 10_000, inodes: 1_000_000 };
+        let size = need.smallest_size(0);
+        assert!(Geometry::new(size, &need).unwrap().inodes() >= 1_000_000);
+    }
+
+    #[test]
+    fn absurd_wishes_end() {
+        assert!(NOTHING.smallest_size(u64::MAX) / BLOCK > MAX_BLOCKS);
     }
 }

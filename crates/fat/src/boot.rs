@@ -1,13 +1,17 @@
 //! The reserved sectors: boot sector, FSInfo, and their copies.
 
 use crate::Options;
-use crate::geometry::{FIRST_CLUSTER, Geometry, RESERVED, SECTOR, TABLES};
+use crate::geometry::{FIRST_CLUSTER, Geometry, RESERVED, TABLES};
 
 /// Where the copies of the first two sectors are (the specification recommends 6 and no other).
 const BACKUP: usize = 6;
 
 /// The media descriptor of a fixed disk; also the low byte of the table's first entry.
 pub(crate) const MEDIA: u8 = 0xF8;
+
+/// Bytes of the boot sector and of FSInfo that mean something, marks included, however long a
+/// sector is.
+const PART: usize = 512;
 
 /// The boot sector's OEM name.
 const OEM: &[u8; 8] = b"OSB     ";
@@ -24,24 +28,24 @@ pub(crate) fn padded_label(label: &str) -> [u8; 11] {
 
 /// All reserved sectors, for a volume with `used` clusters taken from the first one on.
 pub(crate) fn reserved_sectors(geometry: &Geometry, options: &Options, used: u32) -> Vec<u8> {
-    let sector = SECTOR as usize;
+    let sector = geometry.sector as usize;
     let boot = boot_sector(geometry, options);
     let info = info_sector(geometry, used);
     let mut bytes = vec![0; RESERVED as usize * sector];
     for start in [0, BACKUP * sector] {
-        bytes[start..][..sector].copy_from_slice(&boot);
-        bytes[start + sector..][..sector].copy_from_slice(&info);
+        bytes[start..][..PART].copy_from_slice(&boot);
+        bytes[start + sector..][..PART].copy_from_slice(&info);
     }
     bytes
 }
 
 /// The specification, "Boot sector and BPB", FAT32 structure.
-fn boot_sector(geometry: &Geometry, options: &Options) -> [u8; SECTOR as usize] {
-    let mut bytes = [0; SECTOR as usize];
+fn boot_sector(geometry: &Geometry, options: &Options) -> [u8; PART] {
+    let mut bytes = [0; PART];
     let mut put = |at: usize, value: &[u8]| bytes[at..][..value.len()].copy_from_slice(value);
     put(0, &[0xEB, 0x58, 0x90]); // a jump over the parameters, to offset 90
     put(3, OEM);
-    put(11, &(SECTOR as u16).to_le_bytes());
+    put(11, &(geometry.sector as u16).to_le_bytes());
     put(13, &[geometry.cluster_sectors]);
     put(14, &(RESERVED as u16).to_le_bytes());
     put(16, &[TABLES as u8]);
@@ -65,8 +69,8 @@ fn boot_sector(geometry: &Geometry, options: &Options) -> [u8; SECTOR as usize] 
 }
 
 /// The specification, "FSInfo sector structure". The counts are hints, but true ones.
-fn info_sector(geometry: &Geometry, used: u32) -> [u8; SECTOR as usize] {
-    let mut bytes = [0; SECTOR as usize];
+fn info_sector(geometry: &Geometry, used: u32) -> [u8; PART] {
+    let mut bytes = [0; PART];
     let mut put = |at: usize, value: &[u8]| bytes[at..][..value.len()].copy_from_slice(value);
     put(0, b"RRaA");
     put(484, b"rrAa");

@@ -5,13 +5,41 @@ use std::io;
 /// Why a tree cannot become a FAT32 volume, or the volume not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum FatError {
-    /// The volume's length is outside FAT32's limits or not whole sectors.
-    #[error("a FAT32 volume cannot have {size} bytes: {reason}")]
-    Size {
+    /// No disk has such sectors.
+    #[error("a FAT32 volume cannot have sectors of {0} bytes: 512 or 4096")]
+    Sector(u32),
+    /// The volume's length is not whole sectors.
+    #[error("a FAT32 volume cannot have {size} bytes: it must be a multiple of {sector_size}")]
+    Uneven {
         /// The length asked for, in bytes.
         size: u64,
-        /// The limit that it breaks.
-        reason: &'static str,
+        /// Bytes in a sector.
+        sector_size: u32,
+    },
+    /// The volume would have too few clusters.
+    #[error(
+        "{size} bytes ({} MiB) cannot be FAT32 with {sector_size}-byte sectors: at least {} MiB",
+        size >> 20,
+        least >> 20
+    )]
+    TooSmall {
+        /// The length asked for, in bytes.
+        size: u64,
+        /// Bytes in a sector.
+        sector_size: u32,
+        /// The least length, in bytes.
+        least: u64,
+    },
+    /// The volume would have too many sectors.
+    #[error(
+        "{size} bytes cannot be FAT32 with {sector_size}-byte sectors: less than {} TiB",
+        u64::from(*sector_size) >> 8
+    )]
+    TooLarge {
+        /// The length asked for, in bytes.
+        size: u64,
+        /// Bytes in a sector.
+        sector_size: u32,
     },
     /// The volume label cannot be stored.
     #[error("volume label {label:?}: {reason}")]

@@ -61,7 +61,7 @@ impl Plan {
     /// a hundredth of the clusters (and at least 16) left free.
     pub fn new(tree: &Tree, options: &Options) -> Result<Plan, FatError> {
         check_label(&options.label)?;
-        let geometry = Geometry::new(options.size)?;
+        let geometry = Geometry::new(options.size, options.sector_size)?;
         let mut nodes = collect(tree, DosTime::from_unix(options.timestamp))?;
         assign_short_names(&mut nodes)?;
         let sizes = sizes(&nodes, !options.label.is_empty())?;
@@ -218,7 +218,7 @@ fn fit(geometry: &Geometry, sizes: &[u64], size: u64) -> Result<u32, FatError> {
             needed: needed * geometry.cluster_size(),
             available: u64::from(geometry.clusters) * geometry.cluster_size(),
             size,
-            suggested: enough(size.max(sizes.iter().sum()), taken)?,
+            suggested: enough(size.max(sizes.iter().sum()), geometry.sector as u32, taken)?,
         }),
     }
 }
@@ -228,11 +228,11 @@ fn fit(geometry: &Geometry, sizes: &[u64], size: u64) -> Result<u32, FatError> {
 /// Step by step, because more is not always more: past 260 MiB the clusters grow, the tables
 /// shrink, and small files take more. With the files' own bytes to start from, what is left to
 /// find is about a hundredth.
-fn enough(size: u64, taken: impl Fn(&Geometry) -> u64) -> Result<u64, FatError> {
+fn enough(size: u64, sector_size: u32, taken: impl Fn(&Geometry) -> u64) -> Result<u64, FatError> {
     const MIB: u64 = 1 << 20;
     let mut size = size.next_multiple_of(MIB);
     loop {
-        let geometry = Geometry::new(size)?;
+        let geometry = Geometry::new(size, sector_size)?;
         if taken(&geometry) + geometry.spare() <= u64::from(geometry.clusters) {
             return Ok(size);
         }

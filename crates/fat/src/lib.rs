@@ -15,6 +15,7 @@
 //! tree.insert("config.txt", Inode::file(0o644, b"arm_64bit=1\n".to_vec())).unwrap();
 //! let options = Options {
 //!     size: 33 << 20,
+//!     sector_size: 512,
 //!     label: "OSBBOOT".into(),
 //!     volume_id: 0x1234_5678,
 //!     timestamp: 1_700_000_000,
@@ -37,13 +38,17 @@ mod time;
 mod write;
 
 pub use error::FatError;
+pub use geometry::check_size;
 pub use layout::Plan;
 
 /// What a volume is told from outside; everything else follows from the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Length of the volume in bytes: a multiple of 512, at least 33 MiB, below 2 TiB.
+    /// Length of the volume in bytes, which [`check_size`] accepts: whole sectors, fewer than 2^32,
+    /// at least 33 MiB (257 MiB with long sectors).
     pub size: u64,
+    /// Bytes in a logical sector of the disk: 512 or 4096.
+    pub sector_size: u32,
     /// Volume label: at most 11 printable ASCII characters; empty for none.
     pub label: String,
     /// Volume id, the number that Linux shows as `UUID=1234-5678`.
@@ -51,6 +56,6 @@ pub struct Options {
     /// Seconds since 1970, UTC: the time of the label and the creation time of everything.
     /// Modification times are the tree's.
     pub timestamp: i64,
-    /// First sector of the partition on its disk, in units of 512 bytes.
+    /// First sector of the partition on its disk, in sectors.
     pub hidden_sectors: u32,
 }

@@ -7,7 +7,7 @@ use osb_tree::Content;
 
 use crate::boot::{MEDIA, padded_label, reserved_sectors};
 use crate::directory::{Facts, push, push_dots, push_label};
-use crate::geometry::{SECTOR, TABLES};
+use crate::geometry::TABLES;
 use crate::layout::{Body, Node};
 use crate::time::DosTime;
 use crate::{FatError, Plan};
@@ -15,6 +15,11 @@ use crate::{FatError, Plan};
 /// The end of a chain, and any value of the table's second entry that says "cleanly unmounted, no
 /// read errors" (the specification, "FAT data structure").
 const END: u32 = 0x0FFF_FFFF;
+
+/// Bytes at the end of the volume that are written even where nothing is stored: some formats keep
+/// a copy of what they are recognised by there (a GPT's, md's, ZFS's), which must not come through
+/// from what was on the disk before.
+const TAIL: u64 = 1 << 20;
 
 /// Bytes of the table, and of a file's content, that are handed on at a time.
 const STEP: usize = 256 * 1024;
@@ -46,7 +51,9 @@ impl Plan {
             sink.zeros(u64::from(node.clusters) * self.geometry.cluster_size() - len)?;
         }
         let rest = self.options.size - sink.position();
-        Ok(sink.zeros(rest)?)
+        // Clusters that the table says are free: nobody reads them before writing them.
+        sink.unused(rest.saturating_sub(TAIL))?;
+        Ok(sink.zeros(rest.min(TAIL))?)
     }
 
     /// One copy of the allocation table: every run points to its next cluster until its end.
@@ -68,7 +75,7 @@ impl Plan {
         }
         sink.data(&bytes)?;
         written += bytes.len() as u64;
-        sink.zeros(u64::from(self.geometry.table_sectors) * SECTOR - written)
+        sink.zeros(u64::from(self.geometry.table_sectors) * self.geometry.sector - written)
     }
 
     /// The entries of a directory.

@@ -106,7 +106,13 @@ fn files_and_directories_have_limits() {
 fn options_are_checked() {
     let tree = Tree::new();
     for size in [0, 32 * MIB, 33 * MIB + 1, 1 << 41] {
-        assert!(matches!(refused(&tree, &options(size)), FatError::Size { .. }), "{size}");
+        assert!(
+            matches!(
+                refused(&tree, &options(size)),
+                FatError::TooSmall { .. } | FatError::Uneven { .. } | FatError::TooLarge { .. }
+            ),
+            "{size}"
+        );
     }
     for label in ["TWELVE CHARS", "SLASH/", "ÜBER", "END ", "TAB\t"] {
         let options = Options { label: label.into(), ..options(33 * MIB) };

@@ -1,19 +1,19 @@
 //! A piece, compressed: a gzip member or a zstd frame, the same bytes on every machine.
+//!
+//! Gzip is made by libdeflate, which takes a whole piece at once: of the default image's archive its
+//! level 6 makes 2 % less than zlib-rs' in two thirds of the time.
 
 use std::io::{self, Write};
 
-use flate2::{Compression, GzBuilder};
+use libdeflater::{CompressionLvl, Compressor as Deflate};
 use osb_checksum::{Digest, Fingerprint};
 use zstd::bulk::Compressor;
 use zstd::stream::write::Encoder;
 use zstd::zstd_safe::{self, CParameter};
 
-/// The header's field OS: unknown, whatever this machine is (RFC 1952, section 2.3.1).
-const OS_UNKNOWN: u8 = 255;
-
 /// What makes gzip members. The libraries do not tell their versions, and each may compress in its
 /// own way: a test compares this with Cargo.lock.
-const GZIP_LIBRARY: &str = "flate2 1.1.10, zlib-rs 0.6.8";
+const GZIP_LIBRARY: &str = "libdeflater 1.26.1, libdeflate-sys 1.26.1";
 /// Raised when the same piece would become other bytes because the library is used in another way.
 /// The test `the_same_bytes_as_ever` fails then.
 const GZIP_VERSION: u32 = 1;
@@ -28,7 +28,7 @@ static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
 pub enum Codec {
     /// Gzip members (RFC 1952, section 2.2), which any reader takes for one file.
     Gzip {
-        /// 0 (stored) to 9; higher values count as 9.
+        /// 0 (stored) to 12, as libdeflate has them; higher values count as 12.
         level: u32,
     },
     /// Zstandard frames (RFC 8878) with the size of their content and a checksum, and a seek table
@@ -83,15 +83,13 @@ impl Codec {
     pub(crate) fn compress(self, piece: &Piece, out: &mut Vec<u8>) -> io::Result<()> {
         match self {
             Codec::Gzip { level } => {
-                let mut encoder = GzBuilder::new()
-                    .mtime(0)
-                    .operating_system(OS_UNKNOWN)
-                    .write(out, Compression::new(level.min(9)));
+                // No level up to 12 is refused.
+                let level = CompressionLvl::new(level.min(12) as i32).unwrap_or_default();
+                let mut deflate = Deflate::new(level);
                 match piece {
-                    Piece::Data(bytes) => encoder.write_all(bytes)?,
-                    Piece::Zeros(len) => write_zeros(&mut encoder, *len)?,
+                    Piece::Data(bytes) => append_member(&mut deflate, bytes, out),
+                    Piece::Zeros(len) => append_zeros(&mut deflate, *len, out),
                 }
-                encoder.finish().map(drop)
             }
             Codec::Zstd { level } => match piece {
                 // Both write the length into the frame's header, so that decoders know it before.
@@ -122,6 +120,31 @@ impl Codec {
     }
 }
 
+/// Appends a gzip member. Its header has neither a time nor an operating system.
+fn append_member(deflate: &mut Deflate, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    let start = out.len();
+    out.resize(start + deflate.gzip_compress_bound(bytes.len()), 0);
+    let len = deflate.gzip_compress(bytes, &mut out[start..]).map_err(io::Error::other)?;
+    out.truncate(start + len);
+    Ok(())
+}
+
+/// Appends members of zeroes. libdeflate wants all that it compresses at once; instead of so many
+/// zeroes it gets some, and what comes of them is repeated.
+fn append_zeros(deflate: &mut Deflate, len: u64, out: &mut Vec<u8>) -> io::Result<()> {
+    let size = ZEROS.len() as u64;
+    if len >= size {
+        let start = out.len();
+        append_member(deflate, &ZEROS, out)?;
+        let end = out.len();
+        (1..len / size).for_each(|_| out.extend_from_within(start..end));
+    }
+    match len % size {
+        0 if len > 0 => Ok(()),
+        rest => append_member(deflate, &ZEROS[..rest as usize], out),
+    }
+}
+
 fn write_zeros(out: &mut impl Write, mut len: u64) -> io::Result<()> {
     while len > 0 {
         let step = len.min(ZEROS.len() as u64);
@@ -145,7 +168,8 @@ mod tests {
             assert_eq!(found.len(), 1, "one version of {name}");
             found[0].split('"').next().unwrap().to_owned()
         };
-        let used = ["flate2", "zlib-rs"].map(|name| format!("{name} {}", version(name)));
+        let used =
+            ["libdeflater", "libdeflate-sys"].map(|name| format!("{name} {}", version(name)));
         assert_eq!(GZIP_LIBRARY, used.join(", "), "the constant must follow Cargo.lock");
     }
 }

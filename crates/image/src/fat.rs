@@ -23,7 +23,7 @@ const LONG_NAME: u8 = 0x0F;
 
 /// Width of the table's entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Width {
+pub(crate) enum Width {
     Twelve,
     Sixteen,
     ThirtyTwo,
@@ -35,14 +35,14 @@ type Visit<'a> = dyn FnMut(&[u8], &Entry, Vec<Extent>) -> Result<(), Fault> + 'a
 /// A file system, opened.
 #[derive(Debug)]
 pub(crate) struct Fat {
-    window: Window,
-    width: Width,
-    cluster_size: u64,
+    pub(crate) window: Window,
+    pub(crate) width: Width,
+    pub(crate) cluster_size: u64,
     /// Number of clusters; they are numbered from 2 on.
-    clusters: u32,
+    pub(crate) clusters: u32,
     /// The table that counts, in bytes.
-    table_at: u64,
-    table_len: u64,
+    pub(crate) table_at: u64,
+    pub(crate) table_len: u64,
     /// Bytes before the first table, and in all of them.
     reserved: u64,
     tables: u64,

@@ -3,7 +3,8 @@
 //! [`open`] takes what a build writes (`disk.img`, `sd.img.zst`, `rootfs.tar.gz`), images that
 //! others have made, a layer of the cache, or a folder, and gives a partition table and trees.
 //! Nothing is mounted or unpacked: contents stay where they lie and are read when they are asked
-//! for. What is compressed is decompressed into a file without a name first.
+//! for. What is compressed is decompressed into a file without a name first, but for zstd with a
+//! seek table: that is decompressed where it is read.
 //!
 //! ```
 //! # let folder = tempfile::tempdir().unwrap();
@@ -28,7 +29,10 @@ mod fat;
 mod limits;
 mod open;
 mod packages;
+mod parts;
 mod scratch;
+mod seekable;
+mod space;
 mod table;
 mod tar;
 mod window;
@@ -40,4 +44,5 @@ pub use error::{Fault, ImageError};
 pub use limits::Limits;
 pub use open::{Form, Image, Options, System, Volume, open};
 pub use packages::{Installed, Owners, installed};
+pub use space::Space;
 pub use table::{Kind as TableKind, Partition, Table};

@@ -12,6 +12,8 @@ use crate::ext4::Ext4;
 use crate::fat::Fat;
 use crate::limits::{Budget, Limits};
 use crate::scratch::{Compression, decompress};
+use crate::seekable::Seekable;
+use crate::space::Space;
 use crate::table::{self, Table};
 use crate::tar;
 use crate::window::Window;
@@ -140,7 +142,15 @@ fn file(path: &Path, options: &Options) -> Result<Image, Fault> {
     let Some(compression) = Compression::of(&head) else {
         return read(whole, options.limits, false);
     };
-    let file = File::open(path).map_err(Fault::io("opening"))?;
+    let mut file = File::open(path).map_err(Fault::io("opening"))?;
+    if compression == Compression::Zstd {
+        let limit = options.limits.decompressed;
+        if let Some(seekable) = Seekable::open(file, len, limit)? {
+            let len = seekable.len();
+            return read(Window::new(Arc::new(seekable), len), options.limits, true);
+        }
+        file = File::open(path).map_err(Fault::io("opening"))?;
+    }
     let (file, len) = decompress(file, compression, options.scratch, options.limits.decompressed)?;
     read(Window::new(Arc::new(file), len), options.limits, true)
 }
@@ -282,7 +292,37 @@ fn layer(path: &Path) -> Result<Tree, Fault> {
     Ok(tree)
 }
 
+impl Volume {
+    /// How much of the file system is free; `None` for what is none.
+    ///
+    /// # Errors
+    /// If its tables cannot be read.
+    pub fn space(&self) -> Result<Option<Space>, Fault> {
+        match &self.place {
+            Some(Reader::Ext4(ext4, _)) => Ok(Some(ext4.space())),
+            Some(Reader::Fat(fat, _)) => fat.space().map(Some),
+            Some(Reader::Tar(_)) | None => Ok(None),
+        }
+    }
+}
+
 impl Image {
+    /// What is noteworthy about the table and the trees; for people.
+    pub fn problems(&self) -> Vec<String> {
+        let tables = self.table.iter().flat_map(|table| table.problems.iter().cloned());
+        let volumes = self.volumes.iter().flat_map(|volume| {
+            let place = volume.partition.map(|number| format!("partition {number}: "));
+            let place = place.unwrap_or_default();
+            volume.problems.iter().map(move |problem| format!("{place}{problem}"))
+        });
+        tables.chain(volumes).collect()
+    }
+
+    /// Length of the image in bytes, decompressed; `None` for a folder.
+    pub fn size(&self) -> Option<u64> {
+        self.bytes.as_ref().map(|bytes| bytes.len)
+    }
+
     /// All bytes after decompression, as a content to compare; `None` for a folder.
     pub fn bytes(&self) -> Option<osb_tree::Content> {
         let window = self.bytes.as_ref()?;

@@ -15,10 +15,12 @@
 //! layers and the version of osb: no clock, no machine, no mirror, no Git revision. Lists are
 //! in the order that the fields' documentation gives, so two equal builds give equal text.
 
+mod block_map;
 mod model;
 mod read;
 mod schema;
 
+pub use block_map::{BlockMapError, BlockMapInfo, RangeInfo, RangeState};
 pub use model::{
     ArtifactInfo, LayerInfo, Metadata, PackageInfo, PartitionInfo, PartitionTable, PinnedInfo,
     SCHEMA_VERSION, SourceInfo,

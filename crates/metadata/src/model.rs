@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::block_map::BlockMapInfo;
+
 /// The version of the format that this crate writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;
 
@@ -41,6 +43,9 @@ pub struct Metadata {
     pub artifacts: Vec<ArtifactInfo>,
     /// The partition table of the disk image.
     pub partition_table: PartitionTable,
+    /// What of the disk image must be written; null if none was.
+    #[serde(default)]
+    pub block_map: Option<BlockMapInfo>,
 }
 
 /// A layer and the keys that name what it is made of.

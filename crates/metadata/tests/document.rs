@@ -9,8 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use osb_metadata::{
-    ArtifactInfo, LayerInfo, Metadata, MetadataError, PackageInfo, PartitionInfo, PartitionTable,
-    PinnedInfo, SCHEMA_VERSION, SourceInfo, from_json, schema,
+    ArtifactInfo, BlockMapInfo, LayerInfo, Metadata, MetadataError, PackageInfo, PartitionInfo,
+    PartitionTable, PinnedInfo, RangeInfo, RangeState, SCHEMA_VERSION, SourceInfo, from_json,
+    schema,
 };
 
 fn here(path: &str) -> PathBuf {
@@ -28,6 +29,11 @@ fn golden(path: &str, text: &str) {
         "{} is not up to date: OSB_UPDATE_GOLDEN=1 cargo test -p osb-metadata rewrites it",
         path.display()
     );
+}
+
+fn range(offset: u64, length: u64, state: RangeState) -> RangeInfo {
+    let sha256 = (state == RangeState::Data).then(|| "88".repeat(32));
+    RangeInfo { offset, length, state, sha256 }
 }
 
 fn example() -> Metadata {
@@ -76,6 +82,14 @@ fn example() -> Metadata {
                 content_size: None,
             },
             ArtifactInfo {
+                name: "disk.img.bmap".into(),
+                size: 600,
+                sha256: "77".repeat(32),
+                media_type: "application/xml".into(),
+                content_sha256: None,
+                content_size: None,
+            },
+            ArtifactInfo {
                 name: "sd.img.zst".into(),
                 size: 400_000_000,
                 sha256: "66".repeat(32),
@@ -100,6 +114,15 @@ fn example() -> Metadata {
                 label: "BOOT".into(),
             }],
         },
+        block_map: Some(BlockMapInfo {
+            size: 3 << 30,
+            block_size: 4096,
+            ranges: vec![
+                range(0, 4 << 20, RangeState::Data),
+                range(4 << 20, 1 << 20, RangeState::Zero),
+                range(5 << 20, (3 << 30) - (5 << 20), RangeState::Unused),
+            ],
+        }),
     }
 }
 
@@ -131,7 +154,9 @@ fn the_schema_requires_every_field_that_is_written() {
             assert!(required, "{name} is required");
             let property = &properties[name];
             assert!(name == "schema_version" || property["description"].is_string(), "{name}");
-            let reference = property["$ref"].as_str().or(property["items"]["$ref"].as_str());
+            let places =
+                [&property["$ref"], &property["items"]["$ref"], &property["anyOf"][0]["$ref"]];
+            let reference = places.into_iter().find_map(|place| place.as_str());
             if let Some(reference) = reference {
                 let description = schema.pointer(reference.strip_prefix('#').unwrap()).unwrap();
                 match field.as_array() {
@@ -143,6 +168,44 @@ fn the_schema_requires_every_field_that_is_written() {
         assert_eq!(properties.len(), object.as_object().unwrap().len());
     }
     assert!(checked > 50, "{checked} fields seen");
+}
+
+#[test]
+fn a_block_map_is_read_back_as_the_map_that_it_was() {
+    let info = example().block_map.unwrap();
+    assert_eq!(BlockMapInfo::from(&info.to_map().unwrap()), info);
+}
+
+#[test]
+fn documents_without_a_block_map_are_read() {
+    let without = Metadata { block_map: None, ..example() };
+    assert!(without.to_json().contains("\"block_map\": null"));
+    assert_eq!(from_json(&without.to_json()).unwrap(), without);
+    // As osb wrote them before there were any.
+    let mut older: serde_json::Value = serde_json::from_str(&without.to_json()).unwrap();
+    older.as_object_mut().unwrap().remove("block_map");
+    assert_eq!(from_json(&older.to_string()).unwrap(), without);
+}
+
+#[test]
+fn block_maps_that_cannot_be_are_refused() {
+    let refuse = |change: fn(&mut BlockMapInfo), part: &str| {
+        let mut metadata = example();
+        change(metadata.block_map.as_mut().unwrap());
+        let error = from_json(&metadata.to_json()).unwrap_err().to_string();
+        assert!(error.contains("block_map") && error.contains(part), "{error}");
+    };
+    refuse(|map| map.size += 1, "the disk has 3221225473");
+    refuse(|map| map.block_size = 512, "blocks have 512 bytes");
+    refuse(|map| drop(map.ranges.remove(1)), "range 1 begins at byte 5242880");
+    refuse(|map| map.ranges.swap(0, 2), "range 0 begins at byte 5242880");
+    refuse(|map| map.ranges[2].length = u64::MAX, "range 2 has 18446744073709551615 bytes");
+    refuse(|map| map.ranges[0].sha256 = None, "range 0 has no SHA-256");
+    refuse(|map| map.ranges[0].sha256 = Some("88".into()), "range 0 has no SHA-256");
+    refuse(|map| map.ranges[1].sha256 = Some("88".repeat(32)), "range 1 has no SHA-256");
+    refuse(|map| map.ranges[1].state = RangeState::Data, "range 1 has no SHA-256");
+    let text = example().to_json().replace("\"unused\"", "\"hole\"");
+    assert!(from_json(&text).unwrap_err().to_string().contains("hole"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The command line, as data. `docs/cli.md` describes it for people.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// List what the cache holds, or remove what is not needed
     Cache(Cache),
+    /// Look into an image: tables, file systems, packages, files; nothing is mounted or unpacked
+    Inspect(Inspect),
     /// Explain what differs between two images, output folders or layers
     Diff(Diff),
     /// Unpack a locked tool set and print its folder
@@ -420,6 +423,58 @@ pub(crate) struct Diff {
     /// Lines in each section; 0 for all [default: 100, with --json all]
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb inspect out/disk.img                          partitions, file systems, system, kernel
+  osb inspect out/sd.img.zst cat /etc/os-release    a file, without decompressing the rest
+  osb inspect out/disk.img ls /boot/firmware        the boot partition lies where it is mounted
+  osb inspect out/disk.img --partition 1 tree       or by its number
+  osb inspect out/rootfs.tar.gz packages --json     what dpkg has installed
+
+The image is disk.img, sd.img.zst, rootfs.tar.gz, an output folder, a file system (ext2 to ext4,
+FAT), any disk of those, or any folder. No rights are needed.")]
+pub(crate) struct Inspect {
+    /// The image
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: PathBuf,
+    /// Look into this partition only, as it is
+    #[arg(long, value_name = "N", global = true)]
+    pub(crate) partition: Option<u32>,
+    #[command(subcommand)]
+    pub(crate) what: Option<What>,
+}
+
+/// What of an image to look at.
+#[derive(Debug, Subcommand)]
+pub(crate) enum What {
+    /// List a folder, or tell about a file
+    Ls {
+        /// Its path
+        #[arg(default_value = "/")]
+        path: OsString,
+    },
+    /// Write files to standard output, as they are
+    Cat {
+        /// Their paths
+        #[arg(required = true)]
+        paths: Vec<OsString>,
+    },
+    /// List a folder and everything below it
+    Tree {
+        /// Its path
+        #[arg(default_value = "/")]
+        path: OsString,
+        /// So many levels only
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+        depth: Option<u16>,
+    },
+    /// List the partitions
+    Partitions,
+    /// List the packages that are installed
+    Packages,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod environment;
 mod exit;
 mod format;
 mod output;
+mod printable;
 mod progress;
 
 use std::process::ExitCode;

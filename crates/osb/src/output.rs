@@ -101,6 +101,29 @@ impl Output {
         }
     }
 
+    /// Bytes that are asked for, as they are.
+    ///
+    /// # Errors
+    /// If they cannot be read; a reader of the output that went away is none.
+    pub(crate) fn bytes(&self, reader: &mut dyn std::io::Read) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        let mut buffer = vec![0; 128 << 10];
+        loop {
+            let length = match reader.read(&mut buffer) {
+                Ok(length) => length,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            if length == 0 {
+                return out.flush().or(Ok(()));
+            }
+            match out.write_all(&buffer[..length]) {
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
+                written => written?,
+            }
+        }
+    }
+
     /// A remark for people.
     pub(crate) fn remark(&self, text: &str) {
         if !self.quiet {

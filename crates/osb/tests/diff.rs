@@ -75,6 +75,7 @@ fn fat(tree: &Tree) -> Vec<u8> {
     let mut sink = WriteSink::new(Vec::new());
     let options = osb_fat::Options {
         size: 34 << 20,
+        sector_size: 512,
         label: "BOOT".into(),
         volume_id: 1,
         timestamp: 1_700_000_000,

@@ -2,29 +2,47 @@
 
 use std::io;
 
-use crate::Guid;
+use crate::{Guid, Table};
 
 /// Why a disk cannot be laid out or written.
 #[derive(Debug, thiserror::Error)]
 pub enum PartitionError {
-    /// There is no partition, or more than the table's 128 entries.
-    #[error("{0} partitions: a disk needs 1 to 128")]
-    Count(usize),
+    /// There is no partition, or more than the table holds.
+    #[error("{count} partitions: {table} holds 1 to {}", table.most_partitions())]
+    Count {
+        /// The kind of table.
+        table: Table,
+        /// How many there are.
+        count: usize,
+    },
+    /// The alignment would not leave room for every table.
+    #[error("an alignment of {0} bytes: must be a multiple of 1048576 (1 MiB) and not zero")]
+    Alignment(u64),
     /// A partition's length is zero or not whole sectors.
-    #[error("partition {name:?}: {size} bytes: must be a multiple of 512 and not zero")]
+    #[error("partition {name:?}: {size} bytes: must be a multiple of {sector} and not zero")]
     Size {
         /// Name of the partition.
         name: String,
         /// Its length in bytes.
         size: u64,
+        /// Bytes in a sector.
+        sector: u64,
     },
-    /// The partitions together are longer than byte offsets can say.
-    #[error("partition {name:?}: {size} bytes: the disk would end beyond the largest file offset")]
+    /// The partitions together are longer than the table, or byte offsets, can say.
+    #[error(
+        "partition {name:?} of {size} bytes would end beyond {limit} bytes ({} TiB), which {table} \
+         cannot say",
+        limit >> 40
+    )]
     TooLarge {
         /// The partition that goes too far.
         name: String,
         /// Its length in bytes.
         size: u64,
+        /// The kind of table.
+        table: Table,
+        /// Where the disk must end, in bytes.
+        limit: u64,
     },
     /// A name that the table cannot hold.
     #[error("partition name {name:?}: {reason}")]
@@ -42,9 +60,6 @@ pub enum PartitionError {
         /// The rule that it breaks.
         reason: &'static str,
     },
-    /// The tables could not be made.
-    #[error("cannot make the partition tables: {0}")]
-    Table(#[from] gpt::GptError),
     /// What was written into a partition is shorter or longer than the partition.
     #[error("partition {name:?} has {expected} bytes, but {written} were written into it")]
     Length {

@@ -34,6 +34,13 @@ impl Guid {
         Guid([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
     }
 
+    /// The first four bytes, little-endian, which are the first part of the text: what stands for
+    /// the whole in an MBR, whose disk signature has no room for more.
+    pub(crate) const fn signature(&self) -> u32 {
+        let [a, b, c, d, ..] = self.0;
+        u32::from_le_bytes([a, b, c, d])
+    }
+
     /// The bytes as they stand in the table.
     pub const fn bytes(&self) -> [u8; 16] {
         self.0

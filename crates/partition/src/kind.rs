@@ -2,18 +2,23 @@
 
 use crate::Guid;
 
-/// The type of a partition, from the Discoverable Partitions Specification (UAPI Group), so that
-/// firmware and systemd find it without a configuration.
+/// The type of a partition. The GUIDs are from the Discoverable Partitions Specification (UAPI
+/// Group), so that firmware and systemd find it without a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartitionType {
-    /// The EFI system partition; the Raspberry Pi's firmware takes it for its boot partition too.
+    /// The EFI system partition.
     EfiSystem,
+    /// The boot partition of a Raspberry Pi: in a GPT an EFI system partition, too. In an MBR the
+    /// Pi's firmware wants a plain FAT type, and UEFI firmware looks into every FAT partition.
+    RaspberryPiBoot,
     /// The root file system of an arm64 system.
     LinuxRootArm64,
     /// The root file system of an amd64 system.
     LinuxRootAmd64,
     /// Any other Linux file system.
     LinuxFilesystem,
+    /// A FAT file system that nobody starts from.
+    BasicData,
 }
 
 impl PartitionType {
@@ -21,7 +26,7 @@ impl PartitionType {
     pub const fn guid(self) -> Guid {
         match self {
             // C12A7328-F81F-11D2-BA4B-00A0C93EC93B
-            PartitionType::EfiSystem => Guid::from_fields(
+            PartitionType::EfiSystem | PartitionType::RaspberryPiBoot => Guid::from_fields(
                 0xC12A_7328,
                 0xF81F,
                 0x11D2,
@@ -48,6 +53,24 @@ impl PartitionType {
                 0x4772,
                 [0x8E, 0x79, 0x3D, 0x69, 0xD8, 0x47, 0x7D, 0xE4],
             ),
+            // EBD0A0A2-B9E5-4433-87C0-68B6B72699C7
+            PartitionType::BasicData => Guid::from_fields(
+                0xEBD0_A0A2,
+                0xB9E5,
+                0x4433,
+                [0x87, 0xC0, 0x68, 0xB6, 0xB7, 0x26, 0x99, 0xC7],
+            ),
+        }
+    }
+
+    /// The type's byte in an MBR.
+    pub const fn mbr(self) -> u8 {
+        match self {
+            PartitionType::EfiSystem => 0xEF,
+            PartitionType::RaspberryPiBoot | PartitionType::BasicData => 0x0C, // FAT32, by LBA
+            PartitionType::LinuxRootArm64
+            | PartitionType::LinuxRootAmd64
+            | PartitionType::LinuxFilesystem => 0x83,
         }
     }
 }
@@ -63,6 +86,7 @@ mod tests {
             (PartitionType::LinuxRootArm64, "B921B045-1DF0-41C3-AF44-4C6F280D3FAE"),
             (PartitionType::LinuxRootAmd64, "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"),
             (PartitionType::LinuxFilesystem, "0FC63DAF-8483-4772-8E79-3D69D8477DE4"),
+            (PartitionType::BasicData, "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"),
         ] {
             assert_eq!(kind.guid().to_string(), text);
         }

@@ -2,32 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Guid, PartitionError, PartitionType};
-
-/// Bytes in a sector. Disks with sectors of 4096 bytes emulate these, or the image would need a
-/// table of its own for them.
-pub const SECTOR: u64 = 512;
-
-/// Partitions start, and the disk ends, at multiples of this many bytes: whole erase blocks of
-/// common cards and whole stripes of common arrays.
-pub const ALIGNMENT: u64 = 1 << 20;
+use crate::format::ALIGNMENT;
+use crate::{Format, Guid, PartitionError, PartitionType, Table};
 
 /// The most UTF-16 units a partition's name may have (UEFI specification, GPT partition entry).
 const MOST_UNITS: usize = 36;
 
-/// Entries of the table; the least, and by far the most common number.
-const MOST_PARTITIONS: usize = 128;
-
 /// A partition that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionSpec {
-    /// The name in the table (`PARTLABEL`), at most 36 UTF-16 units.
+    /// The name in the table (`PARTLABEL`), at most 36 UTF-16 units; an MBR does not store it.
     pub name: String,
     /// What it is for.
     pub kind: PartitionType,
-    /// Its identifier (`PARTUUID`).
+    /// Its identifier (`PARTUUID`); an MBR does not store it.
     pub guid: Guid,
-    /// Its length in bytes, a multiple of 512.
+    /// Its length in bytes, a multiple of the sector's.
     pub size: u64,
 }
 
@@ -44,56 +34,89 @@ pub struct Placed {
     pub start_bytes: u64,
 }
 
-/// A disk: partitions in order, and the disk's own identifier.
+/// A disk: its format, its partitions in order, and its own identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
+    pub(crate) format: Format,
     pub(crate) guid: Guid,
     pub(crate) partitions: Vec<Placed>,
     pub(crate) size: u64,
 }
 
 impl Layout {
-    /// Places the partitions one after the other, the first at 1 MiB, each at a multiple of
-    /// [`ALIGNMENT`]; the disk ends one such unit after the last, where the backup table is.
+    /// A disk of the default [`Format`]: see [`Layout::with_format`].
     ///
     /// # Errors
-    /// If there is none, a length, name or identifier is not allowed, or the sum overflows.
+    /// If there is no partition, a length, name or identifier is not allowed, or the sum overflows.
     pub fn new(disk_guid: Guid, partitions: Vec<PartitionSpec>) -> Result<Layout, PartitionError> {
-        if !(1..=MOST_PARTITIONS).contains(&partitions.len()) {
-            return Err(PartitionError::Count(partitions.len()));
+        Layout::with_format(Format::default(), disk_guid, partitions)
+    }
+
+    /// Places the partitions one after the other, each at a multiple of the alignment, the first
+    /// after the table. A disk with a GPT ends one such unit after the last, where the table's
+    /// copy is.
+    ///
+    /// # Errors
+    /// If there is no partition, a length, name or identifier is not allowed, or the table cannot
+    /// hold so many, or so large ones.
+    pub fn with_format(
+        format: Format,
+        disk_guid: Guid,
+        partitions: Vec<PartitionSpec>,
+    ) -> Result<Layout, PartitionError> {
+        let Format { table, sector, alignment } = format;
+        if alignment == 0 || !alignment.is_multiple_of(ALIGNMENT) {
+            return Err(PartitionError::Alignment(alignment));
+        }
+        if !(1..=table.most_partitions()).contains(&partitions.len()) {
+            return Err(PartitionError::Count { table, count: partitions.len() });
         }
         check_guids(disk_guid, &partitions)?;
-        let mut start = ALIGNMENT;
+        if table == Table::Mbr && disk_guid.signature() == 0 {
+            let reason = "has no first part, which an MBR is told by";
+            return Err(PartitionError::Guid { guid: disk_guid, reason });
+        }
+        let (limit, tail) = limit(&format);
+        let sector = sector.bytes();
+        let mut start = alignment;
         let mut placed = Vec::with_capacity(partitions.len());
         for spec in partitions {
             check_name(&spec.name)?;
             let PartitionSpec { size, .. } = spec;
-            if size == 0 || !size.is_multiple_of(SECTOR) {
-                return Err(PartitionError::Size { name: spec.name, size });
+            if size == 0 || !size.is_multiple_of(sector) {
+                return Err(PartitionError::Size { name: spec.name, size, sector });
             }
-            // File offsets are signed, so a disk ends below 2^63 bytes. One unit is left for the
-            // backup table.
             let next = start
                 .checked_add(size)
-                .and_then(|end| end.checked_next_multiple_of(ALIGNMENT))
-                .filter(|next| *next <= i64::MAX as u64 - ALIGNMENT);
+                .and_then(|end| end.checked_next_multiple_of(alignment))
+                .filter(|next| next.checked_add(tail).is_some_and(|end| end <= limit));
             let Some(next) = next else {
-                return Err(PartitionError::TooLarge { name: spec.name, size });
+                return Err(PartitionError::TooLarge { name: spec.name, size, table, limit });
             };
             placed.push(Placed {
-                first_lba: start / SECTOR,
-                last_lba: (start + size) / SECTOR - 1,
+                first_lba: start / sector,
+                last_lba: (start + size) / sector - 1,
                 start_bytes: start,
                 spec,
             });
             start = next;
         }
-        Ok(Layout { guid: disk_guid, partitions: placed, size: start + ALIGNMENT })
+        Ok(Layout { format, guid: disk_guid, partitions: placed, size: start + tail })
     }
 
-    /// Length of the disk in bytes, a multiple of [`ALIGNMENT`].
+    /// Length of the disk in bytes, a multiple of the alignment.
     pub fn disk_size(&self) -> u64 {
         self.size
+    }
+
+    /// What the disk is apart from its partitions.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Bytes in a sector.
+    pub fn sector_size(&self) -> u64 {
+        self.format.sector.bytes()
     }
 
     /// The disk's identifier.
@@ -104,6 +127,15 @@ impl Layout {
     /// The partitions in the order of their numbers, which start at 1, and of their places.
     pub fn partitions(&self) -> &[Placed] {
         &self.partitions
+    }
+}
+
+/// Where a disk must end, and the bytes that it has after its last partition. File offsets are
+/// signed, so every disk ends below 2^63 bytes; an MBR counts sectors with 32 bits.
+fn limit(format: &Format) -> (u64, u64) {
+    match format.table {
+        Table::Gpt => (i64::MAX as u64, format.alignment),
+        Table::Mbr => (format.sector.bytes() << 32, 0),
     }
 }
 
@@ -134,6 +166,7 @@ fn check_name(name: &str) -> Result<(), PartitionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SectorSize;
 
     const MIB: u64 = 1 << 20;
 
@@ -159,9 +192,9 @@ mod tests {
         assert_eq!(places, [(2048, 2048), (4096, 71_679), (71_680, 73_728), (75_776, 83_967)]);
         assert_eq!(layout.disk_size(), 42 * MIB);
         for placed in layout.partitions() {
-            assert_eq!(placed.start_bytes, placed.first_lba * SECTOR);
+            assert_eq!(placed.start_bytes, placed.first_lba * 512);
             assert!(placed.start_bytes.is_multiple_of(ALIGNMENT));
-            assert_eq!((placed.last_lba - placed.first_lba + 1) * SECTOR, placed.spec.size);
+            assert_eq!((placed.last_lba - placed.first_lba + 1) * 512, placed.spec.size);
         }
     }
 
@@ -178,9 +211,56 @@ mod tests {
 
     #[test]
     fn too_few_and_too_many() {
-        assert!(matches!(layout(&[]), Err(PartitionError::Count(0))));
-        assert!(matches!(layout(&[MIB; 129]), Err(PartitionError::Count(129))));
+        assert!(matches!(layout(&[]), Err(PartitionError::Count { count: 0, .. })));
+        assert!(matches!(layout(&[MIB; 129]), Err(PartitionError::Count { count: 129, .. })));
         assert!(layout(&[MIB; 128]).is_ok());
+    }
+
+    fn formatted(format: Format, sizes: &[u64]) -> Result<Layout, PartitionError> {
+        let specs = sizes.iter().zip(1..).map(|(size, number)| spec(number, *size)).collect();
+        Layout::with_format(format, Guid::from_digest(b"the disk"), specs)
+    }
+
+    #[test]
+    fn places_are_counted_in_the_sectors_of_the_disk() {
+        let format = Format { sector: SectorSize::B4096, alignment: 4 * MIB, ..Format::default() };
+        let layout = formatted(format, &[4096, 5 * MIB]).unwrap();
+        let places: Vec<_> =
+            layout.partitions().iter().map(|p| (p.first_lba, p.last_lba)).collect();
+        assert_eq!(places, [(1024, 1024), (2048, 2048 + 1279)]);
+        assert_eq!(layout.disk_size(), 20 * MIB);
+        let error = formatted(format, &[MIB + 512]).unwrap_err().to_string();
+        assert!(error.contains("multiple of 4096"), "{error}");
+        for alignment in [0, 4096, MIB + 4096] {
+            let format = Format { alignment, ..Format::default() };
+            assert!(matches!(formatted(format, &[MIB]), Err(PartitionError::Alignment(_))));
+        }
+    }
+
+    #[test]
+    fn an_mbr_has_four_partitions_below_two_to_the_32_sectors() {
+        let mbr = Format { table: Table::Mbr, ..Format::default() };
+        assert_eq!(formatted(mbr, &[MIB; 4]).unwrap().disk_size(), 5 * MIB);
+        let error = formatted(mbr, &[MIB; 5]).unwrap_err().to_string();
+        assert_eq!(error, "5 partitions: an MBR table holds 1 to 4");
+        const TIB: u64 = 1 << 40;
+        assert!(formatted(mbr, &[2 * TIB - MIB]).is_ok());
+        let error = formatted(mbr, &[MIB, 2 * TIB - MIB]).unwrap_err().to_string();
+        assert!(error.contains("\"p2\"") && error.contains("2199023255552"), "{error}");
+        let long = Format { sector: SectorSize::B4096, ..mbr };
+        assert!(formatted(long, &[16 * TIB - MIB]).is_ok());
+        assert!(formatted(long, &[16 * TIB]).is_err());
+    }
+
+    #[test]
+    fn an_mbr_needs_a_signature() {
+        let mut bytes = [7; 16];
+        bytes[..4].fill(0);
+        let disk = Guid::from_bytes(bytes);
+        assert!(Layout::new(disk, vec![spec(1, MIB)]).is_ok());
+        let mbr = Format { table: Table::Mbr, ..Format::default() };
+        let layout = Layout::with_format(mbr, disk, vec![spec(1, MIB)]);
+        assert!(matches!(layout, Err(PartitionError::Guid { .. })));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! A [`Layout`] is computed first, from sizes and identifiers only; [`Layout::write`] then emits
 //! the disk from its first byte to its last, asking for each partition's content in turn.
-//! Nothing is random: identifiers come from the caller, usually by [`Guid::from_digest`].
+//! Nothing is random: identifiers come from the caller, usually by [`Guid::from_digest`]. A
+//! [`Format`] chooses between GPT and MBR, and between sectors of 512 and of 4096 bytes.
 //!
 //! ```
 //! use osb_partition::{Guid, Layout, PartitionSpec, PartitionType};
@@ -18,14 +19,16 @@
 //! ```
 
 mod error;
+mod format;
+mod gpt;
 mod guid;
 mod kind;
 mod layout;
-mod table;
-mod window;
+mod mbr;
 mod write;
 
 pub use error::PartitionError;
+pub use format::{ALIGNMENT, Format, SectorSize, Table};
 pub use guid::Guid;
 pub use kind::PartitionType;
-pub use layout::{ALIGNMENT, Layout, PartitionSpec, Placed, SECTOR};
+pub use layout::{Layout, PartitionSpec, Placed};

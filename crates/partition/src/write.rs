@@ -4,12 +4,11 @@ use std::io;
 
 use osb_sink::Sink;
 
-use crate::table::ends;
-use crate::{Layout, PartitionError};
+use crate::{Layout, PartitionError, Table, gpt, mbr};
 
 impl Layout {
-    /// Writes the disk: protective MBR and primary table, the partitions in order, backup table;
-    /// zero regions between them.
+    /// Writes the disk: its table, the partitions in order, and a GPT's copy at the end; zero
+    /// regions between them.
     ///
     /// `fill` is called once for each partition with its index (from 0) and must write exactly
     /// the partition's bytes into the sink it is given. It cannot write beyond the partition.
@@ -21,7 +20,10 @@ impl Layout {
         sink: &mut dyn Sink,
         fill: &mut dyn FnMut(usize, &mut dyn Sink) -> io::Result<()>,
     ) -> Result<(), PartitionError> {
-        let (head, tail) = ends(self)?;
+        let (head, tail) = match self.format.table {
+            Table::Gpt => gpt::ends(self),
+            Table::Mbr => (mbr::head(self), Vec::new()),
+        };
         sink.data(&head)?;
         let mut position = head.len() as u64;
         for (index, placed) in self.partitions.iter().enumerate() {

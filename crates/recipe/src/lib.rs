@@ -18,6 +18,7 @@
 //! not depend on modes or times of its files.
 
 mod check;
+mod disk;
 mod document;
 mod error;
 mod folder;
@@ -26,22 +27,24 @@ mod layer;
 mod load;
 mod origin;
 mod raw;
+mod raw_disk;
 mod raw_layer;
 mod recipe;
 mod resolve;
 mod resolve_artifact;
+mod resolve_disk;
 mod resolve_layer;
 mod schema;
 mod size;
 mod trim;
 
+pub use disk::{Data, Disk, FileSystem, Partition, PartitionContent, RootSize};
 pub use error::{Place, Problem, RecipeError};
 pub use layer::{Artifact, Expect, FileContent, Format, Layer, LayerFile, Script, Units, User};
 pub use load::{LoadOptions, Project, load};
 pub use origin::Origin;
 pub use recipe::{
-    Access, Arch, BOARDS, Disk, Image, Key, KeyMaterial, Kubernetes, Location, MirrorKind, Recipe,
-    Source,
+    Access, Arch, BOARDS, Image, Key, KeyMaterial, Kubernetes, Location, MirrorKind, Recipe, Source,
 };
 pub use schema::{layer_schema, recipe_schema};
 pub use trim::Trim;

@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
+use crate::raw_disk::RawDisk;
+
 /// A recipe: what one image consists of.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -24,7 +26,7 @@ pub(crate) struct RawRecipe {
     /// Kubernetes packages of the upstream project.
     #[serde(default)]
     pub(crate) kubernetes: RawKubernetes,
-    /// Partition sizes.
+    /// The disk: its partition table and partitions.
     #[serde(default)]
     pub(crate) disk: RawDisk,
     /// Files of packages that are left out.
@@ -149,20 +151,6 @@ pub(crate) struct RawKubernetes {
     pub(crate) fingerprint: Spanned<String>,
 }
 
-/// Partition sizes, as `512MiB` or `2GiB`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct RawDisk {
-    /// Size of the boot partition (FAT32); at least 64 MiB.
-    #[serde(default = "default_boot_size")]
-    #[schemars(with = "String")]
-    pub(crate) boot_size: Spanned<String>,
-    /// Free space in the root file system.
-    #[serde(default = "default_root_free")]
-    #[schemars(with = "String")]
-    pub(crate) root_free: Spanned<String>,
-}
-
 /// Files of packages that are left out, now and when the node installs more.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -229,14 +217,6 @@ fn default_kubernetes_fingerprint() -> Spanned<String> {
     unwritten("DE15B14486CD377B9E876E1A234654DA9A296436".to_owned())
 }
 
-fn default_boot_size() -> Spanned<String> {
-    unwritten("512MiB".to_owned())
-}
-
-fn default_root_free() -> Spanned<String> {
-    unwritten("1GiB".to_owned())
-}
-
 fn all_locales() -> Vec<Spanned<String>> {
     vec![unwritten("*".to_owned())]
 }
@@ -259,12 +239,6 @@ impl Default for RawKubernetes {
             key: default_kubernetes_key(),
             fingerprint: default_kubernetes_fingerprint(),
         }
-    }
-}
-
-impl Default for RawDisk {
-    fn default() -> Self {
-        RawDisk { boot_size: default_boot_size(), root_free: default_root_free() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The recipe, resolved: every default filled in, every value checked.
 
+use crate::disk::Disk;
 use crate::trim::Trim;
 
 /// A Debian architecture.
@@ -39,7 +40,7 @@ pub struct Recipe {
     pub sources: Vec<Source>,
     /// Kubernetes packages of the upstream project.
     pub kubernetes: Kubernetes,
-    /// Partition sizes.
+    /// The disk: its partition table and partitions.
     pub disk: Disk,
     /// Files of packages that are left out.
     pub trim: Trim,
@@ -155,15 +156,6 @@ pub struct Kubernetes {
     pub key: String,
     /// The certificate's fingerprint, upper-case.
     pub fingerprint: String,
-}
-
-/// Partition sizes in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Disk {
-    /// Size of the boot partition, a multiple of 1 MiB.
-    pub boot_size: u64,
-    /// Free space in the root file system.
-    pub root_free: u64,
 }
 
 /// Who may log in.

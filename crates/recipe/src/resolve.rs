@@ -11,15 +11,10 @@ use crate::folder::show;
 use crate::keys;
 use crate::raw::{RawImage, RawKey, RawKubernetes, RawRecipe, RawSource};
 use crate::recipe::{
-    Access, Arch, BOARDS, Disk, Image, Key, KeyMaterial, Kubernetes, Location, MirrorKind, Recipe,
-    Source,
+    Access, Arch, BOARDS, Image, Key, KeyMaterial, Kubernetes, Location, MirrorKind, Recipe, Source,
 };
 use crate::size;
 use crate::trim::Trim;
-
-/// Smallest boot partition: FAT32 needs 65,525 clusters, 33 MiB with 512-byte ones; the kernel
-/// twice and an initramfs need more, and osb-fat leaves clusters free.
-const SMALLEST_BOOT: u64 = 64 << 20;
 
 /// Checks values against `document`, which knows their places.
 pub(crate) struct Resolver<'a> {
@@ -60,12 +55,7 @@ impl Resolver<'_> {
             sources.push(upstream);
         }
 
-        let boot_size = self.size(&raw.disk.boot_size)?;
-        if boot_size < SMALLEST_BOOT || !boot_size.is_multiple_of(1 << 20) {
-            let message = "the boot partition must be whole MiB, at least 64MiB";
-            return Err(self.at(&raw.disk.boot_size, message).into());
-        }
-        let root_free = self.size(&raw.disk.root_free)?;
+        let disk = self.disk(&raw.disk)?;
 
         for locale in &raw.trim.locales {
             let ok = locale.get_ref() == "*"
@@ -89,7 +79,7 @@ impl Resolver<'_> {
             suite: raw.suite.name.into_inner(),
             sources,
             kubernetes,
-            disk: Disk { boot_size, root_free },
+            disk,
             trim: Trim {
                 docs: raw.trim.docs,
                 man: raw.trim.man,
@@ -340,7 +330,7 @@ impl Resolver<'_> {
             .collect()
     }
 
-    fn unknown<'a>(
+    pub(crate) fn unknown<'a>(
         &self,
         what: &str,
         value: &Spanned<String>,

@@ -23,9 +23,23 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
     number.checked_mul(*factor).ok_or_else(|| format!("size too large: {text:?}"))
 }
 
+/// A number of bytes as people write it, in the largest unit that it is whole in.
+pub(crate) fn show(bytes: u64) -> String {
+    let unit = UNITS.iter().rev().find(|(_, unit)| bytes != 0 && bytes.is_multiple_of(*unit));
+    unit.map_or(format!("{bytes} bytes"), |(name, unit)| format!("{}{name}", bytes / unit))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{parse, show};
+
+    #[test]
+    fn sizes_are_shown_as_they_are_written() {
+        for text in ["512MiB", "2GiB", "3TiB", "1025MiB", "7KiB"] {
+            assert_eq!(show(parse(text).unwrap()), text);
+        }
+        assert_eq!(show(513), "513 bytes");
+    }
 
     #[test]
     fn sizes() {

@@ -321,7 +321,7 @@ fn mistakes_in_appended_tables() {
             "osb.toml:13:1: unknown key `boot_size`",
             "`boot-size`",
         ),
-        ("[disk]\nboot-size = \"32MiB\"\n", "osb.toml:13:13: the boot partition", ""),
+        ("[disk]\nboot-size = \"32MiB\"\n", "osb.toml:13:13: partition `boot`", ""),
         ("[access]\nuser = \"root\"\n", "osb.toml:13:8: root stays locked", ""),
         ("[access]\nssh-keys = [\"x\"]\n", "osb.toml:13:13: not a public ssh key", ""),
         ("[kubernetes]\nupstream = \"1.36.2\"\n", "osb.toml:13:12: not a minor release", "1.36"),

@@ -23,6 +23,7 @@ mod extents;
 mod inode;
 mod manifest;
 mod overlay;
+mod resolve;
 mod scan;
 mod tree;
 
@@ -31,5 +32,6 @@ pub use extents::{Extent, Extents, ReadAt};
 pub use inode::{Content, Device, Inode, InodeId, Kind, Meta, Time};
 pub use manifest::{Manifest, Mismatch};
 pub use overlay::{Layer, Stack};
+pub use resolve::Lost;
 pub use scan::{ScanError, scan, scan_layer};
 pub use tree::{Tree, TreeError};

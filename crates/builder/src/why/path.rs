@@ -3,7 +3,6 @@
 use osb_tree::{Inode, Kind, Tree};
 
 use crate::error::BuildError;
-use crate::expect::resolve;
 use crate::job::Job;
 use crate::plan::{Half, Plan};
 use crate::{clean, emit, stack};
@@ -158,9 +157,9 @@ fn is_no_folder(inode: &Inode) -> bool {
 fn real(tree: &Tree, path: &str) -> String {
     let path = plain(path);
     let Some((folder, name)) = path.rsplit_once('/') else { return path };
-    match resolve(tree, folder) {
-        Some(folder) => format!("{}/{name}", String::from_utf8_lossy(&folder)),
-        None => path,
+    match tree.resolve(folder) {
+        Ok(folder) => format!("{}/{name}", String::from_utf8_lossy(&folder)),
+        Err(_) => path,
     }
 }
 

@@ -3,12 +3,15 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use osb_ext4::{Image, Options, estimate_size};
 use osb_sink::Sink;
+use osb_tree::diff::{Scope, diff};
 use osb_tree::{Device, Inode, Kind, Meta, Time, Tree};
 
 pub(crate) const TIMESTAMP: i64 = 1_750_000_000;
@@ -39,6 +42,7 @@ pub(crate) fn options(size: u64) -> Options {
     }
 }
 
+/// The bytes of a file system; for small ones.
 pub(crate) fn write(tree: &Tree, options: &Options) -> Vec<u8> {
     let mut sink = Bytes::default();
     Image::plan(tree, options).unwrap().write(&mut sink).unwrap();
@@ -46,8 +50,92 @@ pub(crate) fn write(tree: &Tree, options: &Options) -> Vec<u8> {
     sink.0
 }
 
-pub(crate) fn write_smallest(tree: &Tree) -> Vec<u8> {
-    write(tree, &options(estimate_size(tree, 0)))
+/// Writes into a file at a position, and leaves holes. Free blocks get rubbish, which they may have
+/// on a disk: nobody may read them.
+struct Holes {
+    file: File,
+    at: u64,
+}
+
+impl Sink for Holes {
+    fn data(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.at)?;
+        self.zeros(bytes.len() as u64)
+    }
+
+    fn zeros(&mut self, len: u64) -> io::Result<()> {
+        self.at += len;
+        Ok(())
+    }
+
+    fn unused(&mut self, len: u64) -> io::Result<()> {
+        self.file.write_all_at(&vec![0xA5; len.min(1 << 20) as usize], self.at)?;
+        self.zeros(len)
+    }
+}
+
+/// A file system in a file, in a folder of its own.
+pub(crate) struct Written {
+    folder: tempfile::TempDir,
+    pub(crate) path: PathBuf,
+}
+
+impl Written {
+    /// Writes `tree` with these options.
+    pub(crate) fn with(tree: &Tree, options: &Options) -> Written {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("root.ext4");
+        let file = File::create(&path).unwrap();
+        file.set_len(options.size).unwrap();
+        let mut sink = Holes { file, at: 0 };
+        Image::plan(tree, options).unwrap().write(&mut sink).unwrap();
+        assert_eq!(sink.at, options.size);
+        Written { folder, path }
+    }
+
+    /// Writes `tree` into the smallest file system that holds it.
+    pub(crate) fn smallest(tree: &Tree) -> Written {
+        Written::with(tree, &options(estimate_size(tree, 0)))
+    }
+
+    /// What `debugfs` answers.
+    pub(crate) fn debugfs(&self, request: &str) -> String {
+        run("debugfs", &["-R", request, self.path.to_str().unwrap()])
+    }
+
+    /// A folder that goes with the file.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// `e2fsck -fn` must find nothing to complain about, not even what it would fix by itself.
+    pub(crate) fn check(&self) {
+        let text = run("e2fsck", &["-f", "-n", self.path.to_str().unwrap()]);
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("Pass ")).collect();
+        assert_eq!(lines.len(), 1, "only the summary: {text}");
+    }
+
+    /// Everything that `tree` says must be there, and nothing else.
+    pub(crate) fn compare(&self, tree: &Tree) {
+        let limits = osb_image::Limits::default();
+        let options = osb_image::Options { scratch: self.folder.path(), limits };
+        let mut image = osb_image::open(&self.path, &options).unwrap();
+        let volume = image.volumes.pop().unwrap();
+        assert!(volume.problems.is_empty(), "{:?}", volume.problems);
+        let mut wanted = tree.clone();
+        let mut own = Inode::directory(0o700);
+        own.meta.mtime = Time::from_secs(TIMESTAMP);
+        wanted.insert("lost+found", own).unwrap();
+        let found = diff(&wanted, &volume.tree, &Scope::ALL).unwrap();
+        let shown = format!("{:?}", found.iter().take(5).collect::<Vec<_>>());
+        assert!(found.is_empty(), "{} differences, the first: {shown:.1000}", found.len());
+    }
+
+    /// Both.
+    pub(crate) fn prove(&self, tree: &Tree) {
+        self.check();
+        self.compare(tree);
+    }
 }
 
 /// Runs a referee, which must exit with 0, and gives its output.
@@ -55,6 +143,7 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program)
         .args(arguments)
         .env("LC_ALL", "C")
+        .env("TZ", "UTC")
         .output()
         .unwrap_or_else(|error| panic!("{program} is needed (apt install e2fsprogs): {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -63,14 +152,7 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
     text
 }
 
-/// `e2fsck -fn` must find nothing to complain about, not even what it would fix by itself.
-pub(crate) fn check(image: &Path) {
-    let text = run("e2fsck", &["-f", "-n", image.to_str().unwrap()]);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("Pass ")).collect();
-    assert_eq!(lines.len(), 1, "only the summary: {text}");
-}
-
-fn with(mode: u32, kind: Kind, change: impl FnOnce(&mut Meta)) -> Inode {
+pub(crate) fn with(mode: u32, kind: Kind, change: impl FnOnce(&mut Meta)) -> Inode {
     let mut inode = Inode::new(mode, kind);
     inode.meta.mtime = Time { secs: 1_700_000_000, nanos: 123_456_789 };
     change(&mut inode.meta);
@@ -128,6 +210,9 @@ pub(crate) fn everything() -> Tree {
     tree.insert("dev/pipe", with(0o600, Kind::Fifo, |_| ())).unwrap();
     tree.insert("dev/socket", with(0o700, Kind::Socket, |_| ())).unwrap();
     tree.insert("n".repeat(255), with(0o644, file(b"longest name"), |_| ())).unwrap();
+    tree.insert(b"\xff\x80 not UTF-8", with(0o644, file(b"bytes"), |_| ())).unwrap();
+    let target = Kind::Symlink(b"\xfe/\x80".to_vec());
+    tree.insert("byte-link", with(0o777, target, |_| ())).unwrap();
     tree.insert("naïve ☂", with(0o644, file(b"not ASCII"), |_| ())).unwrap();
     for number in 0..2500 {
         let path = format!("usr/many/file-with-a-longer-name-{number:05}");

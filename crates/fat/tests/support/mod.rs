@@ -15,6 +15,7 @@ pub(crate) const MIB: u64 = 1 << 20;
 pub(crate) fn options(size: u64) -> Options {
     Options {
         size,
+        sector_size: 512,
         label: "OSBBOOT".into(),
         volume_id: 0xCAFE_F00D,
         timestamp: 1_735_689_599,

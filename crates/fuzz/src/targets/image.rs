@@ -175,6 +175,7 @@ fn fat(tree: &Tree) -> Vec<u8> {
     }
     let options = osb_fat::Options {
         size: 33 << 20,
+        sector_size: 512,
         label: "BOOT".to_owned(),
         volume_id: 1,
         timestamp: 1,

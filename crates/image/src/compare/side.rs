@@ -11,10 +11,12 @@ const METADATA: &str = "metadata.json";
 /// Files that hold an image, the one that says most first.
 pub(super) const IMAGES: [&str; 3] = ["disk.img", "sd.img.zst", "rootfs.tar.gz"];
 /// What else a build writes.
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 8] = [
     METADATA,
     "SHA256SUMS",
     "disk.img.sha256",
+    "disk.img.bmap",
+    "disk.img.bmap.sha256",
     "sd.img.zst.sha256",
     "rootfs.tar.gz.sha256",
     "metadata.json.sha256",
@@ -36,6 +38,14 @@ impl Side {
         match written {
             true => Side::Output(path.to_owned()),
             false => Side::Image(path.to_owned()),
+        }
+    }
+
+    /// The image to look at: of an output folder the one that says most.
+    pub fn image(&self) -> Option<PathBuf> {
+        match self {
+            Side::Image(path) => Some(path.clone()),
+            Side::Output(_) => self.images().into_iter().next().map(|(_, path)| path),
         }
     }
 
@@ -88,8 +98,5 @@ pub(super) fn choose(a: &Side, b: &Side) -> [Option<PathBuf>; 2] {
             return common;
         }
     }
-    [a, b].map(|side| match side {
-        Side::Image(path) => Some(path.clone()),
-        Side::Output(_) => side.images().into_iter().next().map(|(_, path)| path),
-    })
+    [a, b].map(Side::image)
 }

@@ -141,11 +141,8 @@ fn name(volume: &Volume) -> String {
 fn parts(image: &Image, which: &str, notes: &mut Vec<String>) -> Vec<Part> {
     let mut parts = Vec::new();
     let only = image.volumes.len() == 1;
-    let root = image.volumes.iter().filter(|volume| only || volume.system != System::Fat);
-    let root = root.max_by_key(|Volume { tree, .. }| {
-        (tree.get("var/lib/dpkg/status").is_some(), tree.get("etc").is_some(), tree.len())
-    });
-    let boot = image.volumes.iter().find(|volume| volume.system == System::Fat).filter(|_| !only);
+    let root = image.root().or(image.volumes.first().filter(|_| only));
+    let boot = image.boot().filter(|_| !only);
     for volume in &image.volumes {
         if ![root, boot].into_iter().flatten().any(|used| std::ptr::eq(used, volume)) {
             let (name, count) = (name(volume), volume.tree.len() - 1);

@@ -60,6 +60,13 @@ impl Ext4 {
         self.superblock.label()
     }
 
+    /// What its superblock says.
+    pub(crate) fn space(&self) -> crate::Space {
+        let Superblock { blocks, free_blocks, block_size, .. } = &self.superblock;
+        // Both fit: the superblock was checked against the length of the image.
+        crate::Space { total: blocks * block_size, free: free_blocks.min(blocks) * block_size }
+    }
+
     /// What is noteworthy for whoever reads the tree.
     pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();

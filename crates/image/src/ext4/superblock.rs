@@ -45,6 +45,7 @@ const SPARSE_SUPER2: u32 = 0x200;
 pub(super) struct Superblock {
     pub(super) inodes: u32,
     pub(super) blocks: u64,
+    pub(super) free_blocks: u64,
     pub(super) block_size: u64,
     /// Blocks are given out in clusters of so many bytes.
     pub(super) cluster_size: u64,
@@ -96,9 +97,11 @@ impl Superblock {
             return Err(Fault::unsupported(FORMAT, format!("features {unknown:#x}")));
         }
         let high = if large { u64::from(fields.u32(0x150)) << 32 } else { 0 };
+        let free_high = if large { u64::from(fields.u32(0x158)) << 32 } else { 0 };
         let superblock = Superblock {
             inodes: fields.u32(0),
             blocks: u64::from(fields.u32(4)) | high,
+            free_blocks: u64::from(fields.u32(0xC)) | free_high,
             block_size: 1024 << shift,
             cluster_size: if read_only & BIGALLOC != 0 { 1024 << cluster } else { 1024 << shift },
             first_data_block: u64::from(fields.u32(0x14)),

@@ -111,6 +111,7 @@ pub(crate) fn ext4(tree: &Tree) -> Vec<u8> {
 pub(crate) fn fat(tree: &Tree) -> Vec<u8> {
     let options = osb_fat::Options {
         size: 34 * MIB,
+        sector_size: 512,
         label: "BOOT".into(),
         volume_id: 0xCAFE_F00D,
         timestamp: 1_700_000_000,

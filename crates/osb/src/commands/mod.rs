@@ -5,6 +5,7 @@ mod build;
 mod cache;
 mod diff;
 mod doctor;
+mod inspect;
 mod lock;
 mod plan;
 mod timings;
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<ExitCode, Failure> {
     match (&cli.command, identity) {
         // Images can be read without any rights.
         (Command::Diff(arguments), _) => return diff::run(global, arguments, output),
+        (Command::Inspect(arguments), _) => inspect::run(arguments, output),
         (Command::Doctor(arguments), identity) => doctor::run(global, arguments, &identity, output),
         (_, Err(missing)) => Err(missing.into()),
         (Command::Build(arguments), Ok(_)) => build::run(global, arguments, output),

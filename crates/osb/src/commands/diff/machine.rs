@@ -5,6 +5,7 @@ use osb_tree::diff::{Aspect, Change, Difference};
 use serde_json::{Value, json};
 
 use super::text;
+use crate::printable::path as shown_path;
 
 /// All objects; at most `limit` a section.
 pub(super) fn lines(report: &Report, limit: usize) -> Vec<Value> {
@@ -66,7 +67,7 @@ fn path(volume: &str, package: Option<&str>, difference: &Difference) -> Value {
         "section": "paths",
         "volume": volume,
         "package": package,
-        "path": text::path(&difference.path, false),
+        "path": shown_path(&difference.path, false),
         "type": difference.kind.name(),
         "change": change,
         "what": what,

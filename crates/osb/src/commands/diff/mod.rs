@@ -14,6 +14,7 @@ use crate::cli::{Diff, Global};
 use crate::environment;
 use crate::exit::{BAD_INPUT, FAILED, Failure};
 use crate::output::Output;
+use crate::printable::printable;
 
 /// Lines of a section for people, unless they say how many.
 const LINES: usize = 100;
@@ -28,7 +29,7 @@ pub(crate) fn run(global: &Global, arguments: &Diff, output: &Output) -> Result<
     let report = compare(&a, &b, &options).map_err(|error| {
         let mut failure = Failure::from(error);
         for message in &mut failure.messages {
-            *message = text::printable(message);
+            *message = printable(message);
         }
         failure
     })?;

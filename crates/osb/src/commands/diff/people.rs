@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use osb_image::compare::{Fact, Report};
 
-use super::text::{self, printable};
+use super::text;
+use crate::printable::printable;
 
 /// The whole report.
 pub(super) fn text(report: &Report, limit: usize) -> String {

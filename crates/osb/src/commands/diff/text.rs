@@ -4,33 +4,12 @@ use osb_image::compare::FileDifference;
 use osb_tree::diff::{Aspect, Change, ContentDifference, Difference, Links, Type};
 use osb_tree::{Device, Time};
 
+use crate::printable::path;
+
 /// Names of a hard-link group that are listed.
 const NAMES: usize = 3;
 /// Bytes of an attribute that are shown.
 const SHOWN: usize = 24;
-
-/// A line that a terminal shows as it is: names in images are chosen by whoever made them, and
-/// could move the cursor, colour what follows, or turn its direction.
-pub(super) fn printable(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    for char in line.chars() {
-        // Marks, embeddings, overrides and isolates of the bidirectional algorithm (Unicode, UAX 9),
-        // and what else begins a line.
-        let turns = matches!(char,
-            '\u{61C}' | '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
-        match char.is_control() || turns {
-            true => out.extend(char.escape_unicode()),
-            false => out.push(char),
-        }
-    }
-    out
-}
-
-/// A path, absolute, with what is not printable escaped.
-pub(super) fn path(path: &[u8], directory: bool) -> String {
-    let slash = if directory && !path.is_empty() { "/" } else { "" };
-    format!("/{}{slash}", path.escape_ascii())
-}
 
 /// A line for a path: a sign, the path, and what differs.
 pub(super) fn difference(difference: &Difference) -> String {
