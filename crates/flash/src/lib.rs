@@ -14,11 +14,11 @@
 //! # Ok::<(), osb_flash::FlashError>(())
 //! ```
 //!
-//! Invariants: looking changes nothing and opens no device; names that hardware reports have
+//! Invariants: looking changes nothing, and devices are opened for reading only; names that hardware reports have
 //! no characters that a terminal could take for something else.
 
 mod devices;
 mod error;
 
-pub use devices::{Disk, Host, Refusal, Transport, devices};
+pub use devices::{Contents, Disk, Host, Refusal, Transport, devices};
 pub use error::FlashError;

@@ -1,4 +1,5 @@
 //! Machines that are made up: folders like those of the kernel.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // in helpers, too: a failed one is a failed test
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
 use crate::FlashError;
+use crate::devices::contents::probe;
 use crate::devices::host::{Host, names, number};
 use crate::devices::identity::{Transport, model, serial};
 use crate::devices::refusal::Refusal;
@@ -22,13 +26,14 @@ pub fn devices(host: &Host) -> Result<Vec<Disk>, FlashError> {
     let usage = Usage::of(host)?;
     let by_id = by_id(host);
     let block = host.path("sys/block");
-    let entries = fs::read_dir(&block).map_err(FlashError::read(&block))?;
-    drop(entries);
+    fs::read_dir(&block).map_err(FlashError::read(&block))?;
     let mut disks = Vec::new();
     for name in names(&block) {
         let place = fs::canonicalize(block.join(&name)).map_err(FlashError::read(&block))?;
         if is_disk(&name, &place) {
-            disks.push(disk(&name, &place, &usage, &by_id));
+            let mut disk = disk(&name, &place, &usage, &by_id);
+            look(host, &place, &mut disk);
+            disks.push(disk);
         }
     }
     Ok(disks)
@@ -38,7 +43,7 @@ fn is_disk(name: &str, place: &Path) -> bool {
     let number_behind = |start: &&str| {
         name.strip_prefix(*start).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
     };
-    if NO_DISKS.iter().any(|start| number_behind(start)) {
+    if NO_DISKS.iter().any(number_behind) {
         return false;
     }
     // Hardware partitions of an eMMC chip: the firmware's.
@@ -88,7 +93,31 @@ fn disk(name: &str, place: &Path, usage: &Usage, by_id: &BTreeMap<String, Vec<Pa
         logical_sector,
         physical_sector: sector("queue/physical_block_size", logical_sector),
         partitions,
+        contents: Vec::new(),
         refusals,
+    }
+}
+
+/// Looks at the disk itself, as far as this user may.
+fn look(host: &Host, place: &Path, disk: &mut Disk) {
+    let Some(name) = disk.path.file_name().filter(|_| disk.size > 0) else { return };
+    let path = host.path("dev").join(name);
+    let starts: Vec<(u32, u64)> = names(place)
+        .iter()
+        .filter_map(|part| {
+            let part = place.join(part);
+            let partition = u32::try_from(number(&part.join("partition"))?).ok()?;
+            Some((partition, number(&part.join("start"))?.checked_mul(512)?))
+        })
+        .collect();
+    if let Ok(device) = fs::File::open(&path) {
+        disk.contents = probe(&device, &starts);
+    }
+    // Whoever else has claimed it in the kernel makes an exclusive open fail (open(2), O_EXCL). A
+    // partition's mount does so, too, and is known by name already.
+    let exclusive = rustix::fs::open(&path, OFlags::EXCL | OFlags::CLOEXEC, Mode::empty());
+    if disk.refusals.is_empty() && exclusive.is_err_and(|error| error == Errno::BUSY) {
+        disk.refusals.push(Refusal::Busy);
     }
 }
 

@@ -1,11 +1,13 @@
 //! The disks of a machine.
 
+mod contents;
 mod host;
 mod identity;
 mod list;
 mod refusal;
 mod usage;
 
+pub use contents::Contents;
 pub use host::Host;
 pub use identity::Transport;
 pub use list::devices;
@@ -36,6 +38,8 @@ pub struct Disk {
     pub physical_sector: u32,
     /// Numbers and sizes in bytes of its partitions, as the kernel knows them.
     pub partitions: Vec<(u32, u64)>,
+    /// What is on it, as far as this user may look.
+    pub contents: Vec<Contents>,
     /// Why it must not be written; empty if it may.
     pub refusals: Vec<Refusal>,
 }

@@ -34,6 +34,8 @@ pub enum Refusal {
         /// The holder's own name, such as `vg-root`; may be empty.
         name: String,
     },
+    /// The kernel keeps it for somebody, and does not say for whom: ZFS, or another mount namespace.
+    Busy,
     /// The image that is to be written lies on it.
     Image {
         /// The image.
@@ -60,6 +62,7 @@ impl Refusal {
             Refusal::Mounted { .. } => "mounted",
             Refusal::Swap { .. } => "swap",
             Refusal::Held { .. } => "held",
+            Refusal::Busy => "busy",
             Refusal::Image { .. } => "image",
             Refusal::ReadOnly => "read-only",
             Refusal::NoMedium => "no-medium",
@@ -81,6 +84,7 @@ impl Refusal {
             Refusal::Image { .. } => Some("copy the image to another disk".to_owned()),
             Refusal::NoMedium => Some("insert a card".to_owned()),
             Refusal::ReadOnly => Some("look for a switch on the card or its adapter".to_owned()),
+            Refusal::Busy => Some("zpool export, or look into other containers".to_owned()),
             Refusal::System { .. } | Refusal::Held { .. } | Refusal::TooSmall { .. } => None,
         }
     }
@@ -105,6 +109,7 @@ impl fmt::Display for Refusal {
             Refusal::Held { device, holder, name } => {
                 write!(f, "{} is part of {holder} ({name})", device.display())
             }
+            Refusal::Busy => f.write_str("somebody holds it exclusively"),
             Refusal::Image { path } => write!(f, "the image is on it: {}", path.display()),
             Refusal::ReadOnly => f.write_str("it is read-only"),
             Refusal::NoMedium => f.write_str("there is no medium in it"),

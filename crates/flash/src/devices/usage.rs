@@ -111,7 +111,6 @@ fn disks_below(place: &Path) -> BTreeSet<String> {
             disks.extend(disks_below(&below));
         }
     }
-    // A file that looks like a disk is on the disk that the file is on.
     disks
 }
 
