@@ -1,8 +1,9 @@
-//! The root grows to its disk on the first boot, whatever the power does meanwhile.
+//! The root grows to its disk on the first boot, even if that is cut off.
 //!
-//! The image lies on a sparse disk of 64 GiB. QEMU is killed at random moments of the first boot,
-//! half of them while the root grows; each time the next boot must come up, grow, and leave tables
-//! and file system without a fault.
+//! The image lies on a sparse disk of 64 GiB, whose end has what a former use left there. QEMU is
+//! killed at random moments of the first boot, half of them while the root grows; each time the next
+//! boot must come up, grow, and leave tables and file system without a fault. What the guest wrote
+//! before is on the disk then, flushed or not: a real power failure may lose more.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -16,7 +17,7 @@ use clap::Args;
 use osb_boot::Tools;
 
 use crate::guest::{Disk, Guest};
-use crate::image::partitions;
+use crate::image::{partitions, sound_table};
 use crate::project::{Image, Project};
 use crate::random::Random;
 use crate::steps::{Steps, capture, show};
@@ -38,6 +39,9 @@ const DISK: u64 = 64 << 30;
 /// What `osb-grow-root` says on the console when it begins, and when it is done.
 const BEGINS: &str = "growing partition";
 const DONE: &str = "the root has grown to its disk";
+const MIB: u64 = 1 << 20;
+/// How a ZFS uberblock begins, 0x00bab10c, on a little-endian machine.
+const ZFS: [u8; 8] = [0x0c, 0xb1, 0xba, 0x00, 0, 0, 0, 0];
 /// No boot takes longer, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(900);
 /// The sectors of these images.
@@ -66,15 +70,8 @@ pub(crate) fn check(
     image: &Image,
     failures: &Failures,
 ) {
-    let site = Site { project, tools, image, disk: project.work.join("grow.img") };
-    let times = steps.run("the root grows to 64 GiB", || {
-        site.fresh()?;
-        let guest = site.boot()?;
-        let begins = wait_for(&guest, BEGINS)?;
-        let done = wait_for(&guest, DONE)?;
-        let seen = site.finish(guest)?;
-        Ok(((begins, done), format!("in {:.1} s; {seen}", (done - begins).as_secs_f64())))
-    });
+    let site = Site::new(project, tools, image);
+    let times = site.grow(steps);
     steps.run("a primary table that was cut short", || {
         site.fresh()?;
         site.tear_table()?;
@@ -104,6 +101,14 @@ pub(crate) fn check(
     }
 }
 
+/// The growth alone, of an image of any layout.
+pub(crate) fn once(steps: &mut Steps, project: &Project, tools: &Tools, image: &Image) {
+    let site = Site::new(project, tools, image);
+    if site.grow(steps).is_some() {
+        let _ = fs::remove_file(&site.disk);
+    }
+}
+
 /// A disk with the image on it.
 struct Site<'a> {
     project: &'a Project,
@@ -113,6 +118,26 @@ struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
+    fn new(project: &'a Project, tools: &'a Tools, image: &'a Image) -> Self {
+        let disk = project.work.join(format!("grow-{}.img", image.name));
+        Site { project, tools, image, disk }
+    }
+
+    /// A first boot that nothing disturbs; when the root began to grow, and when it had grown.
+    fn grow(&self, steps: &mut Steps) -> Option<(Duration, Duration)> {
+        steps.run("the root grows to 64 GiB", || {
+            self.fresh()?;
+            let guest = self.boot()?;
+            let begins = wait_for(&guest, BEGINS)?;
+            let done = wait_for(&guest, DONE)?;
+            let seen = self.finish(guest)?;
+            // The root must be found on the grown disk, too.
+            self.whole()?;
+            let time = (done - begins).as_secs_f64();
+            Ok(((begins, done), format!("in {time:.1} s; {seen}; once more")))
+        })
+    }
+
     /// Makes the disk anew, as flashing would.
     fn fresh(&self) -> Result<()> {
         if self.disk.exists() {
@@ -121,7 +146,12 @@ impl<'a> Site<'a> {
         let image = self.image.out.join("disk.img");
         show(Command::new("cp").arg("--sparse=always").arg(image).arg(&self.disk))?;
         let file = OpenOptions::new().write(true).open(&self.disk)?;
-        file.set_len(DISK).context("a sparse file of 64 GiB")
+        file.set_len(DISK).context("a sparse file of 64 GiB")?;
+        // `blkid` takes a partition that ends with a few of these for a part of a ZFS pool, and for
+        // nothing else.
+        let uberblocks: Vec<u8> =
+            (0..2 * MIB).map(|at| ZFS.get(at as usize % 1024).copied().unwrap_or(0xa5)).collect();
+        Ok(file.write_all_at(&uberblocks, DISK - 2 * MIB)?)
     }
 
     fn boot(&self) -> Result<Guest<'a>> {
@@ -163,13 +193,12 @@ impl<'a> Site<'a> {
         ensure!(size > 60 << 10, "the root has {size} MiB on a disk of 64 GiB");
         let _ = guest.ssh("sudo systemctl poweroff");
         guest.wait_for_end()?;
-        let said = capture(self.tools.command("sgdisk")?.arg("-v").arg(&self.disk))?;
-        ensure!(said.contains("No problems found"), "sgdisk says:\n{said}");
+        sound_table(self.tools, &self.disk, &self.image.out)?;
         let root = self.root()?;
         let at = format!("{}?offset={root}", self.disk.display());
         let said = capture(self.tools.command("e2fsck")?.args(["-f", "-n"]).arg(at))?;
         let last = said.lines().last().unwrap_or_default();
-        Ok(format!("the root has {size} MiB, sgdisk and e2fsck find no fault: {}", tail(last)))
+        Ok(format!("the root has {size} MiB, the tables and e2fsck have no fault: {}", tail(last)))
     }
 
     /// Where the root begins, in bytes.

@@ -44,6 +44,15 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, out: &P
         let frames = text.lines().find(|line| line.contains("Zstandard Frames"));
         Ok(((), frames.unwrap_or_default().trim_start_matches(['#', ' ']).to_owned()))
     });
+    for name in ["disk.img", "sd.img.zst", "rootfs.tar.gz"] {
+        steps.run(&format!("osb check {name}"), || {
+            let text = capture(project.osb(&["check"]).arg(out.join(name)))?;
+            let last = text.lines().last().unwrap_or_default().to_owned();
+            // A warning in an image of our own is one too many.
+            ensure!(last.contains(" 0 errors, 0 warnings,"), "osb check says:\n{text}");
+            Ok(((), last))
+        });
+    }
     steps.run("tar -t rootfs.tar.gz", || {
         let names = tar_names(tools, &out.join("rootfs.tar.gz"))?;
         let told = metadata(out)?;
@@ -70,19 +79,13 @@ pub(crate) fn check_disk(
     }) else {
         return;
     };
-    if table["kind"] == "gpt" && table["sector_size"] == 512 {
-        steps.run("sgdisk -v", || {
-            let text = capture(tools.command("sgdisk")?.arg("-v").arg(disk))?;
-            ensure!(text.contains("No problems found"), "sgdisk says:\n{text}");
-            Ok(((), "no problems found".to_owned()))
-        });
+    if for_sgdisk(&table) {
+        steps.run("sgdisk -v", || Ok((sgdisk(tools, disk)?, "no problems found".to_owned())));
     } else {
         steps.skip("sgdisk -v", "it takes a file for a GPT disk with sectors of 512 bytes");
     }
     steps.run("sfdisk --verify", || {
-        let text = capture(sfdisk(tools, &table)?.arg("--verify").arg(disk))?;
-        ensure!(text.contains("No errors detected"), "sfdisk says:\n{text}");
-        Ok(((), "no errors detected".to_owned()))
+        Ok((verify(tools, disk, &table)?, "no errors detected".to_owned()))
     });
     let partitions = steps.run("partition table", || {
         let partitions = partitions(tools, disk, out)?;
@@ -104,6 +107,32 @@ pub(crate) fn check_disk(
             Ok(((), text.lines().last().unwrap_or_default().trim().to_owned()))
         });
     }
+}
+
+/// Fails if the table of `disk`, of the kind that `out` tells, has a fault.
+pub(crate) fn sound_table(tools: &Tools, disk: &Path, out: &Path) -> Result<()> {
+    let table = metadata(out)?["partition_table"].clone();
+    if for_sgdisk(&table) {
+        sgdisk(tools, disk)?;
+    }
+    verify(tools, disk, &table)
+}
+
+/// Whether sgdisk can read such a disk out of a file.
+fn for_sgdisk(table: &Value) -> bool {
+    table["kind"] == "gpt" && table["sector_size"] == 512
+}
+
+fn sgdisk(tools: &Tools, disk: &Path) -> Result<()> {
+    let text = capture(tools.command("sgdisk")?.arg("-v").arg(disk))?;
+    ensure!(text.contains("No problems found"), "sgdisk says:\n{text}");
+    Ok(())
+}
+
+fn verify(tools: &Tools, disk: &Path, table: &Value) -> Result<()> {
+    let text = capture(sfdisk(tools, table)?.arg("--verify").arg(disk))?;
+    ensure!(text.contains("No errors detected"), "sfdisk says:\n{text}");
+    Ok(())
 }
 
 /// sfdisk, told what it cannot know of a file: how long a sector is.

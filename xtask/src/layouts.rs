@@ -1,5 +1,6 @@
 //! Disks of other layouts than the default recipe's: built, looked at by the referees, and started by
-//! UEFI, with every data partition mounted. In the guest its kernel reads our FAT volumes, too.
+//! UEFI, with every data partition mounted. In the guest its kernel reads our FAT volumes, too. Each root
+//! grows to a larger disk.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +11,7 @@ use osb_boot::Tools;
 use crate::project::{DEFAULT, Image, Project};
 use crate::steps::{Steps, show};
 use crate::test::{clear, release, test_tools};
-use crate::{boot, image, volumes};
+use crate::{boot, grow, image, volumes};
 
 /// A layout, as `--set` says it, and what the running node must show.
 struct Layout {
@@ -78,6 +79,7 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, default
         if built.is_some() {
             image::check_disk(steps, project, tools, &image.out, &image.out.join("disk.img"));
             start(steps, project, tools, &image, layout);
+            grow::once(steps, project, tools, &image);
         }
     }
     steps.about(&default.name);

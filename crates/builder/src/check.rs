@@ -6,6 +6,7 @@
 
 use osb_check::{Context, Memo, Outcome, Place, Report, Severity, Subject};
 use osb_image::{Partition, Table, TableKind};
+use osb_recipe::Location;
 use osb_tree::Tree;
 
 use crate::describe;
@@ -60,13 +61,20 @@ fn partition(info: osb_metadata::PartitionInfo) -> Partition {
     }
 }
 
-/// Folders of this machine that no file may name, unless the image has such a folder, too.
+/// Folders of this machine that no file may name, unless the image has such a folder, too; and hosts
+/// that the recipe wants apt to ask.
 fn context(job: &Job, tree: &Tree) -> Context {
     let options = job.options;
     let folders = [Some(options.cache.as_path()), options.lock_path.parent()];
     let folders = folders.into_iter().flatten().map(|path| path.to_string_lossy().into_owned());
     let build_paths = folders.filter(|path| tree.resolve(path).is_err()).collect();
-    Context { build_paths, jobs: options.jobs, ..Context::default() }
+    // Whoever names a mirror of one network in a recipe builds for that network.
+    let sources = options.project.recipe.sources.iter();
+    let mirrors = sources.filter_map(|source| match &source.location {
+        Location::Url(url) => url.split_once("://")?.1.split('/').next().map(str::to_owned),
+        Location::Mirror(_) => None,
+    });
+    Context { build_paths, mirrors: mirrors.collect(), jobs: options.jobs, ..Context::default() }
 }
 
 /// Tells what was found; fails if a rule of severity error does not hold.

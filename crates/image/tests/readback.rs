@@ -74,6 +74,18 @@ fn the_last_table_is_read_if_the_first_is_lost() {
 }
 
 #[test]
+fn a_table_that_a_former_use_left_at_the_end_does_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = disk(&boot(), &Tree::new());
+    bytes[512..1024].fill(0);
+    // The one record of the protective MBR becomes a partition of Linux.
+    bytes[450] = 0x83;
+    let image = open(folder.path(), "disk.img", &bytes);
+    let table = image.table.unwrap();
+    assert_eq!((table.kind, table.partitions.len()), (TableKind::Mbr, 1));
+}
+
+#[test]
 fn file_systems_without_a_table_come_back() {
     let folder = tempfile::tempdir().unwrap();
     let image = open(folder.path(), "root.ext4", &ext4(&root()));

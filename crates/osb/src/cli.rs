@@ -54,8 +54,11 @@ pub(crate) enum Command {
     Lock(Lock),
     /// Keep everything that the lock names, for builds without the archive
     Vault(Vault),
-    /// Boot an image in QEMU with UEFI firmware; the image stays untouched
+    /// Boot an image in QEMU with UEFI firmware; the image stays untouched unless asked
     Boot(Boot),
+    /// List the disks of this machine, and why one must not be written
+    #[command(visible_alias = "disks")]
+    Devices(Devices),
     /// Tell whether this machine can build, and what is missing
     Doctor(Doctor),
     /// List what the cache holds, or remove what is not needed
@@ -156,6 +159,9 @@ pub(crate) struct Plan {
     /// One form of the image only
     #[arg(long, value_enum)]
     pub(crate) only: Option<Form>,
+    /// For a build with --no-check
+    #[arg(long)]
+    pub(crate) no_check: bool,
 }
 
 #[derive(Debug, Args)]
@@ -317,6 +323,13 @@ pub(crate) struct Boot {
     #[command(flatten)]
     pub(crate) project: Project,
 }
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb devices                    every disk, with what is on it and who uses it
+  osb devices --json | jq -r 'select(.refusals == []) | .path'")]
+pub(crate) struct Devices {}
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

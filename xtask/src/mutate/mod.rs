@@ -23,6 +23,9 @@ use crate::random::Random;
 use crate::steps::Steps;
 use mutants::Mutant;
 
+/// Files of packages that are deleted, one a mutant, if nothing else is said.
+const FILES: usize = 100;
+
 /// Which mutants there are.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Arguments {
@@ -30,7 +33,7 @@ pub(crate) struct Arguments {
     #[arg(default_value = "out")]
     image: PathBuf,
     /// Delete so many files of packages, chosen at random
-    #[arg(long, default_value_t = 100, value_name = "N")]
+    #[arg(long, default_value_t = FILES, value_name = "N")]
     files: usize,
     /// Where the choice comes from
     #[arg(long, default_value_t = 1)]
@@ -58,6 +61,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Steps> {
     let mut steps = Steps::default();
     all(&mut steps, &project, arguments);
     Ok(steps)
+}
+
+/// The same for an image that is there, as a part of all proofs.
+pub(crate) fn prove(steps: &mut Steps, project: &Project, folder: &Path) {
+    let image = folder.to_owned();
+    all(steps, project, &Arguments { image, files: FILES, seed: 1, list: false });
 }
 
 fn all(steps: &mut Steps, project: &Project, arguments: &Arguments) {

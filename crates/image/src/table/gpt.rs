@@ -1,6 +1,6 @@
 //! GPT (UEFI specification 2.10, section 5.3).
 
-use super::{Kind, Partition, Table, guid};
+use super::{Kind, Partition, Table, guid, mbr};
 use crate::bytes::Bytes;
 use crate::error::Fault;
 use crate::window::Window;
@@ -26,12 +26,16 @@ struct Header {
 }
 
 /// The table: the first copy whose checksums hold, else the first that can be read.
+///
+/// The last one does not count on a disk with an MBR that has partitions of its own: it is what a
+/// former use of the disk has left.
 pub(super) fn read(disk: &Window) -> Result<Option<Table>, Fault> {
     let mut damaged = None;
+    let replaced = mbr::has_partitions(disk)?;
     for any in [false, true] {
         for sector in [512, 4096] {
             let last = (disk.len / sector).saturating_sub(1);
-            for lba in [1, last] {
+            for lba in [1, last].into_iter().filter(|lba| *lba == 1 || !replaced) {
                 match copy(disk, sector, lba, last) {
                     Ok(Some((table, sound))) if sound || any => return Ok(Some(table)),
                     Ok(_) => {}

@@ -26,6 +26,16 @@ struct Record {
     sectors: u64,
 }
 
+/// The type of the partition that tells old programs that the disk has a GPT.
+const PROTECTIVE: u8 = 0xEE;
+
+/// Whether there is a table, and it is not there to protect a GPT.
+pub(super) fn has_partitions(disk: &Window) -> Result<bool, Fault> {
+    let Some((records, _)) = records(disk, 0)? else { return Ok(false) };
+    let protective = records.iter().any(|record| record.kind == PROTECTIVE);
+    Ok(!protective && records.iter().any(|record| record.kind != 0))
+}
+
 pub(super) fn read(disk: &Window) -> Result<Option<Table>, Fault> {
     let Some((records, id)) = records(disk, 0)? else { return Ok(None) };
     // A FAT boot sector ends with the same mark; where a table would be it has code.

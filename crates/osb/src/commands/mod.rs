@@ -4,6 +4,7 @@ mod boot;
 mod build;
 mod cache;
 mod check;
+mod devices;
 mod diff;
 mod doctor;
 mod inspect;
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<ExitCode, Failure> {
         (Command::Diff(arguments), _) => return diff::run(global, arguments, output),
         (Command::Check(arguments), _) => return check::run(arguments, output),
         (Command::Inspect(arguments), _) => inspect::run(arguments, output),
+        (Command::Devices(_), _) => devices::run(output),
         (Command::Doctor(arguments), identity) => doctor::run(global, arguments, &identity, output),
         (_, Err(missing)) => Err(missing.into()),
         (Command::Build(arguments), Ok(_)) => build::run(global, arguments, output),

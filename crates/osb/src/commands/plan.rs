@@ -15,6 +15,7 @@ pub(crate) fn run(global: &Global, arguments: &Plan, output: &Output) -> Result<
     let mut options = super::options(global, &arguments.project, output)?;
     options.output.clone_from(&arguments.output);
     options.only = arguments.only.map(build::only);
+    options.check = !arguments.no_check;
     let forecast = osb_builder::forecast(&options, &|event| output.event(&event))?;
     output.answer(&machine(&forecast), &people(&forecast));
     Ok(())

@@ -8,6 +8,7 @@
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used)] // a failed helper is a failed test
 
+pub mod disk;
 pub mod image;
 pub mod system;
 
@@ -170,7 +171,8 @@ keys = [{{ fingerprint = "{fingerprint}", file = "archive.asc" }}]
         let mut command = std::process::Command::new(words.next().unwrap());
         command.args(words).args(arguments).current_dir(self.project());
         // Small systems with kernels that are none: no machine starts from them.
-        if arguments.contains(&"build") && !arguments.contains(&"tree") {
+        let builds = ["build", "plan"].iter().any(|name| arguments.contains(name));
+        if builds && !arguments.contains(&"tree") {
             command.arg("--no-check");
         }
         command.env("OSB_CACHE_DIR", self.cache());
