@@ -291,6 +291,12 @@ mod tests {
     }
 
     #[test]
+    fn the_size_of_a_root_is_a_multiple_of_the_alignment() {
+        let steps = [1, 3, 4, 16, 1024].map(|alignment: u64| step(alignment << 20) >> 20);
+        assert_eq!(steps, [4, 6, 4, 16, 1024]);
+    }
+
+    #[test]
     fn a_mount_hides_nothing_of_the_image() {
         let recipe = recipe("boot data root");
         let mut tree = Tree::new();
