@@ -52,8 +52,8 @@ const GRACE: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(1800);
 /// Folders of the cache that a build makes from its downloads. Without the records, no build finds
 /// that it has nothing to do.
-const DERIVED: [&str; 6] =
-    ["packages-v2", "tools-v2", "layers-v2", "initramfs-v1", "frames-v1", "records-v1"];
+const DERIVED: [&str; 7] =
+    ["packages-v2", "tools-v2", "layers-v2", "initramfs-v1", "frames-v1", "records-v1", "sums-v1"];
 
 /// Where the builds of this proof run.
 pub(crate) struct Site<'a> {

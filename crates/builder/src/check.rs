@@ -9,6 +9,7 @@ use osb_image::{Partition, Table, TableKind};
 use osb_recipe::Location;
 use osb_tree::Tree;
 
+use crate::cache::sums;
 use crate::describe;
 use crate::disk::Disk;
 use crate::error::BuildError;
@@ -46,7 +47,25 @@ pub(crate) fn check(job: &Job, disk: &Disk, tree: &Tree) -> Report {
             problems: Vec::new(),
         }),
     };
-    osb_check::check(&subject, &context(job, tree), &Memo::default())
+    remembering(job, |memo| osb_check::check(&subject, &context(job, tree), memo))
+}
+
+/// Checks with the sums of the last build, and keeps those of this one.
+fn remembering(job: &Job, check: impl FnOnce(&Memo) -> Report) -> Report {
+    let path = job.cache.sums();
+    let known = sums::read(&path).map_err(|error| {
+        job.warn(format!("{}: {error}; the sums in it are made again", path.display()));
+    });
+    let memo = Memo::with_sums(known.clone().unwrap_or_default());
+    let report = check(&memo);
+    let seen = memo.sums();
+    // Those that this image has not go: the file cannot grow without end.
+    if known.as_ref() != Ok(&seen)
+        && let Err(error) = sums::write(&path, &seen)
+    {
+        job.warn(format!("sums of contents cannot be kept in the cache: {error}"));
+    }
+    report
 }
 
 fn partition(info: osb_metadata::PartitionInfo) -> Partition {

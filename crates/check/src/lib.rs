@@ -29,7 +29,7 @@ mod rules;
 mod subject;
 
 pub use facts::Context;
-pub use memo::Memo;
+pub use memo::{Memo, Sums};
 pub use rule::{Finding, Outcome, Report, Rule, RuleResult, Severity};
 pub use rules::RULES;
 pub use subject::{Place, Subject};

@@ -1,22 +1,58 @@
 //! What was computed of contents, kept for the next image that has them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use osb_tree::Content;
 
-use crate::contents::Mark;
+use crate::contents::{self, Mark};
 use crate::parse::initramfs::Initramfs;
 use crate::parse::kernel::Kernel;
+
+/// MD5 sums by the fingerprints that trees carry.
+pub type Sums = BTreeMap<[u8; 32], [u8; 16]>;
 
 /// Results by content. For whoever checks several images that share contents: the variants of
 /// one image.
 #[derive(Debug, Default)]
 pub struct Memo {
-    pub(crate) md5: Map<[u8; 16]>,
+    md5: Map<[u8; 16]>,
+    known: Sums,
+    used: Mutex<Sums>,
     pub(crate) marks: Map<Arc<[Mark]>>,
     pub(crate) kernels: Map<Arc<Kernel>>,
     pub(crate) initramfs: Map<Arc<Initramfs>>,
+}
+
+impl Memo {
+    /// With sums of contents that were read before. They need not be read again: an MD5 is a
+    /// function of the content alone, and so is the fingerprint that names it.
+    pub fn with_sums(known: Sums) -> Memo {
+        Memo { known, ..Memo::default() }
+    }
+
+    /// The sums that were asked for, of contents that have a fingerprint.
+    pub fn sums(&self) -> Sums {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The MD5 of a content, read if it is not known.
+    pub(crate) fn md5(&self, content: &Content) -> io::Result<[u8; 16]> {
+        let fingerprint = match content {
+            Content::File { fingerprint, .. } => *fingerprint,
+            Content::Bytes(_) | Content::Extents(_) => None,
+        };
+        let known = fingerprint.and_then(|name| self.known.get(&name).copied());
+        let sum = match known.or_else(|| self.md5.get(content)) {
+            Some(sum) => sum,
+            None => contents::md5(content).inspect(|sum| self.md5.put(content, *sum))?,
+        };
+        if let Some(name) = fingerprint {
+            self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(name, sum);
+        }
+        Ok(sum)
+    }
 }
 
 /// One kind of result. The content is kept with it: another one in its place in memory would

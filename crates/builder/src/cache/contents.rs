@@ -123,6 +123,7 @@ pub(super) fn what(name: &str) -> &'static str {
             Some("layers") => "halves of layers",
             Some("initramfs") => "initramfs images",
             Some("records") => "records of builds",
+            Some("sums") => "MD5 sums of packages' files",
             Some("frames") => "compressed pieces of artifacts",
             _ => "",
         },

@@ -13,6 +13,7 @@
 //!   initramfs-v1/KEY/root/   what making the initramfs added, by all that went into it
 //!   frames-v1/KEY            compressed pieces of artifacts, see frames.rs (osb-frames)
 //!   records-v1/KEY           what a build into one output folder was made from, and how long it took
+//!   sums-v1/packages         MD5 sums of contents, by fingerprint, see sums.rs
 //!   ids                      shows who owns what here, see ids.rs
 //!   failure.log              what the last program that failed had printed
 //!   work/RUN/                what a run is making; a dead run's is removed by the next
@@ -39,6 +40,7 @@ mod frames;
 pub(crate) mod lease;
 mod left;
 mod prune;
+pub(crate) mod sums;
 mod verify;
 
 use std::fs;
@@ -61,12 +63,14 @@ use lease::{Claim, Patience};
 use left::Left;
 
 /// Folders whose entries are single files.
-const FILES: [&str; 6] =
-    ["debs-v1", "artifacts-v1", "indices-v1", "releases-v1", FRAMES, "records-v1"];
+const FILES: [&str; 7] =
+    ["debs-v1", "artifacts-v1", "indices-v1", "releases-v1", FRAMES, "records-v1", SUMS];
 /// The bucket of finished halves of layers.
 const LAYERS: &str = "layers-v2";
 /// The bucket of compressed pieces.
 const FRAMES: &str = "frames-v1";
+/// The bucket of MD5 sums.
+const SUMS: &str = "sums-v1";
 /// Folders whose entries are folders.
 const FOLDERS: [&str; 4] = ["packages-v2", "tools-v2", LAYERS, "initramfs-v1"];
 /// Where runs make what becomes an entry.
@@ -199,6 +203,11 @@ impl Cache {
     /// The compressed pieces of artifacts.
     pub(crate) fn frames(&self) -> FrameStore {
         FrameStore::new(self.root.join(FRAMES))
+    }
+
+    /// Where the sums of contents lie.
+    pub(crate) fn sums(&self) -> PathBuf {
+        self.root.join(SUMS).join("packages")
     }
 
     pub(crate) fn failure_log(&self) -> PathBuf {

@@ -8,7 +8,7 @@ use osb_checksum::{sha256_file, to_hex};
 use super::contents::read;
 use super::entry::{self, Found};
 use super::lease::Patience;
-use super::{Cache, FOLDERS, FRAMES, frames, is_hidden};
+use super::{Cache, FOLDERS, FRAMES, SUMS, frames, is_hidden, sums};
 use crate::error::BuildError;
 use crate::event::Event;
 use crate::ids;
@@ -65,7 +65,7 @@ pub fn verify(
         false => Ok(()),
     };
     let mut verified = Verified::default();
-    for bucket in NAMED_BY_DIGEST.into_iter().chain([FRAMES]).chain(FOLDERS) {
+    for bucket in NAMED_BY_DIGEST.into_iter().chain([FRAMES, SUMS]).chain(FOLDERS) {
         let entries = read(&cache.root.join(bucket))?;
         for path in entries.iter().filter(|entry| !is_hidden(entry)).map(std::fs::DirEntry::path) {
             go_on()?;
@@ -91,6 +91,7 @@ fn look(
 ) -> Result<Option<String>, BuildError> {
     let what = match bucket {
         FRAMES => frames::damage(path),
+        SUMS => sums::damage(path),
         _ if FOLDERS.contains(&bucket) => folder(path, go_on)?,
         _ => file(path),
     };

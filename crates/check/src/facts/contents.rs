@@ -6,7 +6,7 @@ use std::sync::Arc;
 use osb_tree::{Content, Inode};
 
 use super::{Facts, mounted};
-use crate::contents::{Mark, md5, pieces, side_by_side};
+use crate::contents::{Mark, pieces, side_by_side};
 use crate::parse::secret::Patterns;
 use crate::rule::Skip;
 
@@ -43,16 +43,13 @@ impl Facts<'_> {
             }
             // In the order in which they lie: what is read ahead is wanted next.
             wanted.sort_by_key(|(_, content, _)| place(content));
-            let results = side_by_side(&wanted, self.context.jobs, |(_, content, sum)| {
-                let seen = match self.memo.md5.get(content) {
-                    Some(known) => Ok(known),
-                    None => md5(content).inspect(|seen| self.memo.md5.put(content, *seen)),
-                };
-                match seen {
-                    Ok(seen) if seen == *sum => None,
-                    Ok(_) => Some("its content is another".to_owned()),
-                    Err(error) => Some(format!("it cannot be read: {error}")),
-                }
+            let results = side_by_side(&wanted, self.context.jobs, |(_, content, sum)| match self
+                .memo
+                .md5(content)
+            {
+                Ok(seen) if seen == *sum => None,
+                Ok(_) => Some("its content is another".to_owned()),
+                Err(error) => Some(format!("it cannot be read: {error}")),
             });
             let wrong = wanted.iter().zip(results);
             found.extend(wrong.filter_map(|((index, ..), text)| Some((*index, text?))));

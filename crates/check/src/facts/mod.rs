@@ -117,12 +117,7 @@ impl<'a> Facts<'a> {
 
     /// The MD5 of a content.
     pub(crate) fn md5(&self, content: &Content) -> Result<[u8; 16], String> {
-        if let Some(known) = self.memo.md5.get(content) {
-            return Ok(known);
-        }
-        let sum = crate::contents::md5(content).map_err(|error| error.to_string())?;
-        self.memo.md5.put(content, sum);
-        Ok(sum)
+        self.memo.md5(content).map_err(|error| error.to_string())
     }
 }
 
