@@ -9,7 +9,7 @@ use osb_image::{Partition, Table, TableKind};
 use osb_recipe::Location;
 use osb_tree::Tree;
 
-use crate::cache::sums;
+use crate::cache::{self, sums};
 use crate::describe;
 use crate::disk::Disk;
 use crate::error::BuildError;
@@ -56,6 +56,8 @@ fn remembering(job: &Job, check: impl FnOnce(&Memo) -> Report) -> Report {
     let known = sums::read(&path).map_err(|error| {
         job.warn(format!("{}: {error}; the sums in it are made again", path.display()));
     });
+    // For whoever prunes the cache by age.
+    cache::touch(&path);
     let memo = Memo::with_sums(known.clone().unwrap_or_default());
     let report = check(&memo);
     let seen = memo.sums();

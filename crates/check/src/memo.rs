@@ -89,3 +89,20 @@ impl<T: Clone> Map<T> {
         value
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_that_is_known_is_not_read_again() {
+        let content = |fingerprint| {
+            let (path, size) = ("/nonexistent".into(), 5);
+            Content::File { path, size, fingerprint: Some(fingerprint) }
+        };
+        let memo = Memo::with_sums(Sums::from([([1; 32], [7; 16]), ([2; 32], [8; 16])]));
+        assert_eq!(memo.md5(&content([1; 32])).unwrap(), [7; 16]);
+        assert!(memo.md5(&content([3; 32])).is_err(), "this one would have to be read");
+        assert_eq!(memo.sums(), Sums::from([([1; 32], [7; 16])]), "what was not asked for goes");
+    }
+}
