@@ -29,7 +29,8 @@ pub fn devices(host: &Host) -> Result<Vec<Disk>, FlashError> {
     fs::read_dir(&block).map_err(FlashError::read(&block))?;
     let mut disks = Vec::new();
     for name in names(&block) {
-        let place = fs::canonicalize(block.join(&name)).map_err(FlashError::read(&block))?;
+        // A card that was taken out meanwhile is no longer there.
+        let Ok(place) = fs::canonicalize(block.join(&name)) else { continue };
         if is_disk(&name, &place) {
             let mut disk = disk(&name, &place, &usage, &by_id);
             look(host, &place, &mut disk);
@@ -116,8 +117,12 @@ fn look(host: &Host, place: &Path, disk: &mut Disk) {
     // Whoever else has claimed it in the kernel makes an exclusive open fail (open(2), O_EXCL). A
     // partition's mount does so, too, and is known by name already.
     let exclusive = rustix::fs::open(&path, OFlags::EXCL | OFlags::CLOEXEC, Mode::empty());
-    if disk.refusals.is_empty() && exclusive.is_err_and(|error| error == Errno::BUSY) {
-        disk.refusals.push(Refusal::Busy);
+    if disk.refusals.is_empty() {
+        disk.refusals.extend(match exclusive {
+            Err(Errno::BUSY) => Some(Refusal::Busy),
+            Err(Errno::ACCESS | Errno::PERM) => Some(Refusal::Closed),
+            Ok(_) | Err(_) => None,
+        });
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Refusal {
     },
     /// The kernel keeps it for somebody, and does not say for whom: ZFS, or another mount namespace.
     Busy,
+    /// This user may not open it, so nobody knows whether it is in use.
+    Closed,
     /// The image that is to be written lies on it.
     Image {
         /// The image.
@@ -63,6 +65,7 @@ impl Refusal {
             Refusal::Swap { .. } => "swap",
             Refusal::Held { .. } => "held",
             Refusal::Busy => "busy",
+            Refusal::Closed => "closed",
             Refusal::Image { .. } => "image",
             Refusal::ReadOnly => "read-only",
             Refusal::NoMedium => "no-medium",
@@ -84,6 +87,7 @@ impl Refusal {
             Refusal::Image { .. } => Some("copy the image to another disk".to_owned()),
             Refusal::NoMedium => Some("insert a card".to_owned()),
             Refusal::ReadOnly => Some("look for a switch on the card or its adapter".to_owned()),
+            Refusal::Closed => Some("ask again as root".to_owned()),
             Refusal::Busy => Some("zpool export, or look into other containers".to_owned()),
             Refusal::System { .. } | Refusal::Held { .. } | Refusal::TooSmall { .. } => None,
         }
@@ -110,6 +114,7 @@ impl fmt::Display for Refusal {
                 write!(f, "{} is part of {holder} ({name})", device.display())
             }
             Refusal::Busy => f.write_str("somebody holds it exclusively"),
+            Refusal::Closed => f.write_str("this user may not open it: it may be in use"),
             Refusal::Image { path } => write!(f, "the image is on it: {}", path.display()),
             Refusal::ReadOnly => f.write_str("it is read-only"),
             Refusal::NoMedium => f.write_str("there is no medium in it"),
