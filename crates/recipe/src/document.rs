@@ -18,6 +18,9 @@ pub(crate) struct Document {
     file: String,
     /// The file's text, then one line for each override.
     text: String,
+    /// Offsets in `text` at which its lines begin: a recipe of many lines is asked for the place of
+    /// each of its values, and counting lines for each is quadratic.
+    lines: Vec<usize>,
     /// Offset in `text` where the overrides begin.
     own: usize,
     /// Name of the option each override came by, in order.
@@ -36,11 +39,27 @@ pub(crate) struct Override {
 impl Document {
     /// A document of its own.
     pub(crate) fn new(file: impl Into<String>, text: &str) -> Self {
-        let mut text = text.to_owned();
+        let mut document = Document {
+            file: file.into(),
+            text: String::new(),
+            lines: vec![0],
+            own: 0,
+            overrides: Vec::new(),
+        };
+        document.append(text);
+        document.own = document.text.len();
+        document
+    }
+
+    /// Adds whole lines to the text.
+    fn append(&mut self, text: &str) {
+        let start = self.text.len();
+        self.text.push_str(text);
         if !text.ends_with('\n') {
-            text.push('\n');
+            self.text.push('\n');
         }
-        Document { file: file.into(), own: text.len(), text, overrides: Vec::new() }
+        let ends = self.text[start..].match_indices('\n').map(|(end, _)| start + end + 1);
+        self.lines.extend(ends);
     }
 
     /// The typed content, with `overrides` applied in order.
@@ -53,8 +72,7 @@ impl Document {
         for option in overrides {
             let start = self.text.len();
             self.overrides.push((start, option.option));
-            self.text.push_str(&line_of(&option.text));
-            self.text.push('\n');
+            self.append(&line_of(&option.text));
             // Blank bytes before an override give its values their offsets in `text`.
             shifted.push((start, " ".repeat(start) + &self.text[start..]));
         }
@@ -76,11 +94,12 @@ impl Document {
     /// The place of an offset.
     pub(crate) fn place(&self, span: &Range<usize>) -> Place {
         let offset = span.start.min(self.text.len().saturating_sub(1));
-        let before = &self.text[..floor(&self.text, offset)];
-        let line = before.matches('\n').count();
-        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        let offset = floor(&self.text, offset);
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = self.lines[..line].last().copied().unwrap_or(0);
+        let column = self.text[start..offset].chars().count() + 1;
         if offset < self.own {
-            return Place { file: self.file.clone(), line: line + 1, column };
+            return Place { file: self.file.clone(), line, column };
         }
         // One override may be several lines, so lines do not tell which it is.
         let until = self.overrides.partition_point(|(start, _)| *start <= offset);
