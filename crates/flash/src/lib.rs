@@ -17,6 +17,7 @@
 //! Invariants: looking changes nothing, and devices are opened for reading only; names that hardware reports have
 //! no characters that a terminal could take for something else.
 
+mod device;
 mod devices;
 mod engine;
 mod error;
@@ -25,6 +26,7 @@ mod overlay;
 mod source;
 mod target;
 
+pub use device::{Device, DeviceError};
 pub use devices::{Contents, Disk, Host, Refusal, Transport, devices};
 pub use engine::{
     Bottleneck, ByteCounts, Cause, Customise, EngineError, ImageReceipt, Left, Mode, Observer,
