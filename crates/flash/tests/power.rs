@@ -1,7 +1,11 @@
 //! Power that is lost after any request, with anything that was not flushed written or not, in any
 //! order, in part: nothing boots until everything is there, and another run finishes the work.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on shall stop, and say why"
+)]
 
 mod support;
 

@@ -22,6 +22,10 @@ impl Run<'_> {
             let (end, len) = match self.next(works)? {
                 Work::Data { buffer, span, offset } => self.data(&buffer, span, offset)?,
                 Work::Zero { offset, len } => self.zero(offset, len)?,
+                Work::There { offset, len } => {
+                    self.resumed += len;
+                    (offset + len, len)
+                }
                 Work::End(written) => return Ok(written?),
             };
             self.position = self.position.max(end);
