@@ -20,5 +20,5 @@
 mod devices;
 mod error;
 
-pub use devices::{Contents, Disk, Host, Refusal, Transport, devices};
+pub use devices::{Contents, Disk, Host, NoDisk, Refusal, Transport, against, devices, find};
 pub use error::FlashError;
