@@ -74,7 +74,10 @@ impl Sink for Window<'_> {
 
     fn zeros(&mut self, len: u64) -> io::Result<()> {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        fallocate(self.file, flags, self.at, len)?;
+        // A hole of no length is an error.
+        if len > 0 {
+            fallocate(self.file, flags, self.at, len)?;
+        }
         self.at += len;
         Ok(())
     }
