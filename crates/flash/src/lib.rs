@@ -18,7 +18,20 @@
 //! no characters that a terminal could take for something else.
 
 mod devices;
+mod engine;
 mod error;
+mod identity;
+mod overlay;
+mod source;
+mod target;
 
 pub use devices::{Contents, Disk, Host, NoDisk, Refusal, Transport, against, devices, find};
+pub use engine::{
+    Bottleneck, ByteCounts, Cause, Customise, EngineError, ImageReceipt, Left, Mode, Observer,
+    Options, Phase, Progress, Receipt, Refused, SourceFault, Waits, flash,
+};
 pub use error::FlashError;
+pub use identity::{Identity, Renamed};
+pub use overlay::Overlay;
+pub use source::{Image, Source};
+pub use target::Target;
