@@ -90,9 +90,9 @@ fn small_volumes() -> Vec<(String, Vec<u8>)> {
 /// Volumes of all kinds, empty.
 fn volumes() -> Vec<(String, Vec<u8>)> {
     // The last one, of 600 MiB, is like the one before.
-    let ours = all_options()[..3].iter().map(|options| {
+    let ours = all_options().into_iter().take(3).map(|options| {
         let name = format!("ours, {} MiB, {}", options.size >> 20, options.sector_size);
-        (name, image(&Tree::new(), options))
+        (name, image(&Tree::new(), &options))
     });
     let foreign = [
         (&["-F", "16"][..], 16),
