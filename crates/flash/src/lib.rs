@@ -18,7 +18,17 @@
 //! no characters that a terminal could take for something else.
 
 mod devices;
+mod engine;
 mod error;
+mod identity;
+mod overlay;
+mod source;
+mod target;
 
 pub use devices::{Contents, Disk, Host, Refusal, Transport, devices};
+pub use engine::{Customise, Mode, Options};
 pub use error::FlashError;
+pub use identity::{Identity, Renamed};
+pub use overlay::Overlay;
+pub use source::{Image, Source};
+pub use target::Target;
