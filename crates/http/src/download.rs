@@ -95,7 +95,7 @@ impl Download {
                 return Err(self.given_up(format!("it took more than {seconds} s")));
             }
             if n == 0 && is_web_page(&bytes) {
-                return Err(self.given_up("there is a page for people in its place".to_owned()));
+                return Err(HttpError::Page { url: self.url });
             }
             if n == 0 {
                 return Ok(bytes);

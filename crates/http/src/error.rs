@@ -23,6 +23,12 @@ pub enum HttpError {
         /// What happened the last time.
         reason: String,
     },
+    /// The server answers with a page for people.
+    #[error("{url} gives a web page in place of the file")]
+    Page {
+        /// The URL.
+        url: String,
+    },
     /// Nothing that can be fetched.
     #[error("{url}: {reason}")]
     BadUrl {

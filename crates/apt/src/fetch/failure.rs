@@ -46,6 +46,7 @@ impl From<HttpError> for AptError {
             }
             HttpError::BadUrl { url, reason } => AptError::BadUrl { url, reason },
             HttpError::Io { action, path, error } => AptError::Io { action, path, error },
+            HttpError::Page { url } => AptError::WebPage { url },
             HttpError::Cancelled => AptError::Cancelled,
             // Of streams, which nothing here uses.
             other => {
