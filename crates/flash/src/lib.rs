@@ -33,5 +33,7 @@ pub use engine::{
 pub use error::FlashError;
 pub use identity::{Identity, Renamed};
 pub use overlay::Overlay;
-pub use source::{Image, Source};
+pub use source::{
+    About, Found, Image, Place, Source, SourceError, SourceFailure, SourceOptions, Trust, open,
+};
 pub use target::Target;
