@@ -36,4 +36,5 @@ pub use overlay::Overlay;
 pub use source::{
     About, Found, Image, Place, Source, SourceError, SourceFailure, SourceOptions, Trust, open,
 };
+pub use osb_http::Limits;
 pub use target::Target;
