@@ -44,6 +44,7 @@ mod overlay;
 mod source;
 mod target;
 
+pub use devices::{Contents, Disk, Host, NoDisk, Refusal, Transport, against, devices, find};
 pub use device::{Device, DeviceError};
 pub use devices::{Contents, Disk, Host, Refusal, Transport, devices};
 pub use engine::{
@@ -53,5 +54,8 @@ pub use engine::{
 pub use error::FlashError;
 pub use identity::{Identity, Renamed};
 pub use overlay::Overlay;
-pub use source::{Image, Source};
+pub use source::{
+    About, Found, Image, Place, Source, SourceError, SourceFailure, SourceOptions, Trust, open,
+};
+pub use osb_http::Limits;
 pub use target::Target;

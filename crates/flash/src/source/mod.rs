@@ -1,10 +1,32 @@
 //! What is written: an image, wherever it comes from.
+//!
+//! [`open`] finds it: a file, the folder of a build, an address. Bytes are read once, from the
+//! beginning to the end, by a [`Source`]; what is compressed is decompressed ahead of whoever reads.
+//! Nothing is believed for its name: the content tells how it is compressed, and the files beside it
+//! what it should be.
+
+mod checked;
+mod error;
+mod found;
+mod frames;
+mod open;
+mod place;
+mod promise;
+mod raw;
+mod remote;
+mod stream;
+mod verify;
 
 use std::io;
 use std::time::Duration;
 
 use osb_blockmap::BlockMap;
 use osb_checksum::Digest;
+
+pub use error::{SourceError, SourceFailure};
+pub use found::{About, Found, Trust};
+pub use open::{Options as SourceOptions, open};
+pub use place::Place;
 
 /// An image, read from its beginning to its end.
 pub trait Source: Send {
