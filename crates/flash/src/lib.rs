@@ -44,18 +44,17 @@ mod overlay;
 mod source;
 mod target;
 
-pub use devices::{Contents, Disk, Host, NoDisk, Refusal, Transport, against, devices, find};
 pub use device::{Device, DeviceError};
-pub use devices::{Contents, Disk, Host, Refusal, Transport, devices};
+pub use devices::{Contents, Disk, Host, NoDisk, Refusal, Transport, against, devices, find};
 pub use engine::{
     Bottleneck, ByteCounts, Cause, Customise, EngineError, ImageReceipt, Left, Mode, Observer,
     Options, Phase, Progress, Receipt, Refused, SourceFault, Waits, flash,
 };
 pub use error::FlashError;
 pub use identity::{Identity, Renamed};
+pub use osb_http::Limits;
 pub use overlay::Overlay;
 pub use source::{
     About, Found, Image, Place, Source, SourceError, SourceFailure, SourceOptions, Trust, open,
 };
-pub use osb_http::Limits;
 pub use target::Target;
