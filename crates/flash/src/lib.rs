@@ -25,8 +25,11 @@ mod overlay;
 mod source;
 mod target;
 
-pub use devices::{Contents, Disk, Host, Refusal, Transport, devices};
-pub use engine::{Customise, Mode, Options};
+pub use devices::{Contents, Disk, Host, NoDisk, Refusal, Transport, against, devices, find};
+pub use engine::{
+    Bottleneck, ByteCounts, Cause, Customise, EngineError, ImageReceipt, Left, Mode, Observer,
+    Options, Phase, Progress, Receipt, Refused, SourceFault, Waits, flash,
+};
 pub use error::FlashError;
 pub use identity::{Identity, Renamed};
 pub use overlay::Overlay;

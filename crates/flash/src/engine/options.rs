@@ -26,6 +26,17 @@ pub enum Mode {
     Resume,
 }
 
+impl Mode {
+    /// Its name in receipts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Whole => "whole",
+            Mode::ChangedOnly => "changed-only",
+            Mode::Resume => "resume",
+        }
+    }
+}
+
 /// How an image is to be written.
 pub struct Options<'a> {
     /// How much is written.

@@ -1,0 +1,68 @@
+//! Both ends of the disk before anything else is written.
+//!
+//! The table of a former use lies at its beginning, and a copy of it at its end, which firmware
+//! and kernel take if there is no other. A disk that has a half of the image must have neither.
+
+use crate::engine::plan::is_zero;
+use crate::engine::record::Record;
+use crate::engine::run::Run;
+use crate::engine::{Cause, HEAD, Mode, Phase, Refused, TAIL};
+
+impl Run<'_> {
+    /// Wipes both ends and looks whether they are.
+    pub(crate) fn wipe(&mut self) -> Result<(), Cause> {
+        self.disk.meter.begin(Phase::Wipe, Some(HEAD + TAIL));
+        if self.common.options.mode == Mode::Resume {
+            self.find()?;
+        }
+        let tail = self.disk.size - TAIL;
+        self.touched = true;
+        self.disk.write_bytes(&vec![0; TAIL as usize], tail)?;
+        self.wipe_head()?;
+        let zero = self.disk.look(TAIL as usize, tail, is_zero)?;
+        if !zero {
+            return Err(Cause::Verification { len: TAIL });
+        }
+        self.wiped = true;
+        self.disk.meter.advance(HEAD + TAIL);
+        Ok(())
+    }
+
+    /// Wipes the first MiB but for the record, and looks whether it is.
+    pub(crate) fn wipe_head(&mut self) -> Result<(), Cause> {
+        let head = self.record.head();
+        self.disk.write_bytes(&head, 0)?;
+        self.disk.sync()?;
+        match self.disk.look(HEAD as usize, 0, |found| found == head)? {
+            true => Ok(()),
+            false => Err(Cause::Verification { len: HEAD }),
+        }
+    }
+
+    /// Writes the record anew, if there is enough that it does not say yet.
+    pub(crate) fn note(&mut self) -> Result<(), Cause> {
+        if self.position - self.record.position < self.common.options.note_every {
+            return Ok(());
+        }
+        // It must never say more than would be there after a loss of power.
+        self.disk.sync()?;
+        self.record.position = self.position;
+        self.record.number += 1;
+        let (at, block) = self.record.block();
+        self.disk.write_bytes(&block, at)
+    }
+
+    /// Where an interrupted run has ended.
+    fn find(&mut self) -> Result<(), Cause> {
+        let found = self.disk.look(HEAD as usize, 0, Record::find)?;
+        let found = found.ok_or(Refused::NoRecord)?;
+        if found.image != self.record.image {
+            return Err(Refused::OtherImage.into());
+        }
+        // The end of the disk is wiped again, so it is written again, too.
+        let position = found.position.min(self.disk.size - TAIL);
+        self.record = Record { position, number: found.number, ..found };
+        (self.start, self.position) = (position, position);
+        Ok(())
+    }
+}
