@@ -346,3 +346,87 @@ impl Decoder {
 fn damaged(index: usize, problem: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("frame {index}: {problem}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use osb_frames::{Codec, Cuts, NoStore};
+
+    use super::*;
+
+    /// Blocks of one MiB that are all alike within, and none like another.
+    fn content(blocks: u8) -> Vec<u8> {
+        (1..=blocks).flat_map(|block| vec![block; 1 << 20]).collect()
+    }
+
+    fn start(content: &[u8], map: Option<&BlockMap>) -> Frames {
+        let (codec, cuts) = (Codec::Zstd { level: 1 }, Cuts::new(4096, 256 << 10, 64 << 20));
+        let mut packed =
+            osb_frames::Frames::new(Vec::new(), codec, cuts, 1, Arc::new(NoStore)).unwrap();
+        packed.write_all(content).unwrap();
+        let packed = packed.finish().unwrap().0;
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&packed).unwrap();
+        let table = SeekTable::read(&file, packed.len() as u64).unwrap().unwrap();
+        Frames::start(file, table, map, 3).unwrap()
+    }
+
+    /// Waits until the threads do nothing any more; the bytes that they hold.
+    fn settled(frames: &Frames) -> usize {
+        let mut before = (usize::MAX, 0);
+        loop {
+            let line = frames.shared.lock();
+            let now = (line.next, line.done.len());
+            if now == before && line.busy == line.done.len() + usize::from(frames.current.is_some())
+            {
+                return line.held;
+            }
+            before = now;
+            drop(line);
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    #[test]
+    fn threads_stay_ahead_and_no_further_than_the_memory() {
+        let content = content(60);
+        let mut frames = start(&content, None);
+        for at in [0, 20 << 20, 21 << 20] {
+            let held = settled(&frames);
+            assert!(held > AHEAD / 2 && held <= AHEAD, "{held} bytes before {at}");
+            let mut buffer = vec![0; 100];
+            assert_eq!(frames.read_at(at, &mut buffer).unwrap(), 100);
+            assert!(buffer == content[at as usize..][..100], "at {at}");
+        }
+        let mut buffer = [0];
+        assert!(frames.read_at(0, &mut buffer).unwrap_err().to_string().contains("backwards"));
+        // Threads in the middle of their work end with it.
+        drop(frames);
+    }
+
+    #[test]
+    fn what_the_map_does_not_want_is_never_decompressed() {
+        let content = content(8);
+        let range = |offset: u64, state| osb_blockmap::Range { offset, len: 4 << 20, state };
+        let ranges = vec![range(0, State::Unused), range(4 << 20, State::Data([0; 32]))];
+        let map = BlockMap::new(8 << 20, ranges).unwrap();
+        let mut frames = start(&content, Some(&map));
+        let mut buffer = vec![1; 2 << 20];
+        assert_eq!(frames.read_at(3 << 20, &mut buffer).unwrap(), 2 << 20);
+        assert!(buffer[..100].iter().all(|byte| *byte == 0), "it was decompressed");
+        assert!(buffer[1 << 20..] == content[4 << 20..5 << 20]);
+    }
+
+    #[test]
+    fn a_frame_that_lies_is_an_error_and_the_others_are_read() {
+        let mut frames = start(&content(2), None);
+        settled(&frames);
+        let error = io::Error::new(io::ErrorKind::InvalidData, "frame 1: x");
+        if let Some(done) = frames.shared.lock().done.get_mut(&1) {
+            *done = Err(error);
+        }
+        let mut buffer = vec![0; 2 << 20];
+        assert!(frames.read_at(0, &mut buffer).unwrap_err().to_string().contains("frame 1"));
+    }
+}
