@@ -231,6 +231,7 @@ fn decompressed(
     word: &Word,
     options: &Options,
 ) -> io::Result<(Box<dyn Source>, Vec<u8>)> {
+    let digest = options.digest.or(word.digest);
     if compression == Some(Compression::Zstd)
         && let Some(table) = SeekTable::read(&file, size)?
         // One that contradicts the promise is of no use.
@@ -246,7 +247,8 @@ fn decompressed(
     };
     let input = Input {
         reader: Box::new(file),
-        file: Expected { name: place.to_owned(), size: Some(size), digest: None },
+        // Once more: it may be changed after it was compared.
+        file: Expected { name: place.to_owned(), size: Some(size), digest },
         compression,
         size: word.content_size.or(told),
     };

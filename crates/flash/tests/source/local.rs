@@ -70,6 +70,12 @@ fn a_list_of_digests_alone_is_enough_to_compare() {
     folder.write("other.img", &content);
     folder.write("metadata.json", b"of something else");
     assert_eq!(folder.open("other.img").unwrap().trust, Trust::Nothing);
+    // Without a list, a file of this name may be anybody's.
+    folder.remove("SHA256SUMS");
+    assert_eq!(folder.open("other.img").unwrap().trust, Trust::Nothing);
+    folder.write("metadata.json", br#"{"schema_version": 99}"#);
+    let (error, text) = refused(folder.open("other.img"));
+    assert!(error.kind() == SourceFailure::Input && text.contains("99"), "{text}");
 }
 
 #[test]
