@@ -17,6 +17,7 @@
 //! Invariants: looking changes nothing, and devices are opened for reading only; names that hardware reports have
 //! no characters that a terminal could take for something else.
 
+mod device;
 mod devices;
 mod engine;
 mod error;
@@ -26,6 +27,8 @@ mod source;
 mod target;
 
 pub use devices::{Contents, Disk, Host, NoDisk, Refusal, Transport, against, devices, find};
+pub use device::{Device, DeviceError};
+pub use devices::{Contents, Disk, Host, Refusal, Transport, devices};
 pub use engine::{
     Bottleneck, ByteCounts, Cause, Customise, EngineError, ImageReceipt, Left, Mode, Observer,
     Options, Phase, Progress, Receipt, Refused, SourceFault, Waits, flash,
@@ -36,4 +39,5 @@ pub use overlay::Overlay;
 pub use source::{
     About, Found, Image, Place, Source, SourceError, SourceFailure, SourceOptions, Trust, open,
 };
+pub use osb_http::Limits;
 pub use target::Target;

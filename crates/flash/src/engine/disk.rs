@@ -9,7 +9,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use osb_sink::{ALIGN, Aligned};
@@ -32,7 +32,9 @@ type Request = Box<dyn FnOnce(&mut dyn Target) + Send>;
 
 /// A disk that is being written.
 pub(crate) struct Disk<'a> {
-    requests: Sender<Request>,
+    /// There until it is dropped.
+    requests: Option<Sender<Request>>,
+    thread: Option<JoinHandle<()>>,
     pub(crate) size: u64,
     pub(crate) sector: u32,
     pub(crate) meter: Meter<'a>,
@@ -61,9 +63,10 @@ impl<'a> Disk<'a> {
         let (requests, incoming) = channel::<Request>();
         let (size, sector) = (target.size(), target.sector_size());
         let serve = move || incoming.into_iter().for_each(|request| request(&mut *target));
-        thread::Builder::new().name("disk".to_owned()).spawn(serve)?;
+        let thread = thread::Builder::new().name("disk".to_owned()).spawn(serve)?;
         Ok(Disk {
-            requests,
+            requests: Some(requests),
+            thread: Some(thread),
             size,
             sector,
             meter,
@@ -220,9 +223,9 @@ impl<'a> Disk<'a> {
         let mut told = begun;
         let mut stopped: Option<Instant> = None;
         let gone = || Cause::Device(io::Error::other("its thread is gone"));
-        self.requests
-            .send(Box::new(move |target| drop(reply.send(request(target)))))
-            .map_err(|_| gone())?;
+        let request = Box::new(move |target: &mut dyn Target| drop(reply.send(request(target))));
+        let requests = self.requests.as_ref().ok_or_else(gone)?;
+        requests.send(request).map_err(|_| gone())?;
         loop {
             match answer.recv_timeout(TICK) {
                 Ok(result) => {
@@ -244,6 +247,17 @@ impl<'a> Disk<'a> {
                 self.hung = true;
                 return Err(Cause::Hung(begun.elapsed()));
             }
+        }
+    }
+}
+
+impl Drop for Disk<'_> {
+    /// Closes the device, unless it does not answer.
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take().filter(|_| !self.hung) {
+            // One that has panicked has closed it, too.
+            let _ = thread.join();
         }
     }
 }

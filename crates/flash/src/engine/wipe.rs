@@ -12,13 +12,16 @@ impl Run<'_> {
     /// Wipes both ends and looks whether they are.
     pub(crate) fn wipe(&mut self) -> Result<(), Cause> {
         self.disk.meter.begin(Phase::Wipe, Some(HEAD + TAIL));
-        if self.common.options.mode == Mode::Resume {
-            self.find()?;
-        }
+        let resume = self.common.options.mode == Mode::Resume;
+        let is_wiped = resume && self.find()?;
         let tail = self.disk.size - TAIL;
         self.touched = true;
         self.disk.write_bytes(&vec![0; TAIL as usize], tail)?;
-        self.wipe_head()?;
+        match is_wiped {
+            // Its record could be lost with the power while it is written anew.
+            true => self.disk.sync()?,
+            false => self.wipe_head()?,
+        }
         let zero = self.disk.look(TAIL as usize, tail, is_zero)?;
         if !zero {
             return Err(Cause::Verification { len: TAIL });
@@ -52,10 +55,10 @@ impl Run<'_> {
         self.disk.write_bytes(&block, at)
     }
 
-    /// Where an interrupted run has ended.
-    fn find(&mut self) -> Result<(), Cause> {
-        let found = self.disk.look(HEAD as usize, 0, Record::find)?;
-        let found = found.ok_or(Refused::NoRecord)?;
+    /// Learns where an interrupted run has ended. Returns whether the first MiB is wiped.
+    fn find(&mut self) -> Result<bool, Cause> {
+        let seen = |head: &[u8]| Some((Record::find(head)?, Record::is_alone(head)));
+        let (found, alone) = self.disk.look(HEAD as usize, 0, seen)?.ok_or(Refused::NoRecord)?;
         if found.image != self.record.image {
             return Err(Refused::OtherImage.into());
         }
@@ -63,6 +66,6 @@ impl Run<'_> {
         let position = found.position.min(self.disk.size - TAIL);
         self.record = Record { position, number: found.number, ..found };
         (self.start, self.position) = (position, position);
-        Ok(())
+        Ok(alone)
     }
 }

@@ -11,6 +11,7 @@ mod deb;
 mod deb822;
 mod decompress;
 mod dpkg;
+mod edit;
 mod explode;
 mod filter;
 mod frame;
@@ -48,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     deb822::TARGET,
     decompress::TARGET,
     dpkg::TARGET,
+    edit::TARGET,
     explode::TARGET,
     image::EXT4,
     image::FAT,
