@@ -35,6 +35,7 @@
 //! called written only after every byte of the image was read back from it and was right. Until
 //! then nothing boots from it, whatever fails and whenever power is lost.
 
+mod boot_volume;
 mod device;
 mod devices;
 mod engine;
@@ -44,6 +45,7 @@ mod overlay;
 mod source;
 mod target;
 
+pub use boot_volume::{BootVolume, BootVolumeError};
 pub use device::{Device, DeviceError};
 pub use devices::{Contents, Disk, Host, NoDisk, Refusal, Transport, against, devices, find};
 pub use engine::{
@@ -53,6 +55,7 @@ pub use engine::{
 pub use error::FlashError;
 pub use identity::{Identity, Renamed};
 pub use osb_http::Limits;
+pub use osb_image::Table;
 pub use overlay::Overlay;
 pub use source::{
     About, Found, Image, Place, Source, SourceError, SourceFailure, SourceOptions, Trust, open,
