@@ -26,8 +26,8 @@ mod overlay;
 mod source;
 mod target;
 
-pub use devices::{Contents, Disk, Host, NoDisk, Refusal, Transport, against, devices, find};
 pub use device::{Device, DeviceError};
+pub use devices::{Contents, Disk, Host, NoDisk, Refusal, Transport, against, devices, find};
 pub use devices::{Contents, Disk, Host, Refusal, Transport, devices};
 pub use engine::{
     Bottleneck, ByteCounts, Cause, Customise, EngineError, ImageReceipt, Left, Mode, Observer,
@@ -35,9 +35,9 @@ pub use engine::{
 };
 pub use error::FlashError;
 pub use identity::{Identity, Renamed};
+pub use osb_http::Limits;
 pub use overlay::Overlay;
 pub use source::{
     About, Found, Image, Place, Source, SourceError, SourceFailure, SourceOptions, Trust, open,
 };
-pub use osb_http::Limits;
 pub use target::Target;
