@@ -17,6 +17,7 @@
 //! Invariants: looking changes nothing, and devices are opened for reading only; names that hardware reports have
 //! no characters that a terminal could take for something else.
 
+mod boot_volume;
 mod device;
 mod devices;
 mod engine;
@@ -26,9 +27,9 @@ mod overlay;
 mod source;
 mod target;
 
+pub use boot_volume::{BootVolume, BootVolumeError};
 pub use device::{Device, DeviceError};
 pub use devices::{Contents, Disk, Host, NoDisk, Refusal, Transport, against, devices, find};
-pub use devices::{Contents, Disk, Host, Refusal, Transport, devices};
 pub use engine::{
     Bottleneck, ByteCounts, Cause, Customise, EngineError, ImageReceipt, Left, Mode, Observer,
     Options, Phase, Progress, Receipt, Refused, SourceFault, Waits, flash,
@@ -36,6 +37,7 @@ pub use engine::{
 pub use error::FlashError;
 pub use identity::{Identity, Renamed};
 pub use osb_http::Limits;
+pub use osb_image::Table;
 pub use overlay::Overlay;
 pub use source::{
     About, Found, Image, Place, Source, SourceError, SourceFailure, SourceOptions, Trust, open,

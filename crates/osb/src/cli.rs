@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use flash::{Flash, Node};
+pub(crate) use flash::Flash;
 
 /// From signed Debian packages to a disk that boots.
 #[derive(Debug, Parser)]
