@@ -1,7 +1,7 @@
 //! A disk to write on, the program that writes, and what it says.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -60,8 +60,13 @@ impl<'a> Site<'a> {
 
     /// `osb flash` of this image onto a disk, with more arguments.
     pub(super) fn flash(&self, disk: &Disk, arguments: &[&str]) -> Command {
+        self.flash_file(disk, &self.image.out, arguments)
+    }
+
+    /// The same for any image.
+    pub(super) fn flash_file(&self, disk: &Disk, image: &Path, arguments: &[&str]) -> Command {
         let mut command = self.project.osb(&["flash"]);
-        command.arg(disk.device.device()).arg("--image").arg(&self.image.out);
+        command.arg(disk.device.device()).arg("--image").arg(image);
         command.arg("--receipt").arg(self.receipt()).args(arguments);
         command
     }
@@ -79,9 +84,13 @@ impl<'a> Site<'a> {
 
     /// Runs the program to a good end; the receipt.
     pub(super) fn done(&self, disk: &Disk, arguments: &[&str]) -> Result<Value> {
+        self.ends(&mut self.flash(disk, arguments))
+    }
+
+    /// The same for a command of its own.
+    pub(super) fn ends(&self, command: &mut Command) -> Result<Value> {
         let _ = fs::remove_file(self.receipt());
-        let said = Said::of(&mut self.flash(disk, arguments))?;
-        said.ended(0)?;
+        Said::of(command)?.ended(0)?;
         let receipt = self.read_receipt()?;
         ensure!(receipt["result"] == "verified", "the receipt says {receipt}");
         Ok(receipt)

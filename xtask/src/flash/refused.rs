@@ -35,7 +35,7 @@ pub(super) fn check(steps: &mut Steps, site: &Site) {
         options.read(true).custom_flags(OFlags::EXCL.bits() as i32);
         let holder =
             options.open(disk.device.device()).context("opening the disk for ourselves")?;
-        let line = refuse(&disk, &mut site.flash(&disk, &["--yes"]), "in use")?;
+        let line = refuse(&disk, &mut site.flash(&disk, &["--yes"]), "exclusively")?;
         drop(holder);
         Ok(((), line))
     });
@@ -46,8 +46,8 @@ pub(super) fn check(steps: &mut Steps, site: &Site) {
         let copy = mount.0.join("sd.img.zst");
         fs::copy(site.image.out.join("sd.img.zst"), &copy)?;
         rustix::fs::sync();
-        let copy = copy.to_str().context("a path that is no text")?.to_owned();
-        let line = refuse(&disk, &mut site.flash(&disk, &["--yes", "--image", &copy]), "image")?;
+        // A disk that a file can be read from is mounted.
+        let line = refuse(&disk, &mut site.flash_file(&disk, &copy, &["--yes"]), "mounted")?;
         drop(mount);
         Ok(((), line))
     });

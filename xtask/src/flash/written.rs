@@ -50,8 +50,8 @@ pub(super) fn again(steps: &mut Steps, site: &Site) {
     let disk = steps.run("sd.img.zst", || {
         let disk = site.disk()?;
         let image = site.image.out.join("sd.img.zst");
-        let image = image.to_str().context("a path that is no text")?;
-        let receipt = site.done(&disk, &["--yes", "--keep-ids", "--image", image])?;
+        let mut command = site.flash_file(&disk, &image, &["--yes", "--keep-ids"]);
+        let receipt = site.ends(&mut command)?;
         let differing = compare(site, &disk, &[])?;
         ensure!(differing.is_empty(), "wrong from byte {} on", differing[0]);
         Ok((disk, summary(&receipt)?))

@@ -2,13 +2,14 @@
 //!
 //! Only the frames that somebody wants are decompressed: those with data by the map, and of them
 //! only what lies before the reader. All others are zeroes without being looked at. The memory is
-//! bounded by [`AHEAD`], or by the largest frame if that is larger ([`SeekTable`] bounds it).
+//! bounded by [`line::AHEAD`], or by the largest frame if that is larger ([`SeekTable`] bounds it).
 
-use std::collections::BTreeMap;
+mod decoder;
+mod line;
+
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -18,11 +19,9 @@ use osb_blockmap::{BlockMap, State};
 use osb_image::SeekTable;
 
 use super::Source;
+use decoder::Decoder;
+use line::Line;
 
-/// Bytes of the memory for frames: those being decompressed, done, or being read.
-const AHEAD: usize = 32 << 20;
-/// Compressed frames of more bytes get memory of their own each time.
-const LARGE: usize = 4 << 20;
 /// Most threads: no disk is faster than what so many make.
 const MOST_THREADS: usize = 8;
 
@@ -49,51 +48,6 @@ struct Shared {
     /// Time that the threads took, and of that for reading the file, in nanoseconds.
     worked: AtomicU64,
     input: AtomicU64,
-}
-
-/// How far everybody is.
-#[derive(Debug, Default)]
-struct Line {
-    /// The reader needs nothing before this frame.
-    reader: usize,
-    /// The next frame to be decompressed.
-    next: usize,
-    /// Frames that are done.
-    done: BTreeMap<usize, io::Result<Vec<u8>>>,
-    /// Buffers to be used again: fresh memory costs more than a copy.
-    free: Vec<Vec<u8>>,
-    /// Bytes of all buffers: free, in use by threads, done, and the reader's.
-    held: usize,
-    /// Frames that are done, under way, or being read.
-    busy: usize,
-    stop: bool,
-}
-
-impl Line {
-    /// A buffer with room for `len` bytes, if there is memory for one.
-    fn take(&mut self, len: usize) -> Option<Vec<u8>> {
-        let mut buffer = self.free.pop().unwrap_or_default();
-        let more = len.saturating_sub(buffer.capacity());
-        while self.held + more > AHEAD && !self.free.is_empty() {
-            self.held -= self.free.pop().map_or(0, |other| other.capacity());
-        }
-        if self.busy > 0 && self.held + more > AHEAD {
-            self.free.push(buffer);
-            return None;
-        }
-        buffer.clear();
-        let before = buffer.capacity();
-        buffer.reserve_exact(len);
-        self.held += buffer.capacity() - before;
-        self.busy += 1;
-        Some(buffer)
-    }
-
-    /// Takes back what came of a frame that nobody needs any more.
-    fn give_back(&mut self, buffer: Vec<u8>) {
-        self.busy -= 1;
-        self.free.push(buffer);
-    }
 }
 
 impl Frames {
@@ -296,63 +250,13 @@ fn len(range: Range<u64>) -> usize {
     usize::try_from(range.end - range.start).unwrap_or(usize::MAX)
 }
 
-/// A decompressor, and memory for what it reads.
-#[derive(Default)]
-struct Decoder {
-    context: Option<zstd::bulk::Decompressor<'static>>,
-    packed: Vec<u8>,
-}
-
-impl Decoder {
-    /// Reads a frame.
-    fn read(&mut self, file: &File, table: &SeekTable, index: usize) -> io::Result<()> {
-        let (plain, packed) = (len(table.content(index)), len(table.packed(index)));
-        // More than a frame takes that cannot be compressed, and some more.
-        if packed > 2 * zstd::zstd_safe::compress_bound(plain) {
-            return Err(damaged(index, &format!("{packed} bytes for a content of {plain}")));
-        }
-        self.packed.resize(packed, 0);
-        file.read_exact_at(&mut self.packed, table.packed(index).start)
-    }
-
-    /// Puts the content of the frame that was read into `content`, which has room for it: exactly as
-    /// many bytes as the table says.
-    fn decompress(
-        &mut self,
-        table: &SeekTable,
-        index: usize,
-        content: &mut Vec<u8>,
-    ) -> io::Result<()> {
-        let mut context = match self.context.take() {
-            Some(context) => context,
-            None => zstd::bulk::Decompressor::new()?,
-        };
-        let done = context.decompress_to_buffer(&self.packed, content);
-        self.context = Some(context);
-        if self.packed.len() > LARGE {
-            self.packed = Vec::new();
-        }
-        let found = done.map_err(|error| damaged(index, &error.to_string()))?;
-        match len(table.content(index)) {
-            expected if found == expected => Ok(()),
-            expected => {
-                let text = format!("it has {found} bytes, and the seek table says {expected}");
-                Err(damaged(index, &text))
-            }
-        }
-    }
-}
-
-fn damaged(index: usize, problem: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("frame {index}: {problem}"))
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
 
     use osb_frames::{Codec, Cuts, NoStore};
 
+    use super::line::AHEAD;
     use super::*;
 
     /// Blocks of one MiB that are all alike within, and none like another.
