@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use osb_check::{Context, Memo, Outcome, Place, Report, Severity, Subject, check};
+use osb_check::{
+    Allow, Context, Memo, Other, Outcome, Place, RULES, Report, RuleResult, Severity, Subject,
+    check,
+};
 use osb_image::{Partition, Space, Table, TableKind};
 use osb_tree::{Content, Inode, Kind, Tree};
 
@@ -104,7 +107,8 @@ fn root() -> Tree {
         "/.\n/usr/bin/containerd\n/usr/bin/sudo\n",
     );
     // The sums of "program" and "sudo".
-    let sums = "a9c449d4fa44e9e5a41c574ae55ce4d9  usr/bin/containerd\n";
+    let sums = "a9c449d4fa44e9e5a41c574ae55ce4d9  usr/bin/containerd\n\
+                d338b3f0f405eb5e51c8cc1e5ca66f02  usr/bin/sudo\n";
     put(&mut root, "var/lib/dpkg/info/containerd.md5sums", 0o644, sums);
     put(&mut root, &format!("var/lib/dpkg/info/{held}.list"), 0o644, "/.\n");
     for path in [
@@ -218,6 +222,7 @@ fn good() -> Subject {
         root_place: place(2),
         boot_place: place(1),
         boot_space: Some(Space { total: 100, free: 60 }),
+        ..Subject::default()
     }
 }
 
@@ -464,6 +469,22 @@ fn each_change_breaks_the_rule_that_is_about_it() {
             "no-private-mirrors",
             file("etc/apt/sources.list", "deb http://mirror.lan/debian x main\n"),
         ),
+        (
+            "packages-configured",
+            in_root(|root| {
+                put(root, "var/lib/dpkg/info/containerd.list", 0o644, "/.\n/usr/bin/containerd\n")
+            }),
+        ),
+        (
+            "packages-configured",
+            in_root(|root| {
+                let list = "/.\n/usr/bin/containerd\n/usr/bin/sudo\n/etc/contai";
+                put(root, "var/lib/dpkg/info/containerd.list", 0o644, list)
+            }),
+        ),
+        ("no-tokens", Box::new(|s| s.others.push(data("token=abcdef.0123456789abcdef")))),
+        ("partitions-read", Box::new(|s| s.unread.push((3, "it is of another world".into())))),
+        ("files-read", in_root(|root| put(root, "etc/fstab", 0o644, vec![b' '; 2 << 20]))),
     ];
     let mut covered = BTreeSet::new();
     for (rule, change) in changes {
@@ -491,6 +512,79 @@ fn what_is_not_there_does_not_apply() {
         ..good()
     };
     assert_eq!(broken(&archive), BTreeSet::new());
+}
+
+/// A file system of its own, with one file.
+fn data(text: &str) -> Other {
+    let mut tree = Tree::new();
+    put(&mut tree, "home/x", 0o644, text);
+    Other { place: Place { partition: Some(3), uuid: "0815".into(), ..Place::default() }, tree }
+}
+
+/// What came of one rule.
+fn outcome(subject: &Subject, context: &Context, rule: &str) -> RuleResult {
+    let report = check(subject, context, &Memo::default());
+    report.results.into_iter().find(|result| result.rule.id == rule).unwrap()
+}
+
+#[test]
+fn files_of_other_partitions_are_told_by_their_mount_or_number() {
+    let mut subject = good();
+    subject.others.push(data("token=abcdef.0123456789abcdef"));
+    let path = |subject: &Subject| match outcome(subject, &Context::default(), "no-tokens").outcome
+    {
+        Outcome::Found { findings, .. } => {
+            String::from_utf8(findings[0].path.clone().unwrap()).unwrap()
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(path(&subject), "partition 3:/home/x");
+    put(subject.root.as_mut().unwrap(), "etc/fstab", 0o644, "UUID=0815 /srv/data ext4 ro 0 0\n");
+    assert_eq!(path(&subject), "srv/data/home/x");
+}
+
+#[test]
+fn what_could_not_be_read_is_not_said_to_hold() {
+    let content = |size| Content::File { path: "/nonexistent".into(), size, fingerprint: None };
+    let mut subject = good();
+    let root = subject.root.as_mut().unwrap();
+    root.lay("srv/gone", Inode::new(0o644, Kind::File(content(5)))).unwrap();
+    root.lay("srv/huge", Inode::new(0o644, Kind::File(content(17 << 30)))).unwrap();
+    for rule in ["no-private-keys", "no-tokens", "no-build-paths"] {
+        let result = outcome(&subject, &Context::default(), rule);
+        let Outcome::NotProven { findings, .. } = result.outcome else { panic!("{rule}") };
+        let paths: Vec<_> = findings.into_iter().filter_map(|finding| finding.path).collect();
+        assert_eq!(paths, [b"srv/huge".to_vec(), b"srv/gone".to_vec()]);
+    }
+    let report = held(&subject);
+    assert_eq!((report.failed().count(), report.not_proven().count()), (0, 5));
+
+    // A package's file behind the limit is neither wrong nor right.
+    let mut subject = good();
+    let root = subject.root.as_mut().unwrap();
+    root.lay("usr/bin/sudo", Inode::new(0o4755, Kind::File(content(17 << 30)))).unwrap();
+    let result = outcome(&subject, &Context::default(), "package-files-unchanged");
+    assert!(matches!(result.outcome, Outcome::NotProven { .. }), "{:?}", result.outcome);
+}
+
+#[test]
+fn what_is_allowed_is_told_apart_and_what_allows_nothing_is_told() {
+    let mut subject = good();
+    for path in ["usr/bin/mawk", "usr/bin/other"] {
+        put(subject.root.as_mut().unwrap(), path, 0o4755, "x");
+    }
+    let allow = ["setuid-known:/usr/bin/mawk", "setuid-known:/usr/bin/nothing", "no-traces"];
+    let allow = allow.map(|text| Allow::parse(text).unwrap()).to_vec();
+    let context = Context { allow: allow.clone(), ..Context::default() };
+    let result = outcome(&subject, &context, "setuid-known");
+    assert_eq!(result.allowed.len(), 1);
+    let Outcome::Found { findings, .. } = result.outcome else { panic!() };
+    assert_eq!(findings[0].path.as_deref(), Some(&b"usr/bin/other"[..]));
+    let report = check(&subject, &context, &Memo::default());
+    assert_eq!((report.unused, report.results.len()), (allow[1..].to_vec(), RULES.len()));
+
+    let whole = Context { allow: vec![Allow::parse("setuid-known").unwrap()], ..context };
+    assert_eq!(outcome(&subject, &whole, "setuid-known").outcome, Outcome::Holds);
 }
 
 #[test]

@@ -11,14 +11,16 @@ use std::sync::Arc;
 use osb_image::{Installed, Table};
 use osb_tree::{Content, Tree};
 
-use crate::contents::Mark;
+use crate::allow::Allow;
 use crate::dpkg::Dpkg;
 use crate::memo::Memo;
 use crate::parse::initramfs::Initramfs;
 use crate::parse::kernel::Kernel;
+use crate::read::Files;
 use crate::rule::Skip;
 use crate::subject::{FIRMWARE, Subject};
 
+pub(crate) use contents::{Changed, Marks};
 pub(crate) use root::{Modules, UnitFile};
 pub(crate) use start::{Named, Start, find};
 
@@ -35,12 +37,14 @@ pub struct Context {
     pub only: Vec<String>,
     /// Rules to leave out.
     pub skip: Vec<String>,
+    /// Findings that are no faults of this image.
+    pub allow: Vec<Allow>,
 }
 
 impl Default for Context {
     fn default() -> Self {
-        let (build_paths, mirrors, only, skip) = Default::default();
-        Context { build_paths, mirrors, jobs: 2, only, skip }
+        let (build_paths, mirrors, only, skip, allow) = Default::default();
+        Context { build_paths, mirrors, jobs: 2, only, skip, allow }
     }
 }
 
@@ -61,8 +65,10 @@ pub(crate) struct Facts<'a> {
     dpkg: OnceCell<Dpkg>,
     units: OnceCell<BTreeMap<String, UnitFile>>,
     modules: OnceCell<BTreeMap<String, Modules>>,
-    changed: OnceCell<BTreeMap<usize, String>>,
-    marks: OnceCell<Vec<(Vec<u8>, Mark)>>,
+    changed: OnceCell<Changed>,
+    marks: OnceCell<Marks>,
+    /// Reads what rules are about.
+    pub(crate) files: Files,
 }
 
 impl<'a> Facts<'a> {
@@ -78,6 +84,7 @@ impl<'a> Facts<'a> {
             modules: OnceCell::new(),
             changed: OnceCell::new(),
             marks: OnceCell::new(),
+            files: Files::default(),
         }
     }
 

@@ -6,10 +6,10 @@ use osb_image::{Installed, installed};
 use osb_tree::{Kind, Tree};
 
 use super::Facts;
-use crate::dpkg::Dpkg;
+use crate::dpkg::{Dpkg, STATUS};
 use crate::parse::initramfs::module_name;
 use crate::parse::unit::Unit;
-use crate::read::{self, text};
+use crate::read::Files;
 use crate::rule::Skip;
 
 /// Most bytes of `modules.dep` that are read: Debian's has 1 MiB.
@@ -63,6 +63,9 @@ impl Facts<'_> {
     pub(crate) fn packages(&self) -> Result<&BTreeMap<String, Installed>, Skip> {
         let root = self.root()?;
         let packages = self.packages.get_or_init(|| installed([root]));
+        if packages.is_empty() {
+            self.files.limited(root, "var/lib/dpkg/status", STATUS);
+        }
         match packages.is_empty() {
             true => Skip::because("there is no database of dpkg"),
             false => Ok(packages),
@@ -73,7 +76,7 @@ impl Facts<'_> {
     pub(crate) fn dpkg(&self) -> Result<&Dpkg, Skip> {
         self.packages()?;
         let root = self.root()?;
-        Ok(self.dpkg.get_or_init(|| Dpkg::read(root)))
+        Ok(self.dpkg.get_or_init(|| Dpkg::read(root, &self.files)))
     }
 
     /// The root's architecture, by Debian's name.
@@ -100,7 +103,7 @@ impl Facts<'_> {
     /// The kernels that the root has modules for, by version.
     pub(crate) fn modules(&self) -> Result<&BTreeMap<String, Modules>, Skip> {
         let root = self.root()?;
-        let modules = self.modules.get_or_init(|| modules(root));
+        let modules = self.modules.get_or_init(|| modules(root, &self.files));
         match modules.is_empty() {
             true => Skip::because("the root has no kernel modules"),
             false => Ok(modules),
@@ -113,11 +116,11 @@ impl Facts<'_> {
         if root.get("usr/lib/systemd/system").is_none() {
             return Skip::because("there is no systemd");
         }
-        Ok(self.units.get_or_init(|| units(root)))
+        Ok(self.units.get_or_init(|| units(root, &self.files)))
     }
 }
 
-fn modules(root: &Tree) -> BTreeMap<String, Modules> {
+fn modules(root: &Tree, reader: &Files) -> BTreeMap<String, Modules> {
     let mut found = BTreeMap::new();
     let folder = root.resolve("lib/modules").unwrap_or_else(|_| b"usr/lib/modules".to_vec());
     for (name, id) in root.children(&folder) {
@@ -127,8 +130,7 @@ fn modules(root: &Tree) -> BTreeMap<String, Modules> {
         }
         let index = |file: &str| {
             let path = [&folder[..], b"/", name, b"/", file.as_bytes()].concat();
-            let bytes = read::bytes(read::content(root, path)?, INDEX).ok()?;
-            Some(String::from_utf8_lossy(&bytes).into_owned())
+            reader.limited(root, path, INDEX)
         };
         let mut modules = Modules::default();
         let built_in = index("modules.builtin").unwrap_or_default();
@@ -147,7 +149,7 @@ fn modules(root: &Tree) -> BTreeMap<String, Modules> {
 
 /// Links below `*.wants`, `*.requires` and aliases in `/etc`, and those that /usr brings; then what
 /// those pull in.
-fn units(root: &Tree) -> BTreeMap<String, UnitFile> {
+fn units(root: &Tree, files: &Files) -> BTreeMap<String, UnitFile> {
     let mut open: Vec<String> = Vec::new();
     for folder in UNITS {
         for (path, id) in root.descendants(folder.as_bytes()) {
@@ -167,7 +169,7 @@ fn units(root: &Tree) -> BTreeMap<String, UnitFile> {
         if !seen.insert(name.clone()) {
             continue;
         }
-        let Some(file) = unit(root, &name) else { continue };
+        let Some(file) = unit(root, &name, files) else { continue };
         for setting in ["Wants", "Requires", "BindsTo"] {
             let values = file.unit.all("Unit", setting);
             open.extend(values.flat_map(str::split_ascii_whitespace).map(str::to_owned));
@@ -178,7 +180,7 @@ fn units(root: &Tree) -> BTreeMap<String, UnitFile> {
 }
 
 /// The unit of a name, or its template, with its drop-ins; `None` if there is none or it is masked.
-pub(crate) fn unit(root: &Tree, name: &str) -> Option<UnitFile> {
+fn unit(root: &Tree, name: &str, files: &Files) -> Option<UnitFile> {
     let template = name.split_once('@').and_then(|(stem, rest)| {
         let (_, kind) = rest.rsplit_once('.')?;
         Some(format!("{stem}@.{kind}"))
@@ -190,10 +192,10 @@ pub(crate) fn unit(root: &Tree, name: &str) -> Option<UnitFile> {
     if matches!(&root.get(&path)?.kind, Kind::Symlink(target) if target == b"/dev/null") {
         return None;
     }
-    let mut unit = Unit::parse(&text(root, &path)?);
+    let mut unit = Unit::parse(&files.text(root, &path)?);
     for name in names {
         for folder in UNITS {
-            for (_, text) in read::texts(root, &format!("{folder}/{name}.d"), ".conf") {
+            for (_, text) in files.texts(root, &format!("{folder}/{name}.d"), ".conf") {
                 unit.extend(&text);
             }
         }

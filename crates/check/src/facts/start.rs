@@ -6,7 +6,7 @@ use super::{Facts, mounted};
 use crate::parse::command_line::arguments;
 use crate::parse::config_txt::ConfigTxt;
 use crate::parse::loader::Lines;
-use crate::read::text;
+use crate::read::Files;
 use crate::rule::{Finding, Skip};
 
 /// Files that are there for a Raspberry Pi 5 only.
@@ -67,7 +67,10 @@ impl Facts<'_> {
     pub(crate) fn starts(&self) -> Result<&[Start], Skip> {
         let boot = self.boot()?;
         let starts = self.starts.get_or_init(|| {
-            let pi = self.config_txt().ok().map(|config| of_pi(boot, &config.unwrap_or_default()));
+            let pi = self
+                .config_txt()
+                .ok()
+                .map(|config| of_pi(boot, &config.unwrap_or_default(), &self.files));
             let entries = self.loader_entries().unwrap_or_default();
             let entries = entries.iter().map(|(path, lines)| of_entry(boot, path, lines));
             pi.into_iter().chain(entries).collect()
@@ -95,7 +98,7 @@ impl Facts<'_> {
         if !signs && !trees {
             return Skip::because("it is not for a Raspberry Pi");
         }
-        let config = find(boot, "config.txt").and_then(|path| text(boot, path));
+        let config = find(boot, "config.txt").and_then(|path| self.files.of_boot(boot, path));
         Ok(config.map(|text| ConfigTxt::parse(&text)))
     }
 
@@ -105,7 +108,7 @@ impl Facts<'_> {
         if find(boot, "loader").is_none() {
             return Skip::because("it does not start by systemd-boot");
         }
-        let entries = crate::read::texts(boot, "loader/entries", ".conf");
+        let entries = self.files.texts(boot, "loader/entries", ".conf");
         Ok(entries.into_iter().map(|(path, text)| (path, Lines::parse(&text))).collect())
     }
 }
@@ -128,7 +131,7 @@ pub(crate) fn find(boot: &Tree, name: &str) -> Option<Vec<u8>> {
     (!path.is_empty()).then_some(path)
 }
 
-fn of_pi(boot: &Tree, config: &ConfigTxt) -> Start {
+fn of_pi(boot: &Tree, config: &ConfigTxt, files: &Files) -> Start {
     let by = mounted("config.txt");
     // In front of all names, if there are files under it (documentation, `os_prefix`).
     let prefix = config.get("os_prefix").unwrap_or_default();
@@ -146,7 +149,7 @@ fn of_pi(boot: &Tree, config: &ConfigTxt) -> Start {
     let initramfs = config.initramfs_name(bare);
     let initramfs = initramfs.map(|name| named(&name, config.initramfs().is_none()));
     let line = named(config.get("cmdline").unwrap_or("cmdline.txt"), false);
-    let text = line.path.as_ref().and_then(|path| text(boot, path));
+    let text = line.path.as_ref().and_then(|path| files.of_boot(boot, path));
     Start {
         pi: true,
         kernel: Some(kernel),

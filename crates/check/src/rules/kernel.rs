@@ -4,7 +4,6 @@ use osb_tree::Tree;
 
 use crate::facts::Facts;
 use crate::parse::command_line::value;
-use crate::read;
 use crate::rule::{Finding, Rule, Severity, Skip, Verdict};
 
 /// Indices that modprobe reads, made by depmod.
@@ -85,7 +84,7 @@ fn container_modules(facts: &Facts) -> Verdict {
     let root = facts.kubernetes()?;
     let mut found = wanted(facts, &CONTAINERS)?;
     let folders = ["etc/modules-load.d", "usr/lib/modules-load.d"];
-    let texts = folders.iter().flat_map(|folder| read::texts(root, folder, ".conf"));
+    let texts = folders.iter().flat_map(|folder| facts.files.texts(root, folder, ".conf"));
     let loaded: Vec<String> = texts
         .flat_map(|(_, text)| {
             text.lines().map(|line| line.trim().replace('-', "_")).collect::<Vec<_>>()
@@ -202,7 +201,7 @@ fn cgroups(facts: &Facts) -> Verdict {
     }
     for version in kernels.keys() {
         let paths = [format!("boot/config-{version}"), format!("{}/config", folder(root, version))];
-        let config = paths.iter().find_map(|path| Some((path, read::text(root, path)?)));
+        let config = paths.iter().find_map(|path| Some((path, facts.files.text(root, path)?)));
         let Some((path, config)) = config else { continue };
         for option in ["CONFIG_MEMCG=y", "CONFIG_CGROUPS=y"] {
             if !config.lines().any(|line| line == option) {

@@ -4,7 +4,6 @@ use osb_tree::Tree;
 use toml::{Table, Value};
 
 use crate::facts::Facts;
-use crate::read;
 use crate::rule::{Finding, Rule, Severity, Skip, Verdict};
 
 const CONFIG: &str = "etc/containerd/config.toml";
@@ -24,7 +23,7 @@ fn settings(facts: &Facts) -> Result<Result<Table, Finding>, Skip> {
     {
         return Skip::because("there is no containerd");
     }
-    let Some(text) = read::text(root, CONFIG) else {
+    let Some(text) = facts.files.text(root, CONFIG) else {
         return Ok(Err(Finding::at(
             CONFIG,
             "it is not there: containerd's defaults fit no kubelet",
@@ -89,7 +88,7 @@ fn cgroup_driver(facts: &Facts) -> Verdict {
     }
     let root = facts.root()?;
     for path in ["var/lib/kubelet/config.yaml", "etc/kubernetes/kubelet.yaml"] {
-        let text = read::text(root, path).unwrap_or_default();
+        let text = facts.files.text(root, path).unwrap_or_default();
         if text.lines().any(|line| line.trim() == "cgroupDriver: cgroupfs") {
             found.push(Finding::at(path, "kubelet manages cgroups itself (cgroupfs)"));
         }
@@ -157,7 +156,7 @@ fn socket(facts: &Facts) -> Verdict {
         ("var/lib/kubelet/config.yaml", ["containerRuntimeEndpoint:", "imageServiceEndpoint:"]),
     ];
     for (path, keys) in files {
-        for line in read::text(root, path).unwrap_or_default().lines().map(str::trim) {
+        for line in facts.files.text(root, path).unwrap_or_default().lines().map(str::trim) {
             let value = keys.iter().find_map(|key| line.strip_prefix(key)).map(str::trim);
             let Some(value) = value.map(|value| value.trim_matches(['"', '\''])) else { continue };
             if !value.is_empty() && value.strip_prefix("unix://").unwrap_or(value) != own {
@@ -270,7 +269,7 @@ fn sysctls(facts: &Facts) -> Verdict {
     // By file name, whatever the folder; later ones win (sysctl.d(5)).
     let mut files: Vec<(String, String)> = ["usr/lib/sysctl.d", "etc/sysctl.d"]
         .iter()
-        .flat_map(|folder| read::texts(root, folder, ".conf"))
+        .flat_map(|folder| facts.files.texts(root, folder, ".conf"))
         .collect();
     files.sort_by(|(a, _), (b, _)| a.rsplit('/').next().cmp(&b.rsplit('/').next()));
     for (_, text) in files {

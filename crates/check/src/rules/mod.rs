@@ -82,4 +82,7 @@ pub static RULES: &[Rule] = &[
     secrets::TRACES_RULE,
     secrets::BUILD_PATHS,
     secrets::MIRRORS,
+    // what was not seen; the last one tells what the others met
+    table::PARTITIONS_READ,
+    table::FILES_READ,
 ];

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use osb_tree::{Inode, Kind, Tree};
 
 use crate::facts::{Facts, UnitFile};
-use crate::read;
 use crate::rule::{Finding, Rule, Severity, Verdict};
 
 /// Where systemd looks for programs that are named without a folder.
@@ -131,13 +130,15 @@ fn growth(facts: &Facts) -> Verdict {
             })
         })
     });
-    let fstab = read::text(root, "etc/fstab").unwrap_or_default();
+    let fstab = facts.files.text(root, "etc/fstab").unwrap_or_default();
     let fstab =
         fstab.lines().any(|line| !line.starts_with('#') && line.contains("x-systemd.growfs"));
     let cloud = root.resolve("usr/bin/growpart").is_ok()
         && units.contains_key("cloud-init-network.service");
     let cloud = cloud
-        && !read::texts(root, "etc/cloud/cloud.cfg.d", ".cfg")
+        && !facts
+            .files
+            .texts(root, "etc/cloud/cloud.cfg.d", ".cfg")
             .iter()
             .any(|(_, text)| text.contains("growpart:\n  mode: off"));
     // Raspberry Pi OS does it from the initramfs or by a program in place of init.
@@ -165,7 +166,7 @@ pub(super) const SWAP: Rule = Rule {
 fn swap(facts: &Facts) -> Verdict {
     let root = facts.kubernetes()?;
     let mut found = Vec::new();
-    for line in read::text(root, "etc/fstab").unwrap_or_default().lines() {
+    for line in facts.files.text(root, "etc/fstab").unwrap_or_default().lines() {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
         if !line.trim_start().starts_with('#') && fields.get(2) == Some(&"swap") {
             found.push(Finding::at("etc/fstab", format!("it has a line for swap: {line}")));

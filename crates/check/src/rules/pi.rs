@@ -180,7 +180,7 @@ fn command_line(facts: &Facts) -> Verdict {
         let text = format!("{} bytes; the firmware reads {LINE_LIMIT}", content.size());
         return Ok(vec![Finding::at(&start.line_by, text)]);
     }
-    let text = crate::read::text(boot, &name).unwrap_or_default();
+    let text = facts.files.of_boot(boot, &name).unwrap_or_default();
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
     let mut found = Vec::new();

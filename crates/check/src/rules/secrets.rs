@@ -4,7 +4,6 @@ use osb_tree::{Inode, Kind as FileKind, Tree};
 
 use crate::facts::{Facts, mounted};
 use crate::parse::secret::{Kind, kind};
-use crate::read;
 use crate::rule::{Finding, Rule, Severity, Verdict};
 
 /// Files in which a machine keeps what makes it itself, and nothing else.
@@ -64,7 +63,7 @@ fn machine_id(facts: &Facts) -> Verdict {
     match root.get("etc/machine-id").map(|inode| &inode.kind) {
         Some(FileKind::File(content)) if content.size() == 0 => {}
         Some(FileKind::File(_)) => {
-            let text = read::text(root, "etc/machine-id").unwrap_or_default();
+            let text = facts.files.text(root, "etc/machine-id").unwrap_or_default();
             if text.trim() != "uninitialized" {
                 found.push(Finding::at("etc/machine-id", "it holds an identity"));
             }
@@ -119,12 +118,12 @@ fn host_keys(facts: &Facts) -> Verdict {
 
 /// What was found of one kind.
 fn marks(facts: &Facts, wanted: Kind) -> Verdict {
-    let all = facts.marks()?.iter();
-    let found = all.filter_map(|(path, mark)| {
+    let marks = facts.marks()?;
+    let found = marks.found.iter().filter_map(|(path, mark)| {
         let (kind, name) = kind(mark.pattern);
         (kind == wanted).then(|| Finding::at(path, format!("{name}, at byte {}", mark.at)))
     });
-    Ok(found.collect())
+    Ok(found.chain(marks.unseen.iter().map(|(path, why)| Finding::unseen(path, why))).collect())
 }
 
 pub(super) const PRIVATE_KEYS: Rule = Rule {
@@ -186,7 +185,7 @@ fn passwords(facts: &Facts) -> Verdict {
     let mut found = marks(facts, Kind::PasswordHash)?;
     let root = facts.root()?;
     for path in ["etc/shadow", "etc/gshadow", "etc/passwd"] {
-        let text = read::text(root, path).unwrap_or_default();
+        let text = facts.files.text(root, path).unwrap_or_default();
         for (line, number) in text.lines().zip(1..) {
             let mut fields = line.split(':');
             let (name, password) = (fields.next().unwrap_or_default(), fields.next());
@@ -269,12 +268,12 @@ fn mirrors(facts: &Facts) -> Verdict {
     let mut found = Vec::new();
     let mut files: Vec<(String, String)> = Vec::new();
     for suffix in [".list", ".sources"] {
-        files.extend(read::texts(root, "etc/apt/sources.list.d", suffix));
+        files.extend(facts.files.texts(root, "etc/apt/sources.list.d", suffix));
     }
     for path in ["etc/apt/sources.list", "etc/apt/apt.conf"] {
-        files.extend(read::text(root, path).map(|text| (path.to_owned(), text)));
+        files.extend(facts.files.text(root, path).map(|text| (path.to_owned(), text)));
     }
-    files.extend(read::texts(root, "etc/apt/apt.conf.d", ""));
+    files.extend(facts.files.texts(root, "etc/apt/apt.conf.d", ""));
     for (path, text) in &files {
         let lines = text.lines().map(str::trim);
         for line in lines.filter(|line| !line.starts_with('#') && !line.starts_with("//")) {

@@ -156,7 +156,7 @@ pub(super) const SETTINGS: Rule = Rule {
 fn settings(facts: &Facts) -> Verdict {
     let (boot, entries) = (facts.boot()?, facts.loader_entries()?);
     let by = mounted("loader/loader.conf");
-    let Some(text) = crate::read::text(boot, "loader/loader.conf") else {
+    let Some(text) = facts.files.of_boot(boot, "loader/loader.conf") else {
         return Ok(vec![Finding::at(by, "it is not there")]);
     };
     let lines = Lines::parse(&text);
