@@ -7,7 +7,7 @@ use osb_tree::{Content, Inode, Tree};
 use super::{Facts, mounted};
 use crate::contents::{Mark, pieces, side_by_side};
 use crate::dpkg::Dpkg;
-use crate::memo::Marked;
+use crate::memo::Scanned;
 use crate::parse::secret::Patterns;
 use crate::rule::Skip;
 use crate::subject::Other;
@@ -31,8 +31,19 @@ pub(crate) struct Changed {
 /// What looks like a secret, and which files could not be looked through; with paths on the node.
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
-    pub(crate) found: Vec<(Vec<u8>, Mark)>,
+    pub(crate) found: Vec<Marked>,
     pub(crate) unseen: Vec<(Vec<u8>, String)>,
+}
+
+/// Something that looks like a secret.
+#[derive(Debug)]
+pub(crate) struct Marked {
+    /// The file.
+    pub(crate) path: Vec<u8>,
+    /// The file in it, if it is an initramfs.
+    pub(crate) inside: Option<String>,
+    /// What, and where.
+    pub(crate) mark: Mark,
 }
 
 impl Facts<'_> {
@@ -106,13 +117,41 @@ impl Facts<'_> {
                 wanted
                     .extend(private.map(|(path, content)| ([&place[..], path].concat(), content)));
             }
-            self.scan(wanted)
+            let mut marks = self.scan(wanted);
+            marks.found.extend(self.in_initramfs());
+            marks
         }))
+    }
+
+    /// What looks like a secret in the initramfs that are started, but in files of packages.
+    fn in_initramfs(&self) -> Vec<Marked> {
+        let (Ok(boot), Ok(starts)) = (self.boot(), self.starts()) else { return Vec::new() };
+        let dpkg = self.dpkg().ok();
+        let public: HashSet<[u8; 16]> =
+            dpkg.iter().flat_map(|dpkg| &dpkg.files).filter_map(|file| file.md5).collect();
+        let mut found: BTreeMap<(Vec<u8>, &str, usize), Marked> = BTreeMap::new();
+        let initramfs: Vec<_> = starts.iter().flat_map(|start| &start.initramfs).collect();
+        let read: Vec<_> = initramfs
+            .into_iter()
+            .filter_map(|named| Some((named, self.initramfs(named.content(boot)?))))
+            .collect();
+        for (named, initramfs) in &read {
+            for inside in initramfs.marks.iter().filter(|inside| !public.contains(&inside.md5)) {
+                let path = mounted(&named.name);
+                let mark = Marked {
+                    path: path.clone(),
+                    inside: Some(inside.path.clone()),
+                    mark: inside.mark.clone(),
+                };
+                found.insert((path, &inside.path, inside.mark.pattern), mark);
+            }
+        }
+        found.into_values().collect()
     }
 
     /// Looks through contents, as far as there are not too many.
     fn scan(&self, mut wanted: Vec<(Vec<u8>, &Content)>) -> Marks {
-        let patterns = Patterns::new(&self.context.build_paths);
+        let patterns = self.patterns();
         let mut marks = Marks::default();
         let mut left = MOST;
         wanted.retain(|(path, content)| match left.checked_sub(content.size()) {
@@ -126,11 +165,15 @@ impl Facts<'_> {
             }
         });
         let results = side_by_side(&wanted, self.context.jobs, |(_, content)| {
-            self.memo.marks.or_make(content, || looked_through(content, &patterns).into())
+            self.memo.marks.or_make(content, || looked_through(content, patterns).into())
         });
-        for ((path, _), marked) in wanted.into_iter().zip(results) {
-            marks.found.extend(marked.marks.iter().map(|mark| (path.clone(), mark.clone())));
-            if let Some(why) = &marked.unread {
+        for ((path, _), scanned) in wanted.into_iter().zip(results) {
+            marks.found.extend(scanned.marks.iter().map(|mark| Marked {
+                path: path.clone(),
+                inside: None,
+                mark: mark.clone(),
+            }));
+            if let Some(why) = &scanned.unread {
                 marks.unseen.push((path, why.clone()));
             }
         }
@@ -198,7 +241,7 @@ fn place(content: &Content) -> Option<u64> {
 }
 
 /// The first thing of each kind in a content.
-fn looked_through(content: &Content, patterns: &Patterns) -> Marked {
+fn looked_through(content: &Content, patterns: &Patterns) -> Scanned {
     let mut marks: Vec<Mark> = Vec::new();
     let read = content.open().and_then(|mut reader| {
         pieces(&mut *reader, OVERLAP, &mut |piece, at| {
@@ -214,5 +257,5 @@ fn looked_through(content: &Content, patterns: &Patterns) -> Marked {
         Ok(length) => Some(format!("it ends after {length} of {} bytes", content.size())),
         Err(error) => Some(format!("it cannot be read: {error}")),
     };
-    Marked { marks, unread }
+    Scanned { marks, unread }
 }

@@ -3,8 +3,9 @@
 mod contents;
 mod root;
 mod start;
+mod uki;
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,13 +17,18 @@ use crate::dpkg::Dpkg;
 use crate::memo::Memo;
 use crate::parse::initramfs::Initramfs;
 use crate::parse::kernel::Kernel;
+use crate::parse::secret::Patterns;
 use crate::read::Files;
 use crate::rule::Skip;
 use crate::subject::{FIRMWARE, Subject};
 
 pub(crate) use contents::{Changed, Marks};
 pub(crate) use root::{Modules, UnitFile};
-pub(crate) use start::{Named, Start, find};
+pub(crate) use start::{Named, Start, find, is_vendors, prefix};
+
+/// Most bytes of all kernels and initramfs together, unpacked: packed zeroes take no room, and
+/// entries of a loader may name many files.
+const BOOTED: u64 = 4 << 30;
 
 /// What is known besides the image, and which rules are wanted.
 #[derive(Debug, Clone)]
@@ -67,6 +73,9 @@ pub(crate) struct Facts<'a> {
     modules: OnceCell<BTreeMap<String, Modules>>,
     changed: OnceCell<Changed>,
     marks: OnceCell<Marks>,
+    patterns: OnceCell<Patterns>,
+    /// Bytes of kernels and initramfs, unpacked, that may still be read.
+    left: Cell<u64>,
     /// Reads what rules are about.
     pub(crate) files: Files,
 }
@@ -84,6 +93,8 @@ impl<'a> Facts<'a> {
             modules: OnceCell::new(),
             changed: OnceCell::new(),
             marks: OnceCell::new(),
+            patterns: OnceCell::new(),
+            left: Cell::new(BOOTED),
             files: Files::default(),
         }
     }
@@ -114,12 +125,25 @@ impl<'a> Facts<'a> {
 
     /// The kernel in a content.
     pub(crate) fn kernel(&self, content: &Content) -> Arc<Kernel> {
-        self.memo.kernels.or_make(content, || Arc::new(Kernel::read(content)))
+        self.memo.kernels.or_make(content, || {
+            let kernel = Kernel::read(content, self.left.get());
+            self.left.set(self.left.get().saturating_sub(kernel.size));
+            Arc::new(kernel)
+        })
     }
 
     /// The initramfs in a content.
     pub(crate) fn initramfs(&self, content: &Content) -> Arc<Initramfs> {
-        self.memo.initramfs.or_make(content, || Arc::new(Initramfs::read(content)))
+        self.memo.initramfs.or_make(content, || {
+            let initramfs = Initramfs::read(content, self.left.get(), self.patterns());
+            self.left.set(self.left.get().saturating_sub(initramfs.size));
+            Arc::new(initramfs)
+        })
+    }
+
+    /// What secrets look like.
+    pub(crate) fn patterns(&self) -> &Patterns {
+        self.patterns.get_or_init(|| Patterns::new(&self.context.build_paths))
     }
 
     /// The MD5 of a content.

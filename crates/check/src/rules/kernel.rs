@@ -2,7 +2,7 @@
 
 use osb_tree::Tree;
 
-use crate::facts::Facts;
+use crate::facts::{Facts, is_vendors};
 use crate::parse::command_line::value;
 use crate::rule::{Finding, Rule, Severity, Skip, Verdict};
 
@@ -82,7 +82,7 @@ pub(super) const CONTAINER_MODULES: Rule = Rule {
 
 fn container_modules(facts: &Facts) -> Verdict {
     let root = facts.kubernetes()?;
-    let mut found = wanted(facts, &CONTAINERS)?;
+    let mut found = wanted(facts, &CONTAINERS, |_| true)?;
     let folders = ["etc/modules-load.d", "usr/lib/modules-load.d"];
     let texts = folders.iter().flat_map(|folder| facts.files.texts(root, folder, ".conf"));
     let loaded: Vec<String> = texts
@@ -110,24 +110,20 @@ pub(super) const PI_MODULES: Rule = Rule {
 };
 
 fn pi_modules(facts: &Facts) -> Verdict {
-    facts.pi()?;
-    // The vendor's kernel has other drivers, all of them built in.
-    if vendor(facts) {
-        return Skip::because("it is the vendor's kernel");
+    let version = facts.version(facts.pi()?);
+    match version {
+        // The vendor's kernel has other drivers, all of them built in.
+        Some(version) if is_vendors(&version) => Skip::because("it is the vendor's kernel"),
+        Some(version) => wanted(facts, &PI, |there| there == version),
+        None => wanted(facts, &PI, |there| !is_vendors(there)),
     }
-    wanted(facts, &PI)
 }
 
-/// Whether a kernel of Raspberry Pi's own is there.
-fn vendor(facts: &Facts) -> bool {
-    facts.modules().is_ok_and(|kernels| kernels.keys().any(|version| version.contains("rpi")))
-}
-
-/// Modules that a kernel does not have, or whose file is missing.
-fn wanted(facts: &Facts, names: &[&str]) -> Verdict {
+/// Modules that the kernels of these versions do not have, or whose file is missing.
+fn wanted(facts: &Facts, names: &[&str], which: impl Fn(&str) -> bool) -> Verdict {
     let (root, kernels) = (facts.root()?, facts.modules()?);
     let mut found = Vec::new();
-    for (version, modules) in kernels {
+    for (version, modules) in kernels.iter().filter(|(version, _)| which(version)) {
         let folder = folder(root, version);
         for name in names {
             if !modules.has(name) {
@@ -195,7 +191,8 @@ fn cgroups(facts: &Facts) -> Verdict {
             found.push(Finding::at(&start.line_by, "it asks for version 1"));
         }
         let enabled = line.iter().any(|argument| argument == "cgroup_enable=memory");
-        if start.pi && vendor(facts) && !enabled {
+        let vendors = facts.version(start).is_some_and(|version| is_vendors(&version));
+        if start.pi && vendors && !enabled {
             found.push(Finding::at(&start.line_by, "it lacks cgroup_enable=memory"));
         }
     }

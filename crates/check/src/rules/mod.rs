@@ -22,6 +22,7 @@ pub static RULES: &[Rule] = &[
     command_line::ROOT_PARTITION,
     // what a Raspberry Pi's firmware reads
     pi::CONFIG,
+    pi::OVERLAYS,
     pi::KERNEL,
     pi::DEVICE_TREE,
     pi::DEVICE_TREES_CURRENT,

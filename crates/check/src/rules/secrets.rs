@@ -119,9 +119,12 @@ fn host_keys(facts: &Facts) -> Verdict {
 /// What was found of one kind.
 fn marks(facts: &Facts, wanted: Kind) -> Verdict {
     let marks = facts.marks()?;
-    let found = marks.found.iter().filter_map(|(path, mark)| {
-        let (kind, name) = kind(mark.pattern);
-        (kind == wanted).then(|| Finding::at(path, format!("{name}, at byte {}", mark.at)))
+    let found = marks.found.iter().filter_map(|marked| {
+        let (kind, name) = kind(marked.mark.pattern);
+        let inside = marked.inside.as_ref().map(|path| format!(" of /{path} in it"));
+        let at = marked.mark.at;
+        let text = || format!("{name}, at byte {at}{}", inside.unwrap_or_default());
+        (kind == wanted).then(|| Finding::at(&marked.path, text()))
     });
     Ok(found.chain(marks.unseen.iter().map(|(path, why)| Finding::unseen(path, why))).collect())
 }
