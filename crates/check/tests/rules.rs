@@ -345,6 +345,38 @@ fn what_is_allowed_is_told_apart_and_what_allows_nothing_is_told() {
 }
 
 #[test]
+fn hosts_of_mirror_lists_are_looked_at_and_some_may_be_wanted() {
+    let list = "etc/apt/mirrors/own.list";
+    let with = |source: &str, mirrors: &str| {
+        let mut subject = good();
+        let root = subject.root.as_mut().unwrap();
+        put(root, "etc/apt/sources.list", 0o644, format!("deb {source} x main\n"));
+        put(root, list, 0o644, mirrors);
+        subject
+    };
+    let rule = "no-private-mirrors";
+    for source in ["file:/srv/x", "cdrom:[Debian]/", "http://apt.example.com:8443/debian"] {
+        assert_eq!(broken(&with(source, "")), BTreeSet::new(), "{source}");
+    }
+    let listed =
+        with("mirror+file:/etc/apt/mirrors/own.list", "http://mirror.lan/debian arch:all\n");
+    let Outcome::Found { findings, .. } = outcome(&listed, &Context::default(), rule).outcome
+    else {
+        panic!()
+    };
+    assert_eq!(findings[0].path.as_deref(), Some(list.as_bytes()));
+    assert!(broken(&with("mirror+file:/etc/apt/mirrors/no.list", "")).contains(rule));
+    let port = with("http://mirror.lan:8080/debian", "");
+    for (mirror, holds) in
+        [("mirror.lan", true), ("mirror.lan:8080", true), ("mirror.lan:80", false)]
+    {
+        let context = Context { mirrors: vec![mirror.to_owned()], ..Context::default() };
+        let held = outcome(&port, &context, rule).outcome == Outcome::Holds;
+        assert_eq!(held, holds, "{mirror}");
+    }
+}
+
+#[test]
 fn rules_can_be_chosen_and_left_out() {
     let only = Context { only: vec!["no-traces".into()], ..Context::default() };
     assert_eq!(check(&good(), &only, &Memo::default()).results.len(), 1);

@@ -3,6 +3,7 @@
 mod command_line;
 mod kernel;
 mod kubernetes;
+mod mirrors;
 mod node;
 mod packages;
 mod pi;
@@ -82,7 +83,7 @@ pub static RULES: &[Rule] = &[
     secrets::PASSWORDS,
     secrets::TRACES_RULE,
     secrets::BUILD_PATHS,
-    secrets::MIRRORS,
+    mirrors::MIRRORS,
     // what was not seen; the last one tells what the others met
     table::PARTITIONS_READ,
     table::FILES_READ,

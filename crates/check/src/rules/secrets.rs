@@ -34,19 +34,6 @@ const TRACES: [&str; 14] = [
     ".zhistory",
     ".local/share/fish/fish_history",
 ];
-/// Hosts that anyone can reach, whatever they are called; these end networks' own names.
-const PRIVATE_ENDS: [&str; 9] = [
-    ".local",
-    ".localhost",
-    ".internal",
-    ".lan",
-    ".intranet",
-    ".corp",
-    ".home",
-    ".home.arpa",
-    ".private",
-];
-
 pub(super) const MACHINE_ID: Rule = Rule {
     id: "no-machine-identity",
     severity: Severity::Error,
@@ -255,88 +242,3 @@ pub(super) const BUILD_PATHS: Rule = Rule {
     remedy: "Find what writes it: `osb why PATH`.",
     run: |facts| marks(facts, Kind::BuildPath),
 };
-
-pub(super) const MIRRORS: Rule = Rule {
-    id: "no-private-mirrors",
-    severity: Severity::Error,
-    claim: "apt on the node asks hosts that it can reach, without a proxy and without a password.",
-    reason: "A mirror of the network where the image was built is unknown elsewhere: no updates.",
-    source: "sources.list(5), apt.conf(5)",
-    remedy: "The recipe's sources name the mirror that nodes are to use.",
-    run: mirrors,
-};
-
-fn mirrors(facts: &Facts) -> Verdict {
-    let root = facts.root()?;
-    let mut found = Vec::new();
-    let mut files: Vec<(String, String)> = Vec::new();
-    for suffix in [".list", ".sources"] {
-        files.extend(facts.files.texts(root, "etc/apt/sources.list.d", suffix));
-    }
-    for path in ["etc/apt/sources.list", "etc/apt/apt.conf"] {
-        files.extend(facts.files.text(root, path).map(|text| (path.to_owned(), text)));
-    }
-    files.extend(facts.files.texts(root, "etc/apt/apt.conf.d", ""));
-    for (path, text) in &files {
-        let lines = text.lines().map(str::trim);
-        for line in lines.filter(|line| !line.starts_with('#') && !line.starts_with("//")) {
-            if path.contains("apt.conf") && line.contains("Proxy") && line.contains("://") {
-                found.push(Finding::at(path, format!("a proxy: {line}")));
-                continue;
-            }
-            for host in
-                line.split(|char: char| char.is_ascii_whitespace() || char == '"').filter_map(host)
-            {
-                let known = facts.context.mirrors.iter().any(|mirror| mirror == host);
-                if !known && is_private(host) {
-                    found.push(Finding::at(path, format!("{host} is known in one network only")));
-                }
-            }
-        }
-    }
-    for path in ["etc/apt/auth.conf", "etc/apt/auth.conf.d"] {
-        let inode = root.get(path);
-        if inode.is_some_and(|inode| {
-            !inode.is_directory() || root.children(path.as_bytes()).next().is_some()
-        }) {
-            found.push(Finding::at(path, "passwords for apt"));
-        }
-    }
-    Ok(found)
-}
-
-/// The host of a URL, with its port.
-fn host(word: &str) -> Option<&str> {
-    let (scheme, rest) = word.split_once("://")?;
-    scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+').then_some(())?;
-    let authority = rest.split('/').next()?;
-    Some(authority.rsplit('@').next().unwrap_or(authority))
-}
-
-/// Whether a host is an address, has a port, or a name that only one network knows.
-fn is_private(host: &str) -> bool {
-    let plain = host.trim_end_matches('.');
-    plain.contains(':')
-        || !plain.contains('.')
-        || plain.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-        || PRIVATE_ENDS.iter().any(|end| plain.to_ascii_lowercase().ends_with(end))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_of_one_network_are_told_from_public_ones() {
-        for host in
-            ["mirror", "10.0.0.1", "apt.corp", "x.internal", "mirror.example.org:3142", "[::1]"]
-        {
-            assert!(is_private(host), "{host}");
-        }
-        for host in ["ftp.debian.org", "pkgs.k8s.io"] {
-            assert!(!is_private(host), "{host}");
-        }
-        assert_eq!(host("http://u:p@a.example/x"), Some("a.example"));
-        assert_eq!(host("main"), None);
-    }
-}
