@@ -4,6 +4,7 @@ mod contents;
 mod root;
 mod start;
 mod uki;
+mod units;
 
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
@@ -23,8 +24,9 @@ use crate::rule::Skip;
 use crate::subject::{FIRMWARE, Subject};
 
 pub(crate) use contents::{Changed, Marks};
-pub(crate) use root::{Modules, UnitFile};
+pub(crate) use root::Modules;
 pub(crate) use start::{Named, Start, find, is_vendors, prefix};
+pub(crate) use units::UnitFile;
 
 /// Most bytes of all kernels and initramfs together, unpacked: packed zeroes take no room, and
 /// entries of a loader may name many files.

@@ -3,20 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use osb_image::{Installed, installed};
-use osb_tree::{Kind, Tree};
+use osb_tree::Tree;
 
 use super::Facts;
 use crate::dpkg::{Dpkg, STATUS};
 use crate::parse::initramfs::module_name;
-use crate::parse::unit::Unit;
 use crate::read::Files;
 use crate::rule::Skip;
 
 /// Most bytes of `modules.dep` that are read: Debian's has 1 MiB.
 const INDEX: u64 = 8 << 20;
-/// Where units are, the first that has one wins (systemd.unit(5)).
-const UNITS: [&str; 3] =
-    ["etc/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system"];
 
 /// The modules of one kernel.
 #[derive(Debug, Default)]
@@ -47,15 +43,6 @@ impl Modules {
         }
         found
     }
-}
-
-/// A unit, with its drop-ins.
-#[derive(Debug)]
-pub(crate) struct UnitFile {
-    /// Its path.
-    pub(crate) path: String,
-    /// What it says.
-    pub(crate) unit: Unit,
 }
 
 impl Facts<'_> {
@@ -109,15 +96,6 @@ impl Facts<'_> {
             false => Ok(modules),
         }
     }
-
-    /// The units that start with the machine, by name, with what they want and require.
-    pub(crate) fn units(&self) -> Result<&BTreeMap<String, UnitFile>, Skip> {
-        let root = self.root()?;
-        if root.get("usr/lib/systemd/system").is_none() {
-            return Skip::because("there is no systemd");
-        }
-        Ok(self.units.get_or_init(|| units(root, &self.files)))
-    }
 }
 
 fn modules(root: &Tree, reader: &Files) -> BTreeMap<String, Modules> {
@@ -145,60 +123,4 @@ fn modules(root: &Tree, reader: &Files) -> BTreeMap<String, Modules> {
         found.insert(version, modules);
     }
     found
-}
-
-/// Links below `*.wants`, `*.requires` and aliases in `/etc`, and those that /usr brings; then what
-/// those pull in.
-fn units(root: &Tree, files: &Files) -> BTreeMap<String, UnitFile> {
-    let mut open: Vec<String> = Vec::new();
-    for folder in UNITS {
-        for (path, id) in root.descendants(folder.as_bytes()) {
-            let inode = root.inode(id);
-            let is_link = matches!(&inode.kind, Kind::Symlink(target) if target != b"/dev/null");
-            let inside = path.windows(7).any(|part| part == b".wants/");
-            let inside = inside || path.windows(10).any(|part| part == b".requires/");
-            if is_link && inside {
-                let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-                open.push(String::from_utf8_lossy(name).into_owned());
-            }
-        }
-    }
-    let mut found = BTreeMap::new();
-    let mut seen = BTreeSet::new();
-    while let Some(name) = open.pop() {
-        if !seen.insert(name.clone()) {
-            continue;
-        }
-        let Some(file) = unit(root, &name, files) else { continue };
-        for setting in ["Wants", "Requires", "BindsTo"] {
-            let values = file.unit.all("Unit", setting);
-            open.extend(values.flat_map(str::split_ascii_whitespace).map(str::to_owned));
-        }
-        found.insert(name, file);
-    }
-    found
-}
-
-/// The unit of a name, or its template, with its drop-ins; `None` if there is none or it is masked.
-fn unit(root: &Tree, name: &str, files: &Files) -> Option<UnitFile> {
-    let template = name.split_once('@').and_then(|(stem, rest)| {
-        let (_, kind) = rest.rsplit_once('.')?;
-        Some(format!("{stem}@.{kind}"))
-    });
-    let names: Vec<&str> = std::iter::once(name).chain(template.as_deref()).collect();
-    let path = names.iter().find_map(|name| {
-        UNITS.iter().map(|folder| format!("{folder}/{name}")).find(|path| root.get(path).is_some())
-    })?;
-    if matches!(&root.get(&path)?.kind, Kind::Symlink(target) if target == b"/dev/null") {
-        return None;
-    }
-    let mut unit = Unit::parse(&files.text(root, &path)?);
-    for name in names {
-        for folder in UNITS {
-            for (_, text) in files.texts(root, &format!("{folder}/{name}.d"), ".conf") {
-                unit.extend(&text);
-            }
-        }
-    }
-    Some(UnitFile { path, unit })
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use osb_tree::{Inode, Kind, Tree};
 
 use crate::facts::{Facts, UnitFile};
+use crate::parse::unit::programs;
 use crate::rule::{Finding, Rule, Severity, Verdict};
 
 /// Where systemd looks for programs that are named without a folder.
@@ -61,16 +62,14 @@ fn units_work(facts: &Facts) -> Verdict {
     let mut found = Vec::new();
     for file in units.values().filter(|file| may_start(root, file)) {
         for (_, value) in file.unit.beginning("Service", "ExecStart") {
-            let program = value.split_ascii_whitespace().next().unwrap_or_default();
-            let path = program.trim_start_matches(['@', ':', '+', '!', '|', '-']);
-            // A minus sign: it may fail. What is filled in later cannot be looked up.
-            let prefixes = &program[..program.len() - path.len()];
-            if prefixes.contains('-') || path.contains(['%', '$']) {
-                continue;
-            }
-            match runs(root, path) {
-                Ok(()) => {}
-                Err(why) => found.push(Finding::at(&file.path, format!("{path} {why}"))),
+            for (prefixes, path) in programs(value) {
+                // A minus sign: it may fail. What is filled in later cannot be looked up.
+                if prefixes.contains('-') || path.contains(['%', '$', '\\']) {
+                    continue;
+                }
+                if let Err(why) = runs(root, &path) {
+                    found.push(Finding::at(&file.path, format!("{path} {why}")));
+                }
             }
         }
     }
@@ -124,10 +123,9 @@ fn growth(facts: &Facts) -> Verdict {
     let (root, units) = (facts.root()?, facts.units()?);
     let unit = GROWERS.iter().any(|name| {
         units.get(*name).is_some_and(|file| {
-            file.unit.all("Service", "ExecStart").all(|line| {
-                let path = line.split_ascii_whitespace().next().unwrap_or_default();
-                runs(root, path.trim_start_matches('-')).is_ok()
-            })
+            file.unit
+                .all("Service", "ExecStart")
+                .all(|line| programs(line).iter().all(|(_, path)| runs(root, path).is_ok()))
         })
     });
     let fstab = facts.files.text(root, "etc/fstab").unwrap_or_default();
