@@ -93,6 +93,35 @@ impl Files {
         found
     }
 
+    /// The texts of the files in `folders` that end with `suffix`, with their paths, in the order of
+    /// their names: of those of one name that of the first folder counts, and a link to `/dev/null`
+    /// there stands for none.
+    pub(crate) fn merged(
+        &self,
+        tree: &Tree,
+        folders: &[&str],
+        suffix: &str,
+    ) -> Vec<(String, String)> {
+        let mut paths: BTreeMap<String, String> = BTreeMap::new();
+        for folder in folders {
+            for (name, _) in tree.children(folder.as_bytes()) {
+                let Ok(name) = std::str::from_utf8(name) else { continue };
+                if name.ends_with(suffix) {
+                    paths.entry(name.to_owned()).or_insert_with(|| format!("{folder}/{name}"));
+                }
+            }
+        }
+        let mut left = FOLDER;
+        let mut found = Vec::new();
+        for path in paths.into_values() {
+            if let Some(text) = self.limited(tree, &path, left.min(TEXT)) {
+                left -= (text.len() as u64).min(left);
+                found.push((path, text));
+            }
+        }
+        found
+    }
+
     /// Keeps in mind that a file was not read to its end, and why.
     pub(crate) fn missed(&self, path: &[u8], why: String) {
         self.unread.borrow_mut().entry(path.to_vec()).or_insert(why);

@@ -215,6 +215,7 @@ fn each_change_breaks_the_rule_that_is_about_it() {
         ("no-private-keys", file("srv/x.pem", key)),
         ("no-kubeconfigs", file("etc/kubernetes/admin.conf", "x")),
         ("no-tokens", file("srv/x", "token=abcdef.0123456789abcdef")),
+        ("no-tokens", file("etc/rancher/k3s/config.yaml", "token: word\n")),
         ("no-passwords", file("etc/shadow", "root::1::::::\n")),
         ("no-traces", file("root/.bash_history", "ls\n")),
         ("no-build-paths", file("srv/x", "/home/me/.cache/osb/work\n")),
@@ -374,6 +375,57 @@ fn hosts_of_mirror_lists_are_looked_at_and_some_may_be_wanted() {
         let held = outcome(&port, &context, rule).outcome == Outcome::Holds;
         assert_eq!(held, holds, "{mirror}");
     }
+}
+
+#[test]
+fn what_is_masked_does_not_count() {
+    let mut subject = good();
+    in_root(|root| {
+        put(root, "usr/lib/sysctl.d/k.conf", 0o644, "net.ipv4.ip_forward = 0\n");
+        put(root, "usr/lib/modules-load.d/k.conf", 0o644, "veth\n");
+    })(&mut subject);
+    assert_eq!(broken(&subject), BTreeSet::new(), "/etc has files of the same names");
+    in_root(|root| {
+        for (folder, name) in [("sysctl.d", "k.conf"), ("modules-load.d", "k.conf")] {
+            let text = root.get(format!("etc/{folder}/{name}")).unwrap().clone();
+            root.lay(format!("usr/lib/{folder}/{name}"), text).unwrap();
+            root.lay(format!("etc/{folder}/{name}"), Inode::symlink("/dev/null")).unwrap();
+        }
+    })(&mut subject);
+    let wanted = ["kernel-has-container-modules", "kubernetes-sysctls"];
+    assert_eq!(broken(&subject), BTreeSet::from(wanted));
+}
+
+#[test]
+fn distributions_of_kubernetes_set_up_the_kernel_themselves() {
+    let node = |program: &'static str| {
+        let mut subject = good();
+        in_root(move |root| {
+            for path in ["etc/sysctl.d/k.conf", "etc/modules-load.d/k.conf", "usr/bin/containerd"] {
+                assert!(root.remove(path));
+            }
+            put(root, "var/lib/dpkg/info/containerd.list", 0o644, "/.\n/usr/bin/sudo\n");
+            put(root, "var/lib/dpkg/info/containerd.md5sums", 0o644, "");
+            put(root, "usr/lib/systemd/system/containerd.service", 0o644, "");
+            put(root, "etc/fstab", 0o644, "/swap none swap sw 0 0\n");
+            put(root, program, 0o755, "program");
+        })(&mut subject);
+        broken(&subject)
+    };
+    let sums = "package-sums-known";
+    assert_eq!(node("usr/local/bin/k3s"), BTreeSet::from([sums]));
+    let wanted = ["kernel-has-container-modules", "kubernetes-sysctls", sums, "swap-off"];
+    assert_eq!(node("usr/local/bin/crio"), BTreeSet::from(wanted));
+}
+
+#[test]
+fn kubelet_may_be_told_to_start_with_swap() {
+    let mut subject = good();
+    file("etc/fstab", "/swap none swap sw 0 0\n")(&mut subject);
+    file("var/lib/kubelet/config.yaml", "failSwapOn: false\n")(&mut subject);
+    assert!(!broken(&subject).contains("swap-off"));
+    file("var/lib/kubelet/config.yaml", "# failSwapOn: false\n")(&mut subject);
+    assert!(broken(&subject).contains("swap-off"));
 }
 
 #[test]

@@ -14,6 +14,9 @@ use crate::rule::Skip;
 /// Most bytes of `modules.dep` that are read: Debian's has 1 MiB.
 const INDEX: u64 = 8 << 20;
 
+/// Programs that only a machine for containers has.
+const NODE: [&str; 3] = ["containerd", "crio", "kubelet"];
+
 /// The modules of one kernel.
 #[derive(Debug, Default)]
 pub(crate) struct Modules {
@@ -78,13 +81,20 @@ impl Facts<'_> {
     /// Whether this is a machine for containers.
     pub(crate) fn kubernetes(&self) -> Result<&Tree, Skip> {
         let root = self.root()?;
-        let programs = ["usr/bin/containerd", "usr/local/bin/containerd", "usr/bin/kubelet"];
-        match programs.iter().any(|path| root.resolve(path).is_ok()) {
+        match NODE.iter().any(|name| has_program(root, name)) || self.distribution().is_some() {
             true => Ok(root),
-            false => {
-                Skip::because("it is no Kubernetes node: neither containerd nor kubelet is there")
-            }
+            false => Skip::because(
+                "it is no Kubernetes node: neither containerd, CRI-O, kubelet nor k3s is there",
+            ),
         }
+    }
+
+    /// The distribution of Kubernetes, if it is one of those that bring everything in one program, and
+    /// set up the kernel and their kubelet themselves (k3s: pkg/agent/syssetup, pkg/daemons).
+    pub(crate) fn distribution(&self) -> Option<&'static str> {
+        let root = self.root().ok()?;
+        let alone = !NODE.iter().any(|name| has_program(root, name));
+        ["k3s", "rke2"].into_iter().find(|name| alone && has_program(root, name))
     }
 
     /// The kernels that the root has modules for, by version.
@@ -96,6 +106,11 @@ impl Facts<'_> {
             false => Ok(modules),
         }
     }
+}
+
+fn has_program(root: &Tree, name: &str) -> bool {
+    let folders = ["usr/bin", "usr/local/bin", "usr/sbin", "usr/local/sbin", "opt/bin"];
+    folders.iter().any(|folder| root.resolve(format!("{folder}/{name}")).is_ok())
 }
 
 fn modules(root: &Tree, reader: &Files) -> BTreeMap<String, Modules> {

@@ -107,29 +107,16 @@ fn unit(root: &Tree, name: &str, files: &Files) -> Option<UnitFile> {
         return None;
     }
     let mut unit = Unit::parse(&files.text(root, &path)?);
-    for (_, path) in drop_ins(root, &names) {
-        unit.extend(&files.text(root, &path).unwrap_or_default());
+    // Drop-ins count by name, whatever the folder; those of all units of a type come last.
+    let kind = name.rsplit('.').next().unwrap_or_default();
+    let all = [&names[..], &[kind]].concat();
+    let folders = all.iter().flat_map(|name| UNITS.map(|folder| format!("{folder}/{name}.d")));
+    let folders: Vec<String> = folders.collect();
+    let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+    for (_, text) in files.merged(root, &folders, ".conf") {
+        unit.extend(&text);
     }
     Some(UnitFile { path, unit })
-}
-
-/// Drop-ins in the order in which they count: by name, whatever the folder. Of those of one name the
-/// first folder's counts, and one that is masked is none.
-fn drop_ins(root: &Tree, names: &[&str]) -> BTreeMap<String, String> {
-    let kind = names.first().and_then(|name| name.rsplit('.').next()).unwrap_or_default();
-    let mut found = BTreeMap::new();
-    for name in names.iter().chain(&[kind]) {
-        for folder in UNITS.map(|folder| format!("{folder}/{name}.d")) {
-            for (file, _) in root.children(folder.as_bytes()) {
-                let Ok(file) = std::str::from_utf8(file) else { continue };
-                if file.ends_with(".conf") {
-                    found.entry(file.to_owned()).or_insert_with(|| format!("{folder}/{file}"));
-                }
-            }
-        }
-    }
-    found.retain(|_, path| !is_masked(root, path));
-    found
 }
 
 fn is_masked(root: &Tree, path: &str) -> bool {

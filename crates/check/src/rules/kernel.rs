@@ -11,6 +11,13 @@ const INDICES: [&str; 4] =
     ["modules.dep.bin", "modules.alias.bin", "modules.symbols.bin", "modules.builtin.bin"];
 /// What containers need.
 const CONTAINERS: [&str; 4] = ["overlay", "br_netfilter", "nf_conntrack", "veth"];
+/// Where modules to load are named, the first that has a file of a name counts (modules-load.d(5)).
+const LOADED_IN: [&str; 4] = [
+    "etc/modules-load.d",
+    "run/modules-load.d",
+    "usr/local/lib/modules-load.d",
+    "usr/lib/modules-load.d",
+];
 /// What a Raspberry Pi 5 needs: PCIe, RP1 with clocks and pins, network, card slot, NVMe.
 const PI: [&str; 8] = [
     "pcie_brcmstb",
@@ -83,8 +90,11 @@ pub(super) const CONTAINER_MODULES: Rule = Rule {
 fn container_modules(facts: &Facts) -> Verdict {
     let root = facts.kubernetes()?;
     let mut found = wanted(facts, &CONTAINERS, |_| true)?;
-    let folders = ["etc/modules-load.d", "usr/lib/modules-load.d"];
-    let texts = folders.iter().flat_map(|folder| facts.files.texts(root, folder, ".conf"));
+    if facts.distribution().is_some() {
+        // k3s loads them itself.
+        return Ok(found);
+    }
+    let texts = facts.files.merged(root, &LOADED_IN, ".conf").into_iter();
     let loaded: Vec<String> = texts
         .flat_map(|(_, text)| {
             text.lines().map(|line| line.trim().replace('-', "_")).collect::<Vec<_>>()

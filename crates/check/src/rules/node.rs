@@ -6,7 +6,7 @@ use osb_tree::{Inode, Kind, Tree};
 
 use crate::facts::{Facts, UnitFile};
 use crate::parse::unit::programs;
-use crate::rule::{Finding, Rule, Severity, Verdict};
+use crate::rule::{Finding, Rule, Severity, Skip, Verdict};
 
 /// Where systemd looks for programs that are named without a folder.
 const PROGRAMS: [&str; 4] = ["usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin"];
@@ -163,6 +163,12 @@ pub(super) const SWAP: Rule = Rule {
 
 fn swap(facts: &Facts) -> Verdict {
     let root = facts.kubernetes()?;
+    if let Some(name) = facts.distribution() {
+        return Skip::because(format!("{name} tells its kubelet to start with swap"));
+    }
+    if let Some(path) = swap_allowed(facts, root) {
+        return Skip::because(format!("kubelet is told to start with swap (/{path})"));
+    }
     let mut found = Vec::new();
     for line in facts.files.text(root, "etc/fstab").unwrap_or_default().lines() {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -197,6 +203,19 @@ fn swap(facts: &Facts) -> Verdict {
         }
     }
     Ok(found)
+}
+
+/// Where kubelet is told not to mind swap, if it is.
+fn swap_allowed(facts: &Facts, root: &Tree) -> Option<&'static str> {
+    let settings = ["var/lib/kubelet/config.yaml", "etc/kubernetes/kubelet.yaml"];
+    let arguments = ["etc/default/kubelet", "var/lib/kubelet/kubeadm-flags.env"];
+    let has = |path: &str, wanted: &str| {
+        let text = facts.files.text(root, path).unwrap_or_default();
+        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        lines.into_iter().any(|line| line.contains(wanted))
+    };
+    let yaml = settings.into_iter().find(|path| has(path, "failSwapOn: false"));
+    yaml.or_else(|| arguments.into_iter().find(|path| has(path, "--fail-swap-on=false")))
 }
 
 /// Programs that may run with the rights of their owner or group: all that Debian's packages bring

@@ -158,8 +158,33 @@ pub(super) const TOKENS: Rule = Rule {
     reason: "Whoever has the image can use it.",
     source: "kubeadm-token(8); RFC 7519; the issuers' documented forms",
     remedy: "Hand it over after the node has started, or as a systemd credential.",
-    run: |facts| marks(facts, Kind::Token),
+    run: tokens,
 };
+
+fn tokens(facts: &Facts) -> Verdict {
+    let mut found = marks(facts, Kind::Token)?;
+    let Ok(root) = facts.root() else { return Ok(found) };
+    // Here any word is one (docs.k3s.io, "Configuration File").
+    for program in ["k3s", "rke2"] {
+        let file = format!("etc/rancher/{program}/config.yaml");
+        let mut files = facts.files.texts(root, &format!("{file}.d"), ".yaml");
+        files.extend(facts.files.text(root, &file).map(|text| (file, text)));
+        for (path, text) in files {
+            let is_token = |line: &str| {
+                line.split_once(':').is_some_and(|(key, value)| {
+                    matches!(key, "token" | "agent-token" | "server-token")
+                        && !value.trim().is_empty()
+                })
+            };
+            let known =
+                found.iter().any(|finding| finding.path.as_deref() == Some(path.as_bytes()));
+            if text.lines().any(is_token) && !known {
+                found.push(Finding::at(path, format!("a token of {program}")));
+            }
+        }
+    }
+    Ok(found)
+}
 
 pub(super) const PASSWORDS: Rule = Rule {
     id: "no-passwords",
