@@ -47,7 +47,9 @@ mod target;
 
 pub use boot_volume::{BootVolume, BootVolumeError};
 pub use device::{Device, DeviceError};
-pub use devices::{Contents, Disk, Host, NoDisk, Refusal, Transport, against, devices, find};
+pub use devices::{
+    Contents, Disk, Host, NoDisk, Refusal, Transport, against, devices, find, has_own_serial,
+};
 pub use engine::{
     Bottleneck, ByteCounts, Cause, Customise, EngineError, ImageReceipt, Left, Mode, Observer,
     Options, Phase, Progress, Receipt, Refused, SourceFault, Waits, flash,

@@ -68,8 +68,8 @@ impl Output {
             state.refreshed = now;
         }
         match &state.bar {
-            Some(bar) => bar.suspend(|| lines.iter().for_each(|line| eprintln!("{line}"))),
-            None => lines.iter().for_each(|line| eprintln!("{line}")),
+            Some(bar) => bar.suspend(|| lines.iter().for_each(|line| complain(line))),
+            None => lines.iter().for_each(|line| complain(line)),
         }
         if due {
             state.refresh(now, event);
@@ -106,8 +106,8 @@ impl Output {
             return;
         }
         match &self.lock().bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| complain(text)),
+            None => complain(text),
         }
     }
 
@@ -124,7 +124,9 @@ impl Output {
         if !std::io::stdin().is_terminal() {
             return None;
         }
-        eprint!("{question} ");
+        let mut terminal = std::io::stderr().lock();
+        let _ = write!(terminal, "{question} ").and_then(|()| terminal.flush());
+        drop(terminal);
         let mut answer = String::new();
         // The end of the input is no answer.
         match std::io::stdin().read_line(&mut answer) {
@@ -179,7 +181,7 @@ impl Output {
     /// A remark for people.
     pub(crate) fn remark(&self, text: &str) {
         if !self.quiet {
-            eprintln!("{text}");
+            complain(text);
         }
     }
 
@@ -199,13 +201,13 @@ impl Output {
         self.clear();
         let mut messages = failure.messages.iter();
         if let Some(first) = messages.next() {
-            eprintln!("error: {first}");
+            complain(&format!("error: {first}"));
         }
         for cause in messages {
-            eprintln!("  caused by: {cause}");
+            complain(&format!("  caused by: {cause}"));
         }
         if let Some(hint) = &failure.hint {
-            eprintln!("hint: {hint}");
+            complain(&format!("hint: {hint}"));
         }
         if self.json {
             print_json(&json!({
@@ -286,6 +288,11 @@ fn describe(event: &Event, progress: &Progress) -> Value {
 /// A reader that went away (`osb ... | head`) is no reason to fail, nor to panic as `println!` does.
 fn print_json(value: &Value) {
     print_text(&value.to_string());
+}
+
+/// A line for people. Who reads the log may have gone: work that is under way goes on.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn print_text(text: &str) {

@@ -1,14 +1,16 @@
 //! The one disk that somebody named, and whether this image may be written to it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::devices::host::Host;
+use crate::devices::Disk;
+use crate::devices::host::{Host, attribute};
+use crate::devices::list::list;
 use crate::devices::refusal::Refusal;
 use crate::devices::usage::{Usage, disks_of_number};
-use crate::devices::{Disk, devices};
 use crate::error::FlashError;
 
 /// Why a name stands for no disk.
@@ -61,7 +63,8 @@ pub fn find(host: &Host, path: &Path) -> Result<Disk, NoDisk> {
     let number = number(metadata.rdev());
     let place = fs::canonicalize(host.path("sys/dev/block").join(&number)).ok();
     let name = place.as_deref().and_then(Path::file_name).or(real.file_name()).unwrap_or_default();
-    let found = devices(host)?.into_iter().find(|disk| disk.path.file_name() == Some(name));
+    let wanted = |other: &str| OsStr::new(other) == name;
+    let found = list(host, &wanted)?.into_iter().find(|disk| disk.path.file_name() == Some(name));
     found.ok_or_else(|| match place.filter(|place| place.join("partition").exists()) {
         Some(place) => {
             let disk = place.parent().and_then(Path::file_name).unwrap_or_default();
@@ -69,6 +72,17 @@ pub fn find(host: &Host, path: &Path) -> Result<Disk, NoDisk> {
         }
         None => NoDisk::Other { path: path.to_owned() },
     })
+}
+
+/// Whether no other disk of this machine says that it has the serial number of `disk`. The slots of a
+/// card reader have one, and so have cheap bridges of one make.
+///
+/// # Errors
+/// If the kernel's tables cannot be read.
+pub fn has_own_serial(host: &Host, disk: &Disk) -> Result<bool, FlashError> {
+    let others = list(host, &|_| false)?;
+    let same = others.iter().filter(|other| other.serial == disk.serial).count();
+    Ok(!disk.serial.is_empty() && same == 1)
 }
 
 /// What speaks against writing an image of `needed` bytes, which lies at `image`, to `disk`; beside
@@ -96,7 +110,10 @@ pub fn against(
         if disks.is_empty() {
             disks = Usage::of(host)?.disks_of_file(path);
         }
-        if disks.contains(&*name) {
+        // A file that is a loop device: the image would be written onto itself.
+        let backing = host.path("sys/block").join(&*name).join("loop/backing_file");
+        let itself = attribute(&backing).is_some_and(|file| same_file(Path::new(&file), &metadata));
+        if disks.contains(&*name) || itself {
             found.push(Refusal::Image { path: path.to_owned() });
         }
     }
@@ -104,6 +121,12 @@ pub fn against(
         found.push(Refusal::TooSmall { size: disk.size, needed });
     }
     Ok(found)
+}
+
+/// Whether a path names the file that `metadata` is of.
+fn same_file(path: &Path, metadata: &fs::Metadata) -> bool {
+    fs::metadata(path)
+        .is_ok_and(|other| (other.dev(), other.ino()) == (metadata.dev(), metadata.ino()))
 }
 
 /// `major:minor`, as sysfs has it.

@@ -23,6 +23,12 @@ const NO_DISKS: [&str; 9] = ["dm-", "fd", "md", "mtdblock", "nbd", "ram", "sr", 
 /// # Errors
 /// If the kernel's tables cannot be read.
 pub fn devices(host: &Host) -> Result<Vec<Disk>, FlashError> {
+    list(host, &|_| true)
+}
+
+/// All disks; only those whose names are `wanted` are opened and looked into. Opening one claims it
+/// for a moment, which another run may just be about to do.
+pub(crate) fn list(host: &Host, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Disk>, FlashError> {
     let usage = Usage::of(host)?;
     let by_id = by_id(host);
     let block = host.path("sys/block");
@@ -33,7 +39,9 @@ pub fn devices(host: &Host) -> Result<Vec<Disk>, FlashError> {
         let Ok(place) = fs::canonicalize(block.join(&name)) else { continue };
         if is_disk(&name, &place) {
             let mut disk = disk(&name, &place, &usage, &by_id);
-            look(host, &place, &mut disk);
+            if wanted(&name) {
+                look(host, &place, &mut disk);
+            }
             disks.push(disk);
         }
     }

@@ -8,7 +8,7 @@ mod list;
 mod refusal;
 mod usage;
 
-pub use choose::{NoDisk, against, find};
+pub use choose::{NoDisk, against, find, has_own_serial};
 pub use contents::Contents;
 pub use host::Host;
 pub use identity::Transport;

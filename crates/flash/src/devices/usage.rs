@@ -118,6 +118,11 @@ fn disks_below(place: &Path) -> BTreeSet<String> {
     };
     let mut disks: BTreeSet<String> =
         whole.file_name().map(|name| name.to_string_lossy().into_owned()).into_iter().collect();
+    // A loop device that was made of a disk, which the kernel does not list below it.
+    let backing = attribute(&whole.join("loop/backing_file"));
+    if let Some(below) = backing.and_then(|file| backing_disk(&whole, &file)) {
+        disks.extend(disks_below(&below));
+    }
     for slave in names(&whole.join("slaves")) {
         // Devices are made of those that were there before: there is no circle.
         if let Ok(below) = fs::canonicalize(whole.join("slaves").join(slave)) {
@@ -125,6 +130,15 @@ fn disks_below(place: &Path) -> BTreeSet<String> {
         }
     }
     disks
+}
+
+/// The place in sysfs of the device that a loop device reads, if it is one and not a file.
+fn backing_disk(whole: &Path, file: &str) -> Option<PathBuf> {
+    let name = Path::new(file).strip_prefix("/dev").ok()?.file_name()?;
+    // `…/sys/devices/virtual/block/loop0`: three folders above is `…/sys/devices`.
+    let sys =
+        whole.ancestors().find(|above| above.file_name().is_some_and(|name| name == "sys"))?;
+    fs::canonicalize(sys.join("class/block").join(name)).ok().filter(|below| below != whole)
 }
 
 /// Undoes the octal escapes of the kernel's tables: `\040` is a space.

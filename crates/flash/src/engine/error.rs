@@ -44,6 +44,17 @@ pub enum Left {
     Unknown,
 }
 
+impl Left {
+    /// Its name in receipts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Left::Untouched => "untouched",
+            Left::Unbootable => "unbootable",
+            Left::Unknown => "unknown",
+        }
+    }
+}
+
 impl std::fmt::Display for Left {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

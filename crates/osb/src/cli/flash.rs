@@ -39,7 +39,7 @@ pub(crate) struct Flash {
     #[arg(long, short)]
     pub(crate) yes: bool,
     /// The disk must have this serial number (repeatable, one for each device)
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) serial: Vec<String>,
     /// Show the plan and write nothing
     #[arg(long)]

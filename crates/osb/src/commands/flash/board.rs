@@ -86,6 +86,18 @@ impl Board {
         self.disks.get_mut(disk).map(|line| line.end(now)).unwrap_or_default()
     }
 
+    /// What the disks are like if everything ends at this moment.
+    pub(super) fn left(&self) -> String {
+        let disk = |line: &Line| match line.now.as_ref().map(|stage| stage.last.phase) {
+            None | Some(Phase::Check) => format!("{} is as it was", line.name),
+            Some(Phase::Finish) => {
+                format!("{} may be whole: --changed-only finds out", line.name)
+            }
+            Some(_) => format!("{} does not start: --resume goes on", line.name),
+        };
+        self.disks.iter().map(disk).collect::<Vec<_>>().join("; ")
+    }
+
     /// All disks on one line, for a terminal.
     pub(super) fn status(&self, now: Duration) -> String {
         let several = self.disks.len() > 1;
@@ -244,6 +256,18 @@ mod tests {
         board.on(seconds(0), 0, &progress(Phase::Copy, 43 * MIB));
         board.on(seconds(0), 1, &progress(Phase::Verify, 9 * MIB));
         assert_eq!(board.status(seconds(1)), "/dev/sda writing 43 %; /dev/sdb reading back 9 %");
+    }
+
+    #[test]
+    fn what_is_left_depends_on_the_phase() {
+        let mut board = Board::new(["a", "b", "c"].map(str::to_owned).to_vec(), true);
+        board.on(seconds(0), 1, &progress(Phase::Sync, 0));
+        board.on(seconds(0), 2, &progress(Phase::Finish, 0));
+        assert_eq!(
+            board.left(),
+            "a is as it was; b does not start: --resume goes on; c may be whole: --changed-only \
+             finds out"
+        );
     }
 
     #[test]

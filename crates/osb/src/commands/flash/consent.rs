@@ -18,10 +18,17 @@ pub(super) enum Consent {
     Refused(String),
 }
 
-/// How `disk`, which was called `name`, is agreed on. `serials` are those that were given; `yes`
-/// says that nobody is to be asked.
-pub(super) fn consent(disk: &Disk, name: &Path, serials: &[String], yes: bool) -> Consent {
-    let pinned = serials.iter().any(|serial| *serial == disk.serial);
+/// How `disk`, which was called `name`, is agreed on. `serials` are those that were given; `alone` says
+/// that no other disk has this one's; `yes` that nobody is to be asked.
+pub(super) fn consent(
+    disk: &Disk,
+    name: &Path,
+    serials: &[String],
+    alone: bool,
+    yes: bool,
+) -> Consent {
+    let known = !disk.serial.is_empty();
+    let pinned = known && serials.iter().any(|serial| *serial == disk.serial);
     if !serials.is_empty() && !pinned {
         let own = match disk.serial.as_str() {
             "" => "it has none that the kernel knows".to_owned(),
@@ -30,10 +37,14 @@ pub(super) fn consent(disk: &Disk, name: &Path, serials: &[String], yes: bool) -
         return Consent::Refused(format!("its serial number is not the one given: {own}"));
     }
     // A device of its own kind: a file, and the one who set it up said which.
-    let by_id = name.starts_with("/dev/disk/by-id") || disk.transport == Transport::Loop;
+    let by_id = disk.by_id.iter().any(|own| own == name) || disk.transport == Transport::Loop;
     if yes {
-        return match pinned || by_id {
+        return match (pinned && alone) || by_id {
             true => Consent::Named,
+            false if pinned => Consent::Refused(format!(
+                "another disk has the same serial number; name this one: {}",
+                lasting(disk)
+            )),
             false => Consent::Refused(format!(
                 "--yes needs a name that no other disk can have: {}",
                 lasting(disk)
@@ -57,7 +68,7 @@ fn lasting(disk: &Disk) -> String {
     match (disk.by_id.first(), disk.serial.as_str()) {
         (Some(name), _) => name.display().to_string(),
         (None, "") => "it has none, so it can only be written by somebody who is asked".to_owned(),
-        (None, serial) => format!("--serial {serial}"),
+        (None, serial) => format!("--serial {serial}, unless another disk has it, too"),
     }
 }
 
@@ -89,7 +100,7 @@ mod tests {
 
     fn of(disk: &Disk, name: &str, serials: &[&str], yes: bool) -> Consent {
         let serials: Vec<String> = serials.iter().map(|serial| (*serial).to_owned()).collect();
-        consent(disk, Path::new(name), &serials, yes)
+        consent(disk, Path::new(name), &serials, true, yes)
     }
 
     fn refused(consent: Consent) -> String {
@@ -119,6 +130,20 @@ mod tests {
         assert_eq!(of(&file, "/dev/loop0", &[], true), Consent::Named);
         let plain = Disk { by_id: Vec::new(), serial: String::new(), ..disk() };
         assert!(refused(of(&plain, "/dev/sda", &[], true)).contains("it has none"));
+    }
+
+    #[test]
+    fn a_serial_that_two_disks_have_names_neither() {
+        let serials = ["S1".to_owned()];
+        let shared = |name: &str, yes| consent(&disk(), Path::new(name), &serials, false, yes);
+        assert!(refused(shared("/dev/sda", true)).contains("another disk has the same"));
+        assert_eq!(shared("/dev/disk/by-id/usb-X_1", true), Consent::Named);
+        assert!(matches!(shared("/dev/sda", false), Consent::Asked(_)));
+        // An option from a variable that is not set.
+        let plain = Disk { serial: String::new(), ..disk() };
+        assert!(refused(of(&plain, "/dev/sda", &[""], true)).contains("it has none"));
+        // Only the link itself, not what a path through its folder leads to.
+        assert!(matches!(of(&disk(), "/dev/disk/by-id/../../sda", &[], true), Consent::Refused(_)));
     }
 
     #[test]

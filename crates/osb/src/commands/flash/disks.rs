@@ -26,7 +26,9 @@ pub(super) fn choose(arguments: &Flash, host: &Host) -> Result<Vec<Chosen>, Fail
             let message = format!("{} is named twice: {}", name.display(), disk.path.display());
             return Err(Failure::new(BAD_INPUT, message));
         }
-        let consent = consent(&disk, name, &arguments.serial, arguments.yes);
+        let alone = osb_flash::has_own_serial(host, &disk)
+            .map_err(|error| Failure::from_error(FAILED, &error))?;
+        let consent = consent(&disk, name, &arguments.serial, alone, arguments.yes);
         chosen.push(Chosen { disk, consent });
     }
     Ok(chosen)

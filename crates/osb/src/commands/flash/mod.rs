@@ -9,8 +9,9 @@ mod plan;
 mod told;
 
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use osb_flash::{
     Device, Host, Identity, Mode, Observer, Options, Overlay, Progress, Table, Target,
@@ -29,10 +30,9 @@ pub(crate) fn run(arguments: &Flash, output: &Output) -> Result<ExitCode, Failur
     let chosen = disks::choose(arguments, &host)?;
     // Before the image is looked at: nobody waits for a download to hear that the disk is in use.
     disks::judge(&chosen, &host, None, None)?;
-    let last_words = output.clone();
-    let stop = environment::cancel_flag(move || {
-        last_words.failure(&Failure::interrupted().with_hint(outcome::UNFINISHED));
-    })?;
+    let shared: Shared = Arc::default();
+    let stop = environment::cancel_flag(last_words(output, &shared))?;
+    let receipt = outcome::Paper::prepare(arguments.receipt.as_deref())?;
     let opened = image::open(arguments, &stop, output)?;
     disks::judge(&chosen, &host, opened.facts.path.as_deref(), opened.facts.size)?;
     let disks: Vec<_> = chosen.iter().map(|each| &each.disk).collect();
@@ -49,6 +49,9 @@ pub(crate) fn run(arguments: &Flash, output: &Output) -> Result<ExitCode, Failur
     }
     disks::agree(&chosen, output)?;
     let targets = open(&chosen)?;
+    if stop.load(Ordering::Relaxed) {
+        return Err(Failure::interrupted().with_hint(outcome::UNTOUCHED));
+    }
     let customise = |_: usize, overlay: &mut Overlay<'_>, identity: &Identity, table: &Table| {
         node.apply(overlay, identity, table)
     };
@@ -65,10 +68,10 @@ pub(crate) fn run(arguments: &Flash, output: &Output) -> Result<ExitCode, Failur
         customise: adapts.then_some(&customise),
         ..Options::default()
     };
-    let screen = Screen::new(&chosen, output);
+    let screen = Screen::new(&chosen, output, &shared);
     let results = osb_flash::flash(opened.image, targets, &options, &screen, &stop);
     screen.end();
-    outcome::tell(arguments, &chosen, &results, output)
+    Ok(outcome::tell(receipt, &chosen, &results, output))
 }
 
 /// Opens all disks, or none is written.
@@ -81,20 +84,45 @@ fn open(chosen: &[Chosen]) -> Result<Vec<(String, Box<dyn Target>)>, Failure> {
     chosen.iter().map(open).collect()
 }
 
+/// How far the disks are, once they are being written.
+type Shared = Arc<Mutex<Option<Board>>>;
+
+/// A disk that is being flushed does not hear; so long it may take to end in order, beside the grace
+/// that every command has.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+/// What is said if a run that was interrupted has to be ended from outside.
+fn last_words(output: &Output, shared: &Shared) -> impl FnOnce() + Send + 'static {
+    let (output, shared) = (output.clone(), Arc::clone(shared));
+    move || {
+        let left = || lock(&shared).as_ref().map(Board::left);
+        if left().is_some() {
+            std::thread::sleep(PATIENCE);
+        }
+        let left = left().unwrap_or_else(|| outcome::UNTOUCHED.to_owned());
+        output.failure(&Failure::interrupted().with_hint(left));
+    }
+}
+
+/// A panic elsewhere takes nothing from what is known of the disks.
+fn lock(shared: &Shared) -> MutexGuard<'_, Option<Board>> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Shows how far the disks are.
 struct Screen<'a> {
-    board: Mutex<Board>,
+    board: &'a Shared,
     started: Instant,
     output: &'a Output,
     disks: usize,
 }
 
 impl<'a> Screen<'a> {
-    fn new(chosen: &[Chosen], output: &'a Output) -> Self {
+    fn new(chosen: &[Chosen], output: &'a Output, board: &'a Shared) -> Self {
         let names: Vec<String> =
             chosen.iter().map(|each| each.disk.path.display().to_string()).collect();
         let disks = names.len();
-        let board = Mutex::new(Board::new(names, output.has_status_line()));
+        *lock(board) = Some(Board::new(names, output.has_status_line()));
         Screen { board, started: Instant::now(), output, disks }
     }
 
@@ -105,9 +133,10 @@ impl<'a> Screen<'a> {
 
     /// All disks are done, or have failed.
     fn end(&self) {
-        let mut board = self.board.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for disk in 0..self.disks {
-            self.print(&board.end(self.started.elapsed(), disk));
+        if let Some(board) = &mut *lock(self.board) {
+            for disk in 0..self.disks {
+                self.print(&board.end(self.started.elapsed(), disk));
+            }
         }
         self.output.status(String::new());
     }
@@ -116,8 +145,9 @@ impl<'a> Screen<'a> {
 impl Observer for Screen<'_> {
     fn progress(&self, disk: usize, progress: &Progress) {
         let now = self.started.elapsed();
-        let mut board = self.board.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        self.print(&board.on(now, disk, progress));
-        self.output.status(board.status(now));
+        if let Some(board) = &mut *lock(self.board) {
+            self.print(&board.on(now, disk, progress));
+            self.output.status(board.status(now));
+        }
     }
 }

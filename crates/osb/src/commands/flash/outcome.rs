@@ -1,31 +1,30 @@
 //! How it ended, for each disk: words, objects, the receipt, the exit code.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use osb_flash::{Cause, DeviceError, EngineError, Left, Receipt, SourceFault};
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 use super::disks::Chosen;
-use crate::cli::Flash;
 use crate::exit::{FAILED, Failure, INTERRUPTED, REFUSED, VERIFICATION};
 use crate::format;
 use crate::output::Output;
 
-/// What a run that ends at once leaves behind.
-pub(super) const UNFINISHED: &str =
-    "a disk that was being written does not start; write it anew, or go on with --resume";
+/// What a run leaves behind that has opened no disk.
+pub(super) const UNTOUCHED: &str = "nothing was written to any disk";
 
 type Ended = Result<Receipt, EngineError>;
 
 /// Tells of every disk; the code is that of the worst.
 pub(super) fn tell(
-    arguments: &Flash,
+    paper: Option<Paper>,
     chosen: &[Chosen],
     results: &[Ended],
     output: &Output,
-) -> Result<ExitCode, Failure> {
+) -> ExitCode {
     for (each, result) in chosen.iter().zip(results) {
         let device = each.disk.path.display();
         match result {
@@ -38,13 +37,15 @@ pub(super) fn tell(
             Err(error) => output.failure(&failure(&device.to_string(), error)),
         }
     }
-    // Last, so that a folder that is gone hides nothing.
-    if let Some(path) = &arguments.receipt {
-        write_receipt(path, &receipts(chosen, results))?;
+    let errors = results.iter().filter_map(|result| result.as_ref().err());
+    let worst = errors.map(code).max_by_key(rank);
+    // Last, so that a folder that is gone hides nothing of what has become of the disks.
+    let written = paper.map_or(Ok(()), |paper| paper.write(&receipts(chosen, results)));
+    if let Err(failure) = &written {
+        output.failure(failure);
     }
-    let worst =
-        results.iter().filter_map(|result| result.as_ref().err()).map(code).max_by_key(rank);
-    Ok(worst.map_or(ExitCode::SUCCESS, ExitCode::from))
+    let code = worst.or(written.err().map(|failure| failure.code));
+    code.map_or(ExitCode::SUCCESS, ExitCode::from)
 }
 
 /// `/dev/sda has the image: 955.0 MiB written, 68.0 MiB zeroed, 1.0 GiB read back and right, in 8.1 s`
@@ -138,7 +139,7 @@ fn receipts(chosen: &[Chosen], results: &[Ended]) -> Value {
             Err(error) => {
                 entry["error"] = json!({
                     "message": error.to_string(), "phase": error.phase.as_str(),
-                    "offset": error.offset, "exit_code": code(error),
+                    "offset": error.offset, "left": error.left.as_str(), "exit_code": code(error),
                 });
             }
         }
@@ -147,18 +148,38 @@ fn receipts(chosen: &[Chosen], results: &[Ended]) -> Value {
     json!({"osb": env!("CARGO_PKG_VERSION"), "devices": disks.collect::<Vec<_>>()})
 }
 
-/// Writes the receipt: whole, or not at all.
-fn write_receipt(path: &Path, receipts: &Value) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let failed = |error: &std::io::Error| {
-        let message = format!("writing the receipt {}: {error}", path.display());
-        Failure::new(FAILED, message)
-    };
-    let write = || {
-        let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-        std::io::Write::write_all(&mut file, format!("{receipts:#}\n").as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path).map(drop).map_err(|error| error.error)
-    };
-    write().map_err(|error: std::io::Error| failed(&error))
+/// A receipt that will be written: whole, or not at all.
+#[derive(Debug)]
+pub(super) struct Paper {
+    path: PathBuf,
+    file: NamedTempFile,
+}
+
+impl Paper {
+    /// Makes sure that it can be written, before any disk is, and takes an old one away: it would be
+    /// about another run.
+    pub(super) fn prepare(path: Option<&Path>) -> Result<Option<Paper>, Failure> {
+        let Some(path) = path else { return Ok(None) };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")));
+        let file = file.map_err(|error| unwritten(path, &error))?;
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(unwritten(path, &error)),
+            _ => Ok(Some(Paper { path: path.to_owned(), file })),
+        }
+    }
+
+    fn write(self, receipts: &Value) -> Result<(), Failure> {
+        let Paper { path, mut file } = self;
+        let write = || {
+            std::io::Write::write_all(&mut file, format!("{receipts:#}\n").as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map(drop).map_err(|error| error.error)
+        };
+        write().map_err(|error: std::io::Error| unwritten(&path, &error))
+    }
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(FAILED, format!("writing the receipt {}: {error}", path.display()))
 }
