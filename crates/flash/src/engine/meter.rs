@@ -23,7 +23,8 @@ impl ReadTime {
 
     fn waited(&self) -> Option<(Duration, Duration)> {
         let [all, input] = [&self.all, &self.input].map(|time| time.load(Ordering::Relaxed));
-        (input != u64::MAX).then(|| (Duration::from_nanos(input), Duration::from_nanos(all)))
+        (all > 0 && input != u64::MAX)
+            .then(|| (Duration::from_nanos(input), Duration::from_nanos(all)))
     }
 }
 
