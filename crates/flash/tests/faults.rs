@@ -279,6 +279,17 @@ fn no_fault_is_called_done_and_none_leaves_a_disk_that_boots() {
     assert!(count >= 30);
 }
 
+/// What a disk answers before it was flushed may come from its cache.
+#[test]
+fn it_is_flushed_before_it_is_read_back() {
+    let made = made(SectorSize::B512);
+    // The first flush is that of the wiped ends.
+    let fault = nth(Kind::Sync, 1, || Effect::Flip(EARLY));
+    let disk = Disk::used(SIZE, 512).failing(fault);
+    let result = flash_one(made.image(), &disk, &Options::default());
+    assert_eq!(told(&result), Some(Verification));
+}
+
 fn next<T>(cases: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
     cases.lock().unwrap().next()
 }
