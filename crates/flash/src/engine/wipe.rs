@@ -15,6 +15,8 @@ impl Run<'_> {
         let resume = self.common.options.mode == Mode::Resume;
         let is_wiped = resume && self.find()?;
         let tail = self.disk.size - TAIL;
+        // From here on it must be left in order.
+        self.disk.go_on()?;
         self.touched = true;
         self.disk.write_bytes(&vec![0; TAIL as usize], tail)?;
         match is_wiped {
