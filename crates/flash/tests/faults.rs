@@ -240,7 +240,12 @@ fn told(result: &Result<osb_flash::Receipt, EngineError>) -> Option<Told> {
 
 fn options<'a>() -> Options<'a> {
     // Short enough to be met often; long enough for a machine that is busy.
-    Options { patience: Duration::from_millis(1500), note_every: 2 * MIB, ..Options::default() }
+    Options {
+        patience: Duration::from_millis(1500),
+        note_every: 2 * MIB,
+        note_after: Duration::ZERO,
+        ..Options::default()
+    }
 }
 
 /// The disk that all must have who say that they are done: identifiers are made of the seed.

@@ -21,7 +21,7 @@ use support::{K, MIB, flash_one, looks_bootable};
 const SIZE: u64 = 16 * MIB;
 
 fn options(mode: Mode) -> Options<'static> {
-    Options { mode, note_every: MIB, ..Options::default() }
+    Options { mode, note_every: MIB, note_after: Duration::ZERO, ..Options::default() }
 }
 
 fn written(disk: &Disk) -> u64 {
