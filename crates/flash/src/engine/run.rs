@@ -167,6 +167,8 @@ impl<'a> Run<'a> {
         self.disk.meter.tell(Duration::ZERO);
         match wiped {
             Ok(()) => Left::Unbootable,
+            // It has been seen otherwise.
+            Err(Cause::Verification { .. }) => Left::Unknown,
             Err(_) if self.wiped => Left::Unbootable,
             Err(_) => Left::Unknown,
         }
