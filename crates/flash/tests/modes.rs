@@ -102,6 +102,17 @@ fn it_stops_in_order_and_goes_on_where_it_was() {
     }
 }
 
+/// The end of the disk is wiped anew, so what a former run wrote there is gone.
+#[test]
+fn an_image_as_long_as_the_disk_is_resumed_to_its_end() {
+    let made = any(&[(4 * MIB, 'd'), (4 * MIB, 'd')]);
+    let disk = Disk::used(8 * MIB, 512);
+    stopped(&made, &disk, Phase::Verify, 0);
+    let receipt = flash_one(made.image(), &disk, &options(Mode::Resume)).unwrap();
+    assert!(disk.bytes() == made.bytes);
+    assert!(receipt.bytes.resumed > 0);
+}
+
 #[test]
 fn before_anything_is_written_stopping_changes_nothing() {
     let disk = Disk::used(SIZE, 512);
