@@ -130,10 +130,11 @@ fn parts(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, usize)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    struct Bytes(Vec<u8>);
+    /// A disk in memory.
+    pub(crate) struct Bytes(pub(crate) Vec<u8>);
 
     impl Below for Bytes {
         fn size(&self) -> u64 {

@@ -33,7 +33,7 @@ fn ranges() -> impl Strategy<Value = Vec<(u64, char)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn every_byte_is_where_it_should_be(
@@ -70,7 +70,9 @@ proptest! {
         let mut expected = made.on(&bytes, mapped);
         // Unused parts of short gaps are zeroed, and so is the sector in which the image ends.
         let whole = made.bytes.len().next_multiple_of(sector as usize);
-        expected[made.bytes.len()..whole].fill(0);
+        if !mapped || ranges.last().is_some_and(|(_, state)| *state != 'u') {
+            expected[made.bytes.len()..whole].fill(0);
+        }
         for range in made.map.ranges() {
             let span = range.offset as usize..range.end() as usize;
             let unused = range.state == osb_blockmap::State::Unused;

@@ -52,6 +52,8 @@ fn a_disk_has_every_byte_and_a_table_of_its_own() {
                 assert_ne!(renamed.old, renamed.new);
             }
             let mut expected = made.on(&before, mapped);
+            let [_, _, copy] = tables(&made, size as usize, bytes as usize);
+            assert!(after[copy].iter().all(|byte| *byte == 0), "the image's copy is still there");
             for range in tables(&made, size as usize, bytes as usize) {
                 expected[range.clone()].fill(0);
                 after[range].fill(0);

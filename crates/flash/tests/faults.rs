@@ -5,9 +5,10 @@
 
 mod support;
 
+use std::sync::Mutex;
 use std::time::Duration;
 
-use osb_flash::{Cause, EngineError, Left, Options};
+use osb_flash::{Cause, EngineError, Image, Left, Options};
 use osb_partition::SectorSize;
 use rustix::io::Errno;
 use support::disk::{Disk, Effect, Kind, Op};
@@ -239,7 +240,12 @@ fn told(result: &Result<osb_flash::Receipt, EngineError>) -> Option<Told> {
 
 fn options<'a>() -> Options<'a> {
     // Short enough to be met often; long enough for a machine that is busy.
-    Options { patience: Duration::from_millis(1500), note_every: 2 * MIB, ..Options::default() }
+    Options {
+        patience: Duration::from_millis(1500),
+        note_every: 2 * MIB,
+        note_after: Duration::ZERO,
+        ..Options::default()
+    }
 }
 
 /// The disk that all must have who say that they are done: identifiers are made of the seed.
@@ -253,31 +259,58 @@ fn right(made: &Made, sector: u32, mapped: bool) -> Vec<u8> {
 #[test]
 fn no_fault_is_called_done_and_none_leaves_a_disk_that_boots() {
     let made = made(SectorSize::B512);
-    let mut wrong = Vec::new();
-    for mapped in [true, false] {
-        let right = right(&made, 512, mapped);
-        for (name, expected, fault) in faults() {
-            let disk = Disk::used(SIZE, 512).failing(fault);
-            let image = if mapped { made.image() } else { made.foreign() };
-            let result = flash_one(image, &disk, &options());
-            if told(&result) != Some(expected) {
-                let error = result.as_ref().err();
-                wrong.push(format!("{name}, {mapped}: not {expected:?} but {error:?}"));
-            }
-            let bytes = disk.bytes();
-            let honest = match result {
-                Ok(_) => bytes == right,
-                Err(error) => is_honest(&error, &bytes),
-            };
-            if !honest {
-                wrong.push(format!("{name}, {mapped}: what is told is not true"));
-            }
+    let wrong = Mutex::new(Vec::new());
+    let right = [false, true].map(|mapped| right(&made, 512, mapped));
+    let cases = [false, true].into_iter().flat_map(|mapped| {
+        faults().into_iter().map(move |(name, told, fault)| (name, told, fault, mapped))
+    });
+    let (count, cases) = (faults().len() - 1, Mutex::new(cases));
+    // Some of them do nothing but wait.
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some((name, told, fault, mapped)) = next(&cases) {
+                    let image = if mapped { made.image() } else { made.foreign() };
+                    let problem = try_one(image, fault, told, &right[usize::from(mapped)]);
+                    let problem = problem.map(|problem| format!("{name}, {mapped}: {problem}"));
+                    wrong.lock().unwrap().extend(problem);
+                }
+            });
         }
-    }
+    });
+    let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let count = faults().len() - 1;
     println!("{count} faults, each with a map and without");
     assert!(count >= 30);
+}
+
+/// What a disk answers before it was flushed may come from its cache.
+#[test]
+fn it_is_flushed_before_it_is_read_back() {
+    let made = made(SectorSize::B512);
+    // The first flush is that of the wiped ends.
+    let fault = nth(Kind::Sync, 1, || Effect::Flip(EARLY));
+    let disk = Disk::used(SIZE, 512).failing(fault);
+    let result = flash_one(made.image(), &disk, &Options::default());
+    assert_eq!(told(&result), Some(Verification));
+}
+
+fn next<T>(cases: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
+    cases.lock().unwrap().next()
+}
+
+/// What was wrong with how a fault was met.
+fn try_one(image: Image, fault: Fault, expected: Told, right: &[u8]) -> Option<String> {
+    let disk = Disk::used(SIZE, 512).failing(fault);
+    let result = flash_one(image, &disk, &options());
+    if told(&result) != Some(expected) {
+        return Some(format!("not {expected:?} but {:?}", result.err()));
+    }
+    let honest = match result {
+        Ok(_) => disk.bytes() == right,
+        Err(error) => is_honest(&error, &disk.bytes()),
+    };
+    (!honest).then(|| "what is told is not true".to_owned())
 }
 
 /// Whether nothing boots, and the disk is as it is told.

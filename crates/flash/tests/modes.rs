@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -19,7 +21,7 @@ use support::{K, MIB, flash_one, looks_bootable};
 const SIZE: u64 = 16 * MIB;
 
 fn options(mode: Mode) -> Options<'static> {
-    Options { mode, note_every: MIB, ..Options::default() }
+    Options { mode, note_every: MIB, note_after: Duration::ZERO, ..Options::default() }
 }
 
 fn written(disk: &Disk) -> u64 {
@@ -78,7 +80,6 @@ fn it_stops_in_order_and_goes_on_where_it_was() {
     flash_one(made.image(), &disk, &options(Mode::Whole)).unwrap();
     let right = disk.bytes();
     for (phase, done) in [
-        (Phase::Wipe, 0),
         (Phase::Copy, 0),
         (Phase::Copy, 3 * MIB),
         (Phase::Sync, 0),
@@ -98,6 +99,64 @@ fn it_stops_in_order_and_goes_on_where_it_was() {
         }
         let saved = receipt.bytes.resumed + receipt.bytes.unchanged;
         assert_eq!(saved > 0, (phase, done) > (Phase::Copy, 0), "{phase}");
+    }
+}
+
+/// The end of the disk is wiped anew, so what a former run wrote there is gone.
+#[test]
+fn an_image_as_long_as_the_disk_is_resumed_to_its_end() {
+    let made = any(&[(4 * MIB, 'd'), (4 * MIB, 'd')]);
+    let disk = Disk::used(8 * MIB, 512);
+    stopped(&made, &disk, Phase::Verify, 0);
+    let receipt = flash_one(made.image(), &disk, &options(Mode::Resume)).unwrap();
+    assert!(disk.bytes() == made.bytes);
+    assert!(receipt.bytes.resumed > 0);
+}
+
+#[test]
+fn before_anything_is_written_stopping_changes_nothing() {
+    let disk = Disk::used(SIZE, 512);
+    let error = stopped(&made(SectorSize::B512), &disk, Phase::Wipe, 0);
+    assert!(matches!(error.cause, Cause::Interrupted), "{error}");
+    assert_eq!(error.left, Left::Untouched);
+    assert!(disk.bytes().iter().all(|byte| *byte == 0xA5));
+}
+
+/// What was last said of each phase.
+struct Last(Mutex<BTreeMap<Phase, Progress>>);
+
+impl Observer for Last {
+    fn progress(&self, _: usize, progress: &Progress) {
+        self.0.lock().unwrap().insert(progress.phase, progress.clone());
+    }
+}
+
+#[test]
+fn every_phase_comes_to_its_end() {
+    let made = made(SectorSize::B512);
+    for (mode, mapped) in [
+        (Mode::Whole, true),
+        (Mode::Whole, false),
+        (Mode::ChangedOnly, true),
+        (Mode::ChangedOnly, false),
+        (Mode::Resume, true),
+    ] {
+        let disk = Disk::used(SIZE, 512);
+        if mode == Mode::Resume {
+            stopped(&made, &disk, Phase::Verify, MIB);
+        }
+        let image = if mapped { made.image() } else { made.foreign() };
+        let target: Box<dyn Target> = Box::new(disk);
+        let targets = vec![("disk".to_owned(), target)];
+        let last = Last(Mutex::default());
+        let stop = AtomicBool::new(false);
+        flash(image, targets, &options(mode), &last, &stop).remove(0).unwrap();
+        let last = last.0.into_inner().unwrap();
+        for phase in [Phase::Wipe, Phase::Copy, Phase::Verify, Phase::Finish] {
+            let Progress { done, of, .. } = last[&phase];
+            assert_eq!(Some(done), of, "{mode:?} {mapped} {phase:?}");
+        }
+        assert_eq!(last.len(), Phase::ALL.len() - 1, "checking says nothing");
     }
 }
 

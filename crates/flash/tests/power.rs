@@ -10,6 +10,7 @@
 mod support;
 
 use std::error::Error;
+use std::time::Duration;
 
 use osb_flash::{Cause, Identity, Mode, Options, Overlay, Refused};
 use osb_image::Table;
@@ -23,7 +24,13 @@ const SIZE: u64 = 16 * MIB;
 const FIRST: usize = 8192;
 
 fn options(mode: Mode) -> Options<'static> {
-    Options { mode, note_every: MIB, customise: Some(&change), ..Options::default() }
+    Options {
+        mode,
+        note_every: MIB,
+        note_after: Duration::ZERO,
+        customise: Some(&change),
+        ..Options::default()
+    }
 }
 
 /// A file in the boot partition.

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
+use osb_blockmap::BlockMap;
 use osb_checksum::Digest;
 
 use crate::Source;
@@ -24,8 +25,8 @@ use crate::engine::hashers::Hashers;
 use crate::engine::meter::ReadTime;
 use crate::engine::plan::Check;
 
-pub(crate) use foreign::foreign;
-pub(crate) use mapped::mapped;
+use foreign::foreign;
+use mapped::mapped;
 
 /// Pieces that wait for a disk.
 pub(crate) const DEPTH: usize = 3;
@@ -82,6 +83,21 @@ pub(crate) struct Feed<'a> {
 }
 
 impl Feed<'_> {
+    /// Sends all of the image, and how that ended.
+    pub(crate) fn run(mut self, map: Option<&BlockMap>, size: Option<u64>, digest: Option<Digest>) {
+        let ended = match map {
+            Some(map) => mapped(&mut self, map),
+            None => foreign(&mut self, size, digest),
+        };
+        let end = match ended {
+            Ok(written) => Ok(Arc::new(written)),
+            Err(Ended::Fault(fault)) => Err(fault),
+            // Whoever listens sees that it is to stop.
+            Err(Ended::Idle) => return,
+        };
+        let _ = self.send(&Work::End(end));
+    }
+
     /// Fills `buffer` from `offset` on; less only at the image's end.
     pub(crate) fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceFault> {
         let begun = Instant::now();
@@ -108,17 +124,6 @@ impl Feed<'_> {
         }
         let idle = self.stop.load(Ordering::Relaxed) || self.queues.iter().all(Option::is_none);
         if idle { Err(Ended::Idle) } else { Ok(()) }
-    }
-
-    /// Says how it ended.
-    pub(crate) fn end(mut self, ended: Result<Written, Ended>) {
-        let end = match ended {
-            Ok(written) => Ok(Arc::new(written)),
-            Err(Ended::Fault(fault)) => Err(fault),
-            Err(Ended::Idle) => return,
-        };
-        // Whoever has gone needs no answer.
-        let _ = self.send(&Work::End(end));
     }
 }
 

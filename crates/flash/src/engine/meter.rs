@@ -23,7 +23,8 @@ impl ReadTime {
 
     fn waited(&self) -> Option<(Duration, Duration)> {
         let [all, input] = [&self.all, &self.input].map(|time| time.load(Ordering::Relaxed));
-        (input != u64::MAX).then(|| (Duration::from_nanos(input), Duration::from_nanos(all)))
+        (all > 0 && input != u64::MAX)
+            .then(|| (Duration::from_nanos(input), Duration::from_nanos(all)))
     }
 }
 
@@ -76,17 +77,18 @@ impl<'a> Meter<'a> {
 
     /// The next phase begins, of so many bytes.
     pub(crate) fn begin(&mut self, phase: Phase, of: Option<u64>) {
-        let now = Instant::now();
-        *self.seconds.entry(self.phase.as_str()).or_default() +=
-            now.duration_since(self.begun).as_secs_f64();
-        (self.phase, self.begun, self.done, self.of) = (phase, now, 0, of);
+        self.end();
+        (self.phase, self.done, self.of) = (phase, 0, of);
         self.waits = Waits::default();
         self.tell(Duration::ZERO);
     }
 
-    /// The last phase is over.
+    /// The phase is over.
     pub(crate) fn end(&mut self) {
-        self.begin(self.phase, self.of);
+        let now = Instant::now();
+        let took = now.duration_since(self.begun).as_secs_f64();
+        *self.seconds.entry(self.phase.as_str()).or_default() += took;
+        self.begun = now;
     }
 
     pub(crate) fn advance(&mut self, bytes: u64) {

@@ -26,10 +26,11 @@ mod run;
 mod verify;
 mod wipe;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{channel, sync_channel};
-use std::{io, thread};
+use std::thread::{self, ScopedJoinHandle};
 
 use osb_blockmap::PIECE;
 
@@ -65,79 +66,68 @@ pub fn flash(
     observer: &dyn Observer,
     stop: &AtomicBool,
 ) -> Vec<Result<Receipt, EngineError>> {
-    let names: Vec<String> = targets.iter().map(|(name, _)| name.clone()).collect();
-    let failed = |cause: &dyn Fn() -> Cause| {
-        let error = || EngineError {
-            cause: cause(),
-            phase: Phase::Check,
-            offset: 0,
-            left: Left::Untouched,
-        };
-        names.iter().map(|_| Err(error())).collect()
-    };
+    let (names, targets): (Vec<String>, Vec<Box<dyn Target>>) = targets.into_iter().unzip();
+    let none = |cause: &dyn Fn() -> Cause| names.iter().map(|_| Err(early(cause()))).collect();
     let (first, facts) = match look(&mut image) {
         Ok(found) => found,
-        Err(fault) => return failed(&|| fault.clone().into()),
+        Err(fault) => return none(&|| fault.clone().into()),
     };
     let hashers = match Hashers::new().map_err(Arc::new) {
         Ok(hashers) => hashers,
-        Err(error) => return failed(&|| Cause::Threads(Arc::clone(&error))),
+        Err(error) => return none(&|| Cause::Threads(Arc::clone(&error))),
     };
     let buffers = Buffers::new(BUFFERS + names.len());
     let common = Common { options, image: facts, buffers, hashers };
     let time = ReadTime::default();
     let (starts, begun) = channel();
     thread::scope(|scope| {
-        let mut queues = Vec::new();
-        let mut runs = Vec::new();
-        for (index, (name, (_, target))) in names.iter().zip(targets).enumerate() {
+        let (mut queues, mut runs) = (Vec::new(), Vec::new());
+        for (index, (name, target)) in names.iter().zip(targets).enumerate() {
             let (queue, works) = sync_channel(DEPTH);
             let meter = Meter::new(index, observer, &time);
             let (starts, common) = (starts.clone(), &common);
-            let lead = move || {
-                let disk = Disk::new(target, meter, stop, options.patience)?;
-                Ok(Run::new(disk, common, index, name).run(starts, works))
+            let lead = move || match Disk::new(target, meter, stop, options.patience) {
+                Ok(disk) => Run::new(disk, common, index, name).run(starts, works),
+                Err(error) => Err(early(Cause::Threads(Arc::new(error)))),
             };
             runs.push(thread::Builder::new().name("flash".to_owned()).spawn_scoped(scope, lead));
             queues.push(Some(queue));
         }
         drop(starts);
-        // When all disks are wiped, or have failed.
+        // They say where they begin when they are wiped; those that have failed say nothing.
         let start = begun.into_iter().min();
-        let source = &mut *image.source;
-        let (buffers, hashers) = (&common.buffers, &common.hashers);
-        let start_at = start.unwrap_or(0);
-        let mut feed = Feed {
-            source,
+        let feed = Feed {
+            source: &mut *image.source,
             first: &first,
-            buffers,
-            hashers,
+            buffers: &common.buffers,
+            hashers: &common.hashers,
             time: &time,
             stop,
             queues,
-            start: start_at,
+            start: start.unwrap_or(0),
         };
-        if start.is_some() {
-            let ended = match &image.map {
-                Some(map) => feed::mapped(&mut feed, map),
-                None => feed::foreign(&mut feed, common.image.size, image.digest),
-            };
-            feed.end(ended);
-        } else {
-            drop(feed);
+        match start {
+            Some(_) => feed.run(image.map.as_ref(), common.image.size, image.digest),
+            None => drop(feed),
         }
-        let threads = |error| EngineError {
-            cause: Cause::Threads(Arc::new(error)),
-            phase: Phase::Check,
-            offset: 0,
-            left: Left::Untouched,
-        };
-        let gone = |_| Ok(Err(threads(io::Error::other("a thread panicked"))));
-        runs.into_iter()
-            .map(|run| run.and_then(|run| run.join().unwrap_or_else(gone)))
-            .map(|result: io::Result<_>| result.unwrap_or_else(|error| Err(threads(error))))
-            .collect()
+        runs.into_iter().map(result).collect()
     })
+}
+
+/// What became of a disk.
+fn result(
+    run: io::Result<ScopedJoinHandle<'_, Result<Receipt, EngineError>>>,
+) -> Result<Receipt, EngineError> {
+    let run = run.map_err(|error| early(Cause::Threads(Arc::new(error))))?;
+    run.join().unwrap_or_else(|_| {
+        let cause = Cause::Threads(Arc::new(io::Error::other("the thread of this disk panicked")));
+        Err(EngineError { left: Left::Unknown, ..early(cause) })
+    })
+}
+
+/// An error before anything was written.
+fn early(cause: Cause) -> EngineError {
+    EngineError { cause, phase: Phase::Check, offset: 0, left: Left::Untouched }
 }
 
 /// Reads the beginning, and learns from it what must be known before a disk is touched.

@@ -49,7 +49,10 @@ pub struct Options<'a> {
     pub seed: [u8; 32],
     /// Changes files of the disk.
     pub customise: Option<&'a Customise<'a>>,
-    /// Bytes after which the disk notes how far it is. Each note costs a flush of its cache.
+    /// After how long the disk notes again how far it is: what is lost if it is disconnected.
+    /// Each note costs a flush of its cache.
+    pub note_after: Duration,
+    /// Bytes without which there is nothing to note.
     pub note_every: u64,
     /// How long a device may take for one request before it is given up.
     pub patience: Duration,
@@ -62,7 +65,8 @@ impl Default for Options<'_> {
             keep_ids: false,
             seed: [0; 32],
             customise: None,
-            note_every: 256 << 20,
+            note_after: Duration::from_secs(10),
+            note_every: 16 << 20,
             patience: Duration::from_secs(300),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use osb_checksum::{Digest, to_hex};
 
@@ -56,6 +56,8 @@ pub(crate) struct Run<'a> {
     /// Everything before this byte has been written; everything before the record's is safe.
     pub(crate) position: u64,
     pub(crate) record: Record,
+    /// When that was written.
+    pub(crate) noted: Instant,
     /// What is on the disk already is not written again.
     pub(crate) compares: bool,
     /// Where this run begins: behind what another has written.
@@ -80,6 +82,7 @@ impl<'a> Run<'a> {
             wiped: false,
             position: 0,
             record: Record { image, position: 0, adapting: false, number: 0 },
+            noted: Instant::now(),
             compares: common.options.mode == Mode::ChangedOnly,
             start: 0,
             resumed: 0,
@@ -164,6 +167,8 @@ impl<'a> Run<'a> {
         self.disk.meter.tell(Duration::ZERO);
         match wiped {
             Ok(()) => Left::Unbootable,
+            // It has been seen otherwise.
+            Err(Cause::Verification { .. }) => Left::Unknown,
             Err(_) if self.wiped => Left::Unbootable,
             Err(_) => Left::Unknown,
         }

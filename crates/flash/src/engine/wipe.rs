@@ -3,6 +3,8 @@
 //! The table of a former use lies at its beginning, and a copy of it at its end, which firmware
 //! and kernel take if there is no other. A disk that has a half of the image must have neither.
 
+use std::time::Instant;
+
 use crate::engine::plan::is_zero;
 use crate::engine::record::Record;
 use crate::engine::run::Run;
@@ -15,6 +17,8 @@ impl Run<'_> {
         let resume = self.common.options.mode == Mode::Resume;
         let is_wiped = resume && self.find()?;
         let tail = self.disk.size - TAIL;
+        // From here on it must be left in order.
+        self.disk.go_on()?;
         self.touched = true;
         self.disk.write_bytes(&vec![0; TAIL as usize], tail)?;
         match is_wiped {
@@ -44,14 +48,18 @@ impl Run<'_> {
 
     /// Writes the record anew, if there is enough that it does not say yet.
     pub(crate) fn note(&mut self) -> Result<(), Cause> {
-        let news = self.position - self.record.position;
-        if self.record.adapting || news < self.common.options.note_every {
+        let options = self.common.options;
+        let due = self.position - self.record.position >= options.note_every
+            && self.noted.elapsed() >= options.note_after;
+        if self.record.adapting || !due {
             return Ok(());
         }
         // It must never say more than would be there after a loss of power.
         self.disk.sync()?;
         self.record.position = self.position;
-        self.write_record()
+        self.write_record()?;
+        self.noted = Instant::now();
+        Ok(())
     }
 
     /// Notes that what was copied is going to be changed in some places.

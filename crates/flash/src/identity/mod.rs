@@ -60,8 +60,10 @@ pub(crate) fn adapt(
     sector: u32,
     seed: Option<Digest>,
 ) -> io::Result<Option<(Identity, Table)>> {
+    let size = disk.size();
     let mut read = |offset: u64, bytes: &mut [u8]| disk.read_at(bytes, offset);
-    if let Some(mut gpt) = Gpt::read(&mut read, sector)? {
+    let gpt = Gpt::read(&mut read, sector)?.filter(|gpt| gpt.needed() <= size);
+    if let Some(mut gpt) = gpt {
         let old = gpt.table();
         if let Some(seed) = seed {
             gpt.rename(&mut |what| fresh(&seed, what));
@@ -103,7 +105,7 @@ fn identity(old: &Table, new: &Table) -> Identity {
 fn from(bytes: &[u8]) -> impl FnMut(u64, &mut [u8]) -> io::Result<()> + '_ {
     |offset, into| {
         let part = usize::try_from(offset).ok().and_then(|at| bytes.get(at..)?.get(..into.len()));
-        into.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
+        into.copy_from_slice(part.ok_or(io::ErrorKind::InvalidInput)?);
         Ok(())
     }
 }

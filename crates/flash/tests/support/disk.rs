@@ -45,7 +45,8 @@ pub(crate) enum Effect {
     Short(usize),
     /// It is said to be done, and is not.
     Drop,
-    /// It is done, with a wrong bit in this byte of the disk: written, or on its way from it.
+    /// It is done, with a wrong bit in this byte of the disk: written, flushed, or on its way
+    /// from it.
     Flip(u64),
     /// It is done somewhere else.
     Redirect(u64),
@@ -195,12 +196,13 @@ impl Target for Disk {
     fn sync(&mut self) -> io::Result<()> {
         let (mut state, effect) = self.ask(Kind::Sync, 0, 0);
         match effect {
-            Effect::Fail(errno) => Err(errno.into()),
-            _ => {
-                state.log.push(Event::Sync);
-                Ok(())
-            }
+            Effect::Fail(errno) => return Err(errno.into()),
+            // What was in its cache goes to a bad place.
+            Effect::Flip(byte) => state.bytes[byte as usize] ^= 0x10,
+            _ => {}
         }
+        state.log.push(Event::Sync);
+        Ok(())
     }
 
     fn reread_table(&mut self) -> io::Result<()> {

@@ -17,7 +17,7 @@ use crate::engine::buffers::Buffer;
 use crate::engine::plan::{self, Check, SHORT_GAP, is_zero};
 
 /// Sends all of the image.
-pub(crate) fn foreign(
+pub(super) fn foreign(
     feed: &mut Feed,
     size: Option<u64>,
     digest: Option<Digest>,

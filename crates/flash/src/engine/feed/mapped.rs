@@ -12,7 +12,7 @@ use crate::engine::plan::{self, Check, Step};
 use crate::engine::{HEAD, SourceFault};
 
 /// Sends all of the image that a disk may need.
-pub(crate) fn mapped(feed: &mut Feed, map: &BlockMap) -> Result<Written, Ended> {
+pub(super) fn mapped(feed: &mut Feed, map: &BlockMap) -> Result<Written, Ended> {
     let (faults, found) = channel();
     for step in plan::steps(map) {
         if let Ok(fault) = found.try_recv() {
