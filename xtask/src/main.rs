@@ -7,6 +7,7 @@
 mod bench;
 mod beside;
 mod boot;
+mod customise;
 mod equivalence;
 mod ext4;
 mod flash;
@@ -84,6 +85,15 @@ enum Task {
         #[command(flatten)]
         failures: grow::Failures,
     },
+    /// Only the boots of a disk that was told its node's name, keys and files (`osb/node.toml`)
+    Customise {
+        /// The folder that `osb build` wrote to
+        #[arg(default_value = "out")]
+        folder: PathBuf,
+        /// The recipe that it was built from
+        #[arg(long, default_value = project::DEFAULT)]
+        recipe: String,
+    },
     /// Only the proof that `osb check` notices what is wrong: hundreds of images with one fault each
     Mutate(mutate::Arguments),
     /// Only the build by an ordinary user, who must get the same bytes
@@ -144,6 +154,7 @@ fn main() -> ExitCode {
         Task::Referee => test::referee(),
         Task::Proofs { folder, series } => test::proofs(&folder, &series),
         Task::Grow { folder, recipe, failures } => grow::run(&recipe, &folder, &failures),
+        Task::Customise { folder, recipe } => customise::run(&recipe, &folder),
         Task::Mutate(arguments) => mutate::run(&arguments),
         Task::User { folder } => test::user(&folder),
         Task::Reproduce { folder } => reproduce::run(folder.as_deref()),

@@ -8,10 +8,10 @@ use std::io::Cursor;
 
 use gpt::GptConfig;
 use gpt::disk::LogicalBlockSize;
-use osb_flash::{Cause, Image, Left, Mode, Options, Refused, Target, flash};
+use osb_flash::Options;
 use osb_partition::SectorSize;
-use support::disk::{Disk, Effect, Kind};
-use support::image::{Bytes, Made, made};
+use support::disk::Disk;
+use support::image::{Made, made, with_mbr};
 use support::{MIB, flash_one};
 
 const SECTORS: [(SectorSize, u32, LogicalBlockSize); 2] = [
@@ -21,7 +21,7 @@ const SECTORS: [(SectorSize, u32, LogicalBlockSize); 2] = [
 
 /// Ranges of a disk in which its table stands: at its beginning, at its end, and where the image
 /// ended.
-fn identity(made: &Made, disk: usize, sector: usize) -> [std::ops::Range<usize>; 3] {
+fn tables(made: &Made, disk: usize, sector: usize) -> [std::ops::Range<usize>; 3] {
     let (head, tail) = (2 * sector + 16384, 16384 + sector);
     [0..head, disk - tail..disk, made.bytes.len() - tail..made.bytes.len()]
 }
@@ -52,7 +52,7 @@ fn a_disk_has_every_byte_and_a_table_of_its_own() {
                 assert_ne!(renamed.old, renamed.new);
             }
             let mut expected = made.on(&before, mapped);
-            for range in super_ranges(&made, size, bytes) {
+            for range in tables(&made, size as usize, bytes as usize) {
                 expected[range.clone()].fill(0);
                 after[range].fill(0);
             }
@@ -61,6 +61,48 @@ fn a_disk_has_every_byte_and_a_table_of_its_own() {
     }
 }
 
-fn super_ranges(made: &Made, size: u64, sector: u32) -> [std::ops::Range<usize>; 3] {
-    identity(made, size as usize, sector as usize)
+#[test]
+fn identifiers_that_are_kept_are_those_of_the_image() {
+    for (sector, bytes, _) in SECTORS {
+        let made = made(sector);
+        // As long as the image: its own copy of the table is at the right place.
+        let disk = Disk::used(made.bytes.len() as u64, bytes);
+        let before = disk.bytes();
+        let options = Options { keep_ids: true, ..Options::default() };
+        let receipt = flash_one(made.image(), &disk, &options).unwrap();
+        assert!(disk.bytes() == made.on(&before, true), "{sector:?}");
+        let identity = receipt.identity.unwrap();
+        assert_eq!(identity.disk.old, identity.disk.new);
+        assert_eq!(identity.partitions.len(), 2);
+    }
+}
+
+#[test]
+fn identifiers_are_made_of_seed_name_and_number() {
+    let made = made(SectorSize::B512);
+    let id = |seed, before| {
+        let disk = Disk::with(vec![before; 12 << 20], 512);
+        let options = Options { seed: [seed; 32], ..Options::default() };
+        flash_one(made.image(), &disk, &options).unwrap().identity.unwrap()
+    };
+    assert_eq!(id(1, 0), id(1, 1));
+    assert_ne!(id(1, 0), id(2, 0));
+}
+
+#[test]
+fn an_mbr_gets_another_signature_and_nothing_else() {
+    let made = with_mbr();
+    let disk = Disk::used(12 * MIB, 512);
+    let before = disk.bytes();
+    let receipt = flash_one(made.image(), &disk, &Options::default()).unwrap();
+    let (mut after, mut expected) = (disk.bytes(), made.on(&before, true));
+    let signature = u32::from_le_bytes(*after[440..].first_chunk().unwrap());
+    let identity = receipt.identity.unwrap();
+    assert_eq!(identity.disk.new, format!("{signature:08x}"));
+    assert_eq!(identity.partitions[1].1.new, format!("{signature:08x}-02"));
+    assert_eq!(identity.partitions[1].1.old, format!("{}-02", identity.disk.old));
+    assert_ne!(identity.disk.new, identity.disk.old);
+    after[440..444].fill(0);
+    expected[440..444].fill(0);
+    assert!(after == expected);
 }

@@ -1,11 +1,18 @@
 //! Power that is lost after any request, with anything that was not flushed written or not, in any
 //! order, in part: nothing boots until everything is there, and another run finishes the work.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on shall stop, and say why"
+)]
 
 mod support;
 
-use osb_flash::{Cause, Mode, Options, Refused};
+use std::error::Error;
+
+use osb_flash::{Cause, Identity, Mode, Options, Overlay, Refused};
+use osb_image::Table;
 use osb_partition::SectorSize;
 use support::disk::{Disk, Event};
 use support::image::{Made, made};
@@ -16,7 +23,18 @@ const SIZE: u64 = 16 * MIB;
 const FIRST: usize = 8192;
 
 fn options(mode: Mode) -> Options<'static> {
-    Options { mode, note_every: MIB, ..Options::default() }
+    Options { mode, note_every: MIB, customise: Some(&change), ..Options::default() }
+}
+
+/// A file in the boot partition.
+fn change(
+    _: usize,
+    disk: &mut Overlay<'_>,
+    identity: &Identity,
+    table: &Table,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let (boot, _) = table.place(&table.partitions[0]).unwrap();
+    Ok(disk.write_at(identity.disk.new.as_bytes(), boot + 100_001)?)
 }
 
 /// Numbers that look random, the same every time.
@@ -69,7 +87,7 @@ fn apply(event: &Event, most: usize, disk: &mut [u8]) {
 fn resume(made: &Made, bytes: Vec<u8>, sector: u32) -> (Vec<u8>, Option<u64>) {
     let disk = Disk::with(bytes, sector);
     let resumed = match flash_one(made.image(), &disk, &options(Mode::Resume)) {
-        Ok(receipt) => Some(receipt.bytes.resumed),
+        Ok(receipt) => Some(receipt.bytes.resumed + receipt.bytes.unchanged),
         Err(error) => {
             assert!(matches!(error.cause, Cause::Refused(Refused::NoRecord)), "{error}");
             flash_one(made.image(), &disk, &options(Mode::Whole)).unwrap();

@@ -9,7 +9,7 @@ use crate::engine::buffers::Buffer;
 use crate::engine::feed::{Work, Written};
 use crate::engine::plan::is_zero;
 use crate::engine::run::Run;
-use crate::engine::{Cause, HEAD, Mode, Phase, Refused};
+use crate::engine::{Cause, HEAD, Phase, Refused};
 
 /// How often to look whether it is to stop.
 const TICK: Duration = Duration::from_millis(100);
@@ -22,6 +22,10 @@ impl Run<'_> {
             let (end, len) = match self.next(works)? {
                 Work::Data { buffer, span, offset } => self.data(&buffer, span, offset)?,
                 Work::Zero { offset, len } => self.zero(offset, len)?,
+                Work::There { offset, len } => {
+                    self.resumed += len;
+                    (offset + len, len)
+                }
                 Work::End(written) => return Ok(written?),
             };
             self.position = self.position.max(end);
@@ -58,7 +62,7 @@ impl Run<'_> {
         let Some(held) = self.held(offset, end) else { return Ok((end, len)) };
         let (start, offset) = (span.start + held as usize, offset + held);
         let (start, len) = (start, self.disk.whole(span.end - start));
-        if self.common.options.mode == Mode::ChangedOnly {
+        if self.compares {
             self.changed(buffer, start, len, offset)?;
         } else {
             self.disk.write(buffer, start, len, offset)?;
@@ -91,7 +95,7 @@ impl Run<'_> {
         let Some(held) = self.held(offset, end) else { return Ok((end, len)) };
         let (mut at, end_of_sector) =
             (offset + held, end.next_multiple_of(self.disk.sector.into()));
-        if self.common.options.mode != Mode::ChangedOnly {
+        if !self.compares {
             self.disk.zero(at, end_of_sector - at)?;
             return Ok((end, len));
         }

@@ -26,7 +26,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// everything that works.
 const GRACE: Duration = Duration::from_secs(10);
 /// Zeroed by one request. Devices that cannot do it quickly have time-outs.
-const PUNCH: u64 = 1 << 30;
+const PUNCH: u64 = 128 << 20;
 
 type Request = Box<dyn FnOnce(&mut dyn Target) + Send>;
 
@@ -239,7 +239,7 @@ impl<'a> Disk<'a> {
                 told = Instant::now();
                 self.meter.tell(begun.elapsed());
             }
-            if self.stop.load(Ordering::Relaxed) {
+            if self.stop.load(Ordering::Relaxed) && !self.leaving {
                 stopped.get_or_insert_with(Instant::now);
             }
             let stuck = stopped.is_some_and(|since| since.elapsed() >= GRACE.min(self.patience));

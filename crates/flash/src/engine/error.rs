@@ -11,7 +11,7 @@ use crate::engine::Phase;
 
 /// Why a disk does not have the image.
 #[derive(Debug, thiserror::Error)]
-#[error("{phase}, at byte {offset}: {cause}; {left}")]
+#[error("{}{cause}; {left}", self.place())]
 pub struct EngineError {
     /// What happened.
     pub cause: Cause,
@@ -21,6 +21,16 @@ pub struct EngineError {
     pub offset: u64,
     /// What is on the disk now.
     pub left: Left,
+}
+
+impl EngineError {
+    /// When and where it happened, if anything had been done.
+    fn place(&self) -> String {
+        match self.phase {
+            Phase::Check => String::new(),
+            phase => format!("{phase}, at byte {}: ", self.offset),
+        }
+    }
 }
 
 /// What is on a disk that does not have the image.

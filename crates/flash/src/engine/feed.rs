@@ -37,6 +37,8 @@ pub(crate) enum Work {
     Data { buffer: Arc<Buffer>, span: Span<usize>, offset: u64 },
     /// This becomes zero.
     Zero { offset: u64, len: u64 },
+    /// This is there already, on every disk.
+    There { offset: u64, len: u64 },
     /// That was all.
     End(Result<Arc<Written>, SourceFault>),
 }

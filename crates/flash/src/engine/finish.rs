@@ -58,6 +58,10 @@ impl Run<'_> {
 
     /// Writes what has changed, and reads it back.
     fn write_back(&mut self, blocks: &BTreeMap<u64, Vec<u8>>) -> Result<(), Cause> {
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        self.note_changes()?;
         let mut runs: Vec<(u64, Vec<u8>)> = Vec::new();
         for (at, block) in blocks {
             match runs.last_mut() {

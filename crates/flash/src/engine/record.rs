@@ -23,6 +23,8 @@ pub(crate) struct Record {
     pub(crate) image: Digest,
     /// Everything before this byte is on the disk.
     pub(crate) position: u64,
+    /// All of it was, and is being changed in some places.
+    pub(crate) adapting: bool,
     /// The number of the record; the higher one counts.
     pub(crate) number: u64,
 }
@@ -57,9 +59,11 @@ impl Record {
     }
 
     fn text(&self) -> String {
-        let Record { image, position, number } = self;
-        let body =
-            format!("{TITLE}\nimage {}\nposition {position}\nnumber {number}\n", to_hex(image));
+        let Record { image, position, adapting, number } = self;
+        let image = to_hex(image);
+        let body = format!(
+            "{TITLE}\nimage {image}\nposition {position}\nadapting {adapting}\nnumber {number}\n"
+        );
         format!("{body}sum {}\n", to_hex(&sha256(body.as_bytes())))
     }
 
@@ -71,6 +75,7 @@ impl Record {
         let record = Record {
             image: parse_hex(value("image")?).ok()?,
             position: value("position")?.parse().ok()?,
+            adapting: value("adapting")?.parse().ok()?,
             number: value("number")?.parse().ok()?,
         };
         (record.text().as_bytes() == text).then_some(record)
@@ -83,7 +88,12 @@ mod tests {
 
     #[test]
     fn the_newest_whole_record_is_found() {
-        let record = |number| Record { image: [7; 32], position: number * 10, number };
+        let record = |number| Record {
+            image: [7; 32],
+            position: number * 10,
+            adapting: number == 5,
+            number,
+        };
         let mut head = record(4).head();
         assert_eq!(Record::find(&head), Some(record(4)));
         assert!(Record::is_alone(&head));

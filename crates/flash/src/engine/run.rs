@@ -13,7 +13,8 @@ use crate::engine::hashers::Hashers;
 use crate::engine::receipt::ByteCounts;
 use crate::engine::record::Record;
 use crate::engine::{
-    Cause, EngineError, HEAD, ImageReceipt, Left, Mode, Options, Phase, Receipt, Refused, TAIL,
+    Cause, EngineError, HEAD, ImageReceipt, Left, Mode, Options, Phase, Receipt, Refused,
+    SourceFault, TAIL,
 };
 use crate::identity;
 
@@ -55,6 +56,8 @@ pub(crate) struct Run<'a> {
     /// Everything before this byte has been written; everything before the record's is safe.
     pub(crate) position: u64,
     pub(crate) record: Record,
+    /// What is on the disk already is not written again.
+    pub(crate) compares: bool,
     /// Where this run begins: behind what another has written.
     pub(crate) start: u64,
     pub(crate) resumed: u64,
@@ -68,9 +71,19 @@ impl<'a> Run<'a> {
         name: &'a str,
     ) -> Run<'a> {
         let image = common.image.id.unwrap_or_default();
-        let record = Record { image, position: 0, number: 0 };
-        let (touched, wiped, position, start, resumed) = (false, false, 0, 0, 0);
-        Run { disk, common, target, name, touched, wiped, position, record, start, resumed }
+        Run {
+            disk,
+            common,
+            target,
+            name,
+            touched: false,
+            wiped: false,
+            position: 0,
+            record: Record { image, position: 0, adapting: false, number: 0 },
+            compares: common.options.mode == Mode::ChangedOnly,
+            start: 0,
+            resumed: 0,
+        }
     }
 
     /// Does everything. `starts` hears where this disk begins as soon as that is known.
@@ -134,19 +147,19 @@ impl<'a> Run<'a> {
         if !self.touched {
             return Left::Untouched;
         }
-        // Nothing of an image that is damaged, or a disk that is, is worth keeping.
-        let keep = matches!(cause, Cause::Interrupted | Cause::Device(_))
-            || matches!(cause, Cause::Source(crate::engine::SourceFault::Read { .. }));
-        if !keep {
-            self.record.position = 0;
-        } else if self.disk.meter.phase() >= Phase::Copy {
-            self.disk.leaving = true;
-            if self.disk.sync().is_ok() {
-                self.record.position = self.position;
-            }
-        }
-        self.record.number += 1;
         self.disk.leaving = true;
+        self.record.number += 1;
+        // Nothing of an image that is damaged, or of a disk that is, is worth going on from.
+        let keep = match cause {
+            Cause::Interrupted | Cause::Device(_) | Cause::Customise(_) => true,
+            Cause::Source(fault) => matches!(fault, SourceFault::Read { .. }),
+            _ => false,
+        };
+        if !keep {
+            (self.record.position, self.record.adapting) = (0, false);
+        } else if !self.record.adapting && self.disk.sync().is_ok() {
+            self.record.position = self.position;
+        }
         let wiped = self.wipe_head();
         self.disk.meter.tell(Duration::ZERO);
         match wiped {

@@ -44,12 +44,24 @@ impl Run<'_> {
 
     /// Writes the record anew, if there is enough that it does not say yet.
     pub(crate) fn note(&mut self) -> Result<(), Cause> {
-        if self.position - self.record.position < self.common.options.note_every {
+        let news = self.position - self.record.position;
+        if self.record.adapting || news < self.common.options.note_every {
             return Ok(());
         }
         // It must never say more than would be there after a loss of power.
         self.disk.sync()?;
         self.record.position = self.position;
+        self.write_record()
+    }
+
+    /// Notes that what was copied is going to be changed in some places.
+    pub(crate) fn note_changes(&mut self) -> Result<(), Cause> {
+        (self.record.position, self.record.adapting) = (0, true);
+        self.write_record()?;
+        self.disk.sync()
+    }
+
+    fn write_record(&mut self) -> Result<(), Cause> {
         self.record.number += 1;
         let (at, block) = self.record.block();
         self.disk.write_bytes(&block, at)
@@ -64,8 +76,9 @@ impl Run<'_> {
         }
         // The end of the disk is wiped again, so it is written again, too.
         let position = found.position.min(self.disk.size - TAIL);
-        self.record = Record { position, number: found.number, ..found };
+        self.record = Record { position, ..found };
         (self.start, self.position) = (position, position);
+        self.compares |= found.adapting;
         Ok(alone)
     }
 }

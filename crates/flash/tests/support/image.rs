@@ -4,7 +4,7 @@ use std::io;
 
 use osb_blockmap::{BlockMap, Range, Recorder, State};
 use osb_flash::{Image, Source};
-use osb_partition::{Format, Guid, Layout, PartitionSpec, PartitionType, SectorSize};
+use osb_partition::{Format, Guid, Layout, PartitionSpec, PartitionType, SectorSize, Table};
 use osb_sink::{Sink, Tee, WriteSink};
 
 use super::{K, MIB, noise};
@@ -41,13 +41,21 @@ impl Made {
                 disk[span.clone()].copy_from_slice(&self.bytes[span]);
             }
         }
-        // What is written behind the image to make a sector whole.
         disk
     }
 }
 
 /// A disk with a GPT, two partitions, and ranges of all states.
 pub(crate) fn made(sector: SectorSize) -> Made {
+    formatted(Format { sector, ..Format::default() })
+}
+
+/// The same with an MBR.
+pub(crate) fn with_mbr() -> Made {
+    formatted(Format { table: Table::Mbr, ..Format::default() })
+}
+
+fn formatted(format: Format) -> Made {
     let spec = |name: &str, kind, size| {
         let guid = Guid::from_digest(format!("{name:<16}").as_bytes());
         PartitionSpec { name: name.into(), kind, guid, size }
@@ -56,7 +64,6 @@ pub(crate) fn made(sector: SectorSize) -> Made {
         spec("boot", PartitionType::EfiSystem, 2 * MIB),
         spec("root", PartitionType::LinuxRootArm64, 7 * MIB),
     ];
-    let format = Format { sector, ..Format::default() };
     let disk = Guid::from_digest(b"identifier of the image");
     let layout = Layout::with_format(format, disk, partitions).unwrap();
     let (mut recorder, mut bytes) = (Recorder::new(), WriteSink::new(Vec::new()));

@@ -22,6 +22,7 @@ mod lay;
 mod layer;
 mod lock;
 mod metadata;
+mod node;
 mod packages;
 mod packed;
 mod recipe;
@@ -61,6 +62,8 @@ pub const TARGETS: &[Target] = &[
     layer::TARGET,
     lock::TARGET,
     metadata::TARGET,
+    node::NODE,
+    node::NODES,
     packages::TARGET,
     packed::TARGET,
     recipe::RECIPE,

@@ -20,7 +20,9 @@ pub(crate) fn mapped(feed: &mut Feed, map: &BlockMap) -> Result<Written, Ended> 
         }
         match step {
             Step::Zero { offset, len } => feed.send(&Work::Zero { offset, len })?,
-            Step::Data { offset, len, .. } if offset >= HEAD && offset + len <= feed.start => {}
+            Step::Data { offset, len, .. } if offset >= HEAD && offset + len <= feed.start => {
+                feed.send(&Work::There { offset, len })?;
+            }
             Step::Data { offset, len, ranges } => {
                 let mut buffer = feed.buffer()?;
                 read(feed, map, offset, len, &ranges, &mut buffer)?;
