@@ -1,6 +1,9 @@
 //! Whole files as readers, from servers that do what servers do. (What [`osb_http::Transport`] does
 //! with one connection is tested where packages are fetched: `crates/apt/tests`.)
 
+// Helpers of tests are not #[test] functions, and have nothing better to do than panic.
+#![allow(clippy::unwrap_used)]
+
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
