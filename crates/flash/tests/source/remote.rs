@@ -70,7 +70,7 @@ fn a_file_that_changes_meanwhile_is_noticed() {
     // Further than is read ahead: it is changed before the connection breaks.
     let cut = Fault::CutAfter(12 << 20);
     let changed = (12 << 20) + 4000;
-    server.inject("/disk.img", &[cut.clone()]);
+    server.inject("/disk.img", std::slice::from_ref(&cut));
     let mut found = get(&server, "/disk.img").unwrap();
     folder.damage("disk.img", changed);
     let error = read(&mut found).unwrap_err().to_string();
