@@ -136,7 +136,8 @@ fn own_identifiers(site: &Site, disk: &Disk, receipt: &Value) -> Result<String> 
     let partition = new.partitions.iter().find(|partition| partition.number == number);
     let (start, len) =
         partition.and_then(|partition| new.place(partition)).context("no boot partition")?;
-    let differing = compare(site, disk, &[start..start + len])?;
+    let place = start..start + len;
+    let differing = compare(site, disk, std::slice::from_ref(&place))?;
     ensure!(differing.is_empty(), "wrong from byte {} on", differing[0]);
     let inside = compare(site, disk, &[0..start, start + len..u64::MAX])?.len() as u64 * BLOCK;
     ensure!(inside <= MOST_ADAPTED, "{inside} bytes of the boot partition differ");

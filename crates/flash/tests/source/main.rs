@@ -1,6 +1,7 @@
 //! Images of every form and from everywhere: what is read is what was written, or it is an error.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+// Helpers of tests are not #[test] functions, and have nothing better to do than panic.
+#![allow(clippy::unwrap_used)]
 
 mod folder;
 mod local;

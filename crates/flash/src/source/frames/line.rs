@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 /// Bytes of the memory for frames: those being decompressed, done, or being read.
-pub(super) const AHEAD: usize = 32 << 20;
+pub(super) const AHEAD: usize = 20 << 20;
 
 /// How far everybody is.
 #[derive(Debug, Default)]
