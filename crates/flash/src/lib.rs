@@ -35,6 +35,7 @@
 //! called written only after every byte of the image was read back from it and was right. Until
 //! then nothing boots from it, whatever fails and whenever power is lost.
 
+pub mod boot_files;
 mod device;
 mod devices;
 mod engine;
@@ -44,8 +45,8 @@ mod overlay;
 mod source;
 mod target;
 
-pub use devices::{Contents, Disk, Host, NoDisk, Refusal, Transport, against, devices, find};
 pub use device::{Device, DeviceError};
+pub use devices::{Contents, Disk, Host, NoDisk, Refusal, Transport, against, devices, find};
 pub use devices::{Contents, Disk, Host, Refusal, Transport, devices};
 pub use engine::{
     Bottleneck, ByteCounts, Cause, Customise, EngineError, ImageReceipt, Left, Mode, Observer,
@@ -53,9 +54,9 @@ pub use engine::{
 };
 pub use error::FlashError;
 pub use identity::{Identity, Renamed};
+pub use osb_http::Limits;
 pub use overlay::Overlay;
 pub use source::{
     About, Found, Image, Place, Source, SourceError, SourceFailure, SourceOptions, Trust, open,
 };
-pub use osb_http::Limits;
 pub use target::Target;
