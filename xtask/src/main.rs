@@ -10,6 +10,7 @@ mod boot;
 mod customise;
 mod equivalence;
 mod ext4;
+mod flash;
 mod flashed;
 mod full;
 mod fuzz;
@@ -20,6 +21,7 @@ mod image;
 mod kills;
 mod kubernetes;
 mod layouts;
+mod loops;
 mod mutate;
 mod project;
 mod random;
@@ -118,6 +120,13 @@ enum Task {
     },
     /// osb's roots and unmodified mmdebstrap's, compared entry by entry
     Equivalence(equivalence::Arguments),
+    /// Only `osb flash` on loop devices: what it writes, what it refuses, and what it leaves when it
+    /// is interrupted
+    Flash {
+        /// The folder that `osb build` wrote to
+        #[arg(default_value = "out")]
+        folder: PathBuf,
+    },
     /// Every reader of foreign bytes under libFuzzer
     Fuzz(fuzz::Arguments),
     /// What osb costs, and what mmdebstrap does
@@ -131,7 +140,7 @@ enum Task {
         /// Also compare osb's resolver with apt, mount file systems of ours in a guest, build under
         /// other circumstances, kill builds at random points, build beside each other and prune,
         /// build with upstream Kubernetes and with other disk layouts, boot a disk that bmaptool
-        /// wrote, and fuzz every reader of foreign bytes
+        /// wrote, flash and refuse disks of all kinds, and fuzz every reader of foreign bytes
         #[arg(long)]
         full: bool,
     },
@@ -152,6 +161,7 @@ fn main() -> ExitCode {
         Task::Layouts => layouts::run(),
         Task::Ext4 { folder, recipe } => test::ext4(&recipe, &folder),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
+        Task::Flash { folder } => flash::run(&folder),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(bench) => bench::run(&bench),
         Task::Container(container) => {

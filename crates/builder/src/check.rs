@@ -4,9 +4,9 @@
 //! beside the writing, on a processor that the writing leaves free, and reads files that the writing
 //! reads, too. `osb check` on the artifacts themselves reads the same from what was written.
 
-use osb_check::{Context, Memo, Outcome, Place, Report, Severity, Subject};
+use osb_check::{Allow, Context, Memo, Outcome, Place, Report, Severity, Subject};
 use osb_image::{Partition, Table, TableKind};
-use osb_recipe::Location;
+use osb_recipe::{Location, Project};
 use osb_tree::Tree;
 
 use crate::cache::{self, sums};
@@ -39,6 +39,9 @@ pub(crate) fn check(job: &Job, disk: &Disk, tree: &Tree) -> Report {
         boot: Some(disk.boot.files.clone()),
         // Only the written file system knows what is left of it.
         boot_space: None,
+        // The other partitions are empty when they are written.
+        others: Vec::new(),
+        unread: Vec::new(),
         table: Some(Table {
             kind: if described.kind == "mbr" { TableKind::Mbr } else { TableKind::Gpt },
             id: described.guid,
@@ -89,20 +92,35 @@ fn context(job: &Job, tree: &Tree) -> Context {
     let folders = [Some(options.cache.as_path()), options.lock_path.parent()];
     let folders = folders.into_iter().flatten().map(|path| path.to_string_lossy().into_owned());
     let build_paths = folders.filter(|path| tree.resolve(path).is_err()).collect();
+    Context { build_paths, jobs: options.jobs, ..wanted(&options.project) }
+}
+
+/// What a recipe wants of the rules: hosts that apt may ask, and findings that are allowed.
+pub fn wanted(project: &Project) -> Context {
     // Whoever names a mirror of one network in a recipe builds for that network.
-    let sources = options.project.recipe.sources.iter();
+    let sources = project.recipe.sources.iter();
     let mirrors = sources.filter_map(|source| match &source.location {
         Location::Url(url) => url.split_once("://")?.1.split('/').next().map(str::to_owned),
         Location::Mirror(_) => None,
     });
-    Context { build_paths, mirrors: mirrors.collect(), jobs: options.jobs, ..Context::default() }
+    // What names no rule is refused where the recipe is read.
+    let allow = project.allow();
+    let allow = allow.iter().filter_map(|text| Allow::parse(text).ok());
+    Context { mirrors: mirrors.collect(), allow: allow.collect(), ..Context::default() }
 }
 
 /// Tells what was found; fails if a rule of severity error does not hold.
 pub(crate) fn judge(job: &Job, report: &Report) -> Result<String, BuildError> {
     let mut wrong = Vec::new();
-    for result in report.failed() {
-        let Outcome::Found { findings, more } = &result.outcome else { continue };
+    for allow in &report.unused {
+        job.warn(format!("[check] allow = {:?} allows nothing: take it out", allow.to_string()));
+    }
+    for result in report.results.iter() {
+        let (findings, more, proven) = match &result.outcome {
+            Outcome::Found { findings, more } => (findings, more, true),
+            Outcome::NotProven { findings, more } => (findings, more, false),
+            Outcome::Holds | Outcome::DoesNotApply(_) => continue,
+        };
         let rule = result.rule;
         let mut lines: Vec<String> = findings
             .iter()
@@ -117,6 +135,9 @@ pub(crate) fn judge(job: &Job, report: &Report) -> Result<String, BuildError> {
             lines.push(format!("{}: and {more} more", rule.id));
         }
         match rule.severity {
+            _ if !proven => lines.into_iter().for_each(|line| {
+                job.warn(format!("not proven: {line}"));
+            }),
             Severity::Error => wrong.extend(lines),
             Severity::Warning => lines.into_iter().for_each(|line| job.warn(line)),
             Severity::Note => {}
@@ -124,9 +145,13 @@ pub(crate) fn judge(job: &Job, report: &Report) -> Result<String, BuildError> {
     }
     match wrong.is_empty() {
         true => Ok(format!(
-            "{} rules, {} warnings",
+            "{} rules, {} warnings{}",
             report.results.len(),
-            report.count(Severity::Warning)
+            report.count(Severity::Warning),
+            match report.allowed() {
+                0 => String::new(),
+                count => format!(", {count} allowed findings"),
+            }
         )),
         false => Err(BuildError::Unfit(wrong)),
     }

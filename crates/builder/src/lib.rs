@@ -55,6 +55,7 @@ pub use cache::{
     Bucket, Damage, Keep, Lease, Limits, Pruning, Scope, Used, Verification, Verified, contents,
     prune, verify,
 };
+pub use check::wanted;
 pub use error::BuildError;
 pub use event::{Artifact, Event, Report, StageTime};
 pub use failed::{FailedCommand, Outcome};

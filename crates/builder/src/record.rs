@@ -40,6 +40,9 @@ pub(crate) struct Record {
     /// Whether the image was held against the rules of `osb check`.
     #[serde(default)]
     checked: bool,
+    /// Findings that were allowed then.
+    #[serde(default)]
+    allowed: Vec<String>,
 }
 
 /// A file as it was left.
@@ -76,7 +79,8 @@ pub(crate) fn last(job: &Job) -> Option<Record> {
 pub(crate) fn still_good(job: &Job, lock: &Lock, plan: &Plan) -> Option<Vec<Artifact>> {
     let record = last(job)?;
     let same = record.image == image(lock, plan) && record.program == program(job).ok()?;
-    let checked = record.checked || !job.options.check;
+    let same_rules = record.checked && record.allowed == job.options.project.allow();
+    let checked = same_rules || !job.options.check;
     if !same || !checked || record.outputs.is_empty() {
         return None;
     }
@@ -142,6 +146,7 @@ pub(crate) fn keep(
         seconds,
         outputs,
         checked: job.options.check,
+        allowed: job.options.project.allow(),
     };
     let path = place(job)?;
     let scratch = job.cache.scratch("record")?.join("record");

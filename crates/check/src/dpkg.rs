@@ -6,12 +6,12 @@ use osb_image::Diversions;
 use osb_tree::{Inode, Kind, Tree};
 use osb_unpack::Filter;
 
-use crate::read;
+use crate::read::{self, Files};
 
 /// How much of all lists and sums is read, in bytes: a desktop has some 60 MiB.
 const LISTS: u64 = 96 << 20;
 /// Most bytes of the database of packages.
-const STATUS: u64 = 16 << 20;
+pub(crate) const STATUS: u64 = 16 << 20;
 /// Most patterns for what is not unpacked: each path is held against all of them.
 const MOST_PATTERNS: usize = 256;
 const FOLDER: &[u8] = b"var/lib/dpkg/info";
@@ -27,10 +27,12 @@ pub(crate) struct Dpkg {
     pub(crate) odd_states: Vec<(String, String)>,
     /// Packages whose versions are held.
     pub(crate) held: HashSet<String>,
-    /// Packages whose files have no sums.
-    pub(crate) without_sums: Vec<String>,
-    /// Packages without a list of files.
-    pub(crate) without_list: Vec<String>,
+    /// Packages some of whose files have no sums: name, and how many.
+    pub(crate) without_sums: Vec<(String, usize)>,
+    /// Packages without a whole list of files: name, and what is wrong with it.
+    pub(crate) without_list: Vec<(String, String)>,
+    /// Files of the database that could not be read, and why.
+    pub(crate) unread: Vec<(Vec<u8>, String)>,
     by_path: HashMap<Vec<u8>, usize>,
 }
 
@@ -51,33 +53,38 @@ pub(crate) struct Listed {
 
 impl Dpkg {
     /// Reads the database of a root.
-    pub(crate) fn read(root: &Tree) -> Dpkg {
+    pub(crate) fn read(root: &Tree, reader: &Files) -> Dpkg {
         let mut dpkg = Dpkg::default();
         let mut left = LISTS;
+        let mut unread = Vec::new();
         let mut take = |path: &[u8]| -> Vec<u8> {
             let content = root.get(path).and_then(Inode::content);
-            let bytes = content.and_then(|content| read::bytes(content, left).ok());
-            let bytes = bytes.unwrap_or_default();
+            let bytes = content.map_or(Ok(Vec::new()), |content| read::bytes(content, left));
+            let bytes = bytes.unwrap_or_else(|why| {
+                unread.push((path.to_vec(), why));
+                Vec::new()
+            });
             left -= bytes.len() as u64;
             bytes
         };
-        let status = read::content(root, "var/lib/dpkg/status");
-        let status = status.and_then(|content| read::bytes(content, STATUS).ok());
-        let status = status.unwrap_or_default();
-        let (names, conffiles) = dpkg.status(&String::from_utf8_lossy(&status));
+        let status = reader.limited(root, "var/lib/dpkg/status", STATUS).unwrap_or_default();
+        let (names, conffiles) = dpkg.status(&status);
         let diversions = take(b"var/lib/dpkg/diversions");
         let diversions = Diversions::parse(&diversions);
-        let filter = filter(root);
+        let filter = filter(root, reader);
         let mut folders = Folders { root, known: HashMap::new() };
         for name in names {
             let info = |suffix: &str| [FOLDER, b"/", name.as_bytes(), suffix.as_bytes()].concat();
             if root.get(info(".list")).is_none() {
-                dpkg.without_list.push(name);
+                dpkg.without_list.push((name, "there is none".to_owned()));
                 continue;
             }
             let (list, sums) = (take(&info(".list")), take(&info(".md5sums")));
             let sums: HashMap<&[u8], [u8; 16]> =
                 sums.split(|b| *b == b'\n').filter_map(sum).collect();
+            if let Some(problem) = list_problem(&list, &sums) {
+                dpkg.without_list.push((name.clone(), problem));
+            }
             let plain = name.split(':').next().unwrap_or(&name).as_bytes();
             let (index, before) = (dpkg.packages.len(), dpkg.files.len());
             for line in list.split(|byte| *byte == b'\n') {
@@ -104,14 +111,17 @@ impl Dpkg {
             }
             let files = &dpkg.files[before..];
             let plain_files = files.iter().filter(|file| !file.conffile && !file.excluded);
-            let mut plain_files = plain_files.filter(|file| {
-                root.get(&file.path).is_some_and(|inode| matches!(inode.kind, Kind::File(_)))
+            let unknown = plain_files.filter(|file| {
+                let inode = root.get(&file.path);
+                file.md5.is_none() && inode.is_some_and(|inode| matches!(inode.kind, Kind::File(_)))
             });
-            if sums.is_empty() && plain_files.next().is_some() {
-                dpkg.without_sums.push(name.clone());
+            match unknown.count() {
+                0 => {}
+                count => dpkg.without_sums.push((name.clone(), count)),
             }
             dpkg.packages.push(name);
         }
+        dpkg.unread = unread;
         let paths = dpkg.files.iter().enumerate();
         dpkg.by_path = paths.map(|(index, file)| (file.path.clone(), index)).collect();
         dpkg
@@ -154,15 +164,21 @@ impl Dpkg {
         self.by_path.get(path).map(|index| &self.files[*index])
     }
 
-    /// Index of what is listed at a path.
-    pub(crate) fn index(&self, path: &[u8]) -> Option<usize> {
-        self.by_path.get(path).copied()
-    }
-
     /// The name of the package that a file is of.
     pub(crate) fn package(&self, file: &Listed) -> &str {
         &self.packages[file.package]
     }
+}
+
+/// What is wrong with a list of files: it ends within a line, or lacks files that have sums.
+fn list_problem(list: &[u8], sums: &HashMap<&[u8], [u8; 16]>) -> Option<String> {
+    if list.last().is_some_and(|byte| *byte != b'\n') {
+        return Some("it is cut off".to_owned());
+    }
+    let listed: HashSet<&[u8]> = list.split(|byte| *byte == b'\n').collect();
+    let is_listed = |path: &&[u8]| listed.contains(&[b"/", *path].concat()[..]);
+    let lacking = sums.keys().find(|path| !is_listed(path))?;
+    Some(format!("it lacks /{}, of which the package has the sum", lacking.escape_ascii()))
 }
 
 /// A line of md5sums(5).
@@ -176,9 +192,9 @@ fn sum(line: &[u8]) -> Option<(&[u8], [u8; 16])> {
 }
 
 /// What dpkg is told not to unpack (dpkg(1), `path-exclude`).
-fn filter(root: &Tree) -> Filter {
-    let mut texts: Vec<String> = read::text(root, "etc/dpkg/dpkg.cfg").into_iter().collect();
-    texts.extend(read::texts(root, "etc/dpkg/dpkg.cfg.d", "").into_iter().map(|(_, text)| text));
+fn filter(root: &Tree, reader: &Files) -> Filter {
+    let mut texts: Vec<String> = reader.text(root, "etc/dpkg/dpkg.cfg").into_iter().collect();
+    texts.extend(reader.texts(root, "etc/dpkg/dpkg.cfg.d", "").into_iter().map(|(_, text)| text));
     let lines = texts.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("path-"));
     // `path-exclude /x` is the same as `path-exclude=/x`.
     let lines = lines.map(|line| line.replacen([' ', '\t'], "=", 1)).take(MOST_PATTERNS);

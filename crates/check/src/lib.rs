@@ -18,6 +18,7 @@
 //! Invariants: nothing is mounted, run or written; the image is hostile: what is read of a file is
 //! bounded, and so is what is kept of it; rules know the image and nothing of how it was made.
 
+mod allow;
 mod contents;
 mod dpkg;
 mod facts;
@@ -28,15 +29,20 @@ mod rule;
 mod rules;
 mod subject;
 
+pub use allow::{Allow, AllowError};
 pub use facts::Context;
 pub use memo::{Memo, Sums};
 pub use rule::{Finding, Outcome, Report, Rule, RuleResult, Severity};
 pub use rules::RULES;
-pub use subject::{Place, Subject};
+pub use subject::{Other, Place, Subject};
 
 /// Holds an image against all rules that the context selects.
 pub fn check(subject: &Subject, context: &Context, memo: &Memo) -> Report {
     let facts = facts::Facts::new(subject, context, memo);
+    let mut used = vec![false; context.allow.len()];
     let selected = RULES.iter().filter(|rule| context.selects(rule.id));
-    Report { results: selected.map(|rule| rule.hold(&facts)).collect() }
+    let results = selected.map(|rule| rule.hold(&facts, &mut used)).collect();
+    let unused = context.allow.iter().zip(used);
+    let unused = unused.filter(|(allow, used)| !used && context.selects(allow.rule()));
+    Report { results, unused: unused.map(|(allow, _)| allow.clone()).collect() }
 }

@@ -20,9 +20,17 @@ pub struct Memo {
     md5: Map<[u8; 16]>,
     known: Sums,
     used: Mutex<Sums>,
-    pub(crate) marks: Map<Arc<[Mark]>>,
+    pub(crate) marks: Map<Arc<Scanned>>,
     pub(crate) kernels: Map<Arc<Kernel>>,
     pub(crate) initramfs: Map<Arc<Initramfs>>,
+}
+
+/// What looks like a secret in a content.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    pub(crate) marks: Vec<Mark>,
+    /// Why it could not be looked through to its end.
+    pub(crate) unread: Option<String>,
 }
 
 impl Memo {

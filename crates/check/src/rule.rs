@@ -1,5 +1,6 @@
 //! What a rule is, and what comes of it.
 
+use crate::allow::Allow;
 use crate::facts::Facts;
 
 /// Most findings of one rule that are kept; the others are counted.
@@ -67,17 +68,24 @@ pub struct Finding {
     pub path: Option<Vec<u8>>,
     /// What is wrong there.
     pub text: String,
+    /// Whether nothing is known to be wrong there: it could not be looked at.
+    pub unseen: bool,
 }
 
 impl Finding {
     /// About a path.
     pub(crate) fn at(path: impl AsRef<[u8]>, text: impl Into<String>) -> Finding {
-        Finding { path: Some(path.as_ref().to_vec()), text: text.into() }
+        Finding { path: Some(path.as_ref().to_vec()), text: text.into(), unseen: false }
     }
 
     /// About the whole.
     pub(crate) fn whole(text: impl Into<String>) -> Finding {
-        Finding { path: None, text: text.into() }
+        Finding { path: None, text: text.into(), unseen: false }
+    }
+
+    /// A path at which the rule could not look, and why.
+    pub(crate) fn unseen(path: impl AsRef<[u8]>, why: impl Into<String>) -> Finding {
+        Finding { unseen: true, ..Finding::at(path, why) }
     }
 }
 
@@ -88,6 +96,13 @@ pub enum Outcome {
     Holds,
     /// It does not, here.
     Found {
+        /// The places, with those that could not be looked at; at most a thousand.
+        findings: Vec<Finding>,
+        /// How many there are besides.
+        more: usize,
+    },
+    /// It holds wherever it was looked, and these places could not be looked at.
+    NotProven {
         /// The places; at most a thousand.
         findings: Vec<Finding>,
         /// How many there are besides.
@@ -104,20 +119,47 @@ pub struct RuleResult {
     pub rule: &'static Rule,
     /// What came of it.
     pub outcome: Outcome,
+    /// Findings that are allowed; the outcome is without them. At most a thousand.
+    pub allowed: Vec<Finding>,
 }
 
 impl Rule {
-    pub(crate) fn hold(&'static self, facts: &Facts) -> RuleResult {
-        let outcome = match (self.run)(facts) {
-            Err(Skip(reason)) => Outcome::DoesNotApply(reason),
-            Ok(findings) if findings.is_empty() => Outcome::Holds,
-            Ok(mut findings) => {
-                let more = findings.len().saturating_sub(MOST_FINDINGS);
-                findings.truncate(MOST_FINDINGS);
-                Outcome::Found { findings, more }
+    /// Looks whether it holds, but for what is allowed; `used` tells which allowances were needed.
+    pub(crate) fn hold(&'static self, facts: &Facts, used: &mut [bool]) -> RuleResult {
+        let allow = &facts.context.allow;
+        let is_allowed = |finding: &Finding| {
+            let mut found = false;
+            for (each, used) in allow.iter().zip(used.iter_mut()) {
+                if each.covers(self.id, finding) {
+                    (found, *used) = (true, true);
+                }
+            }
+            found
+        };
+        let (mut allowed, outcome) = match (self.run)(facts) {
+            Err(Skip(reason)) => (Vec::new(), Outcome::DoesNotApply(reason)),
+            Ok(findings) => {
+                let (allowed, findings) = findings.into_iter().partition(is_allowed);
+                (allowed, Outcome::of(findings))
             }
         };
-        RuleResult { rule: self, outcome }
+        allowed.truncate(MOST_FINDINGS);
+        RuleResult { rule: self, outcome, allowed }
+    }
+}
+
+impl Outcome {
+    fn of(mut findings: Vec<Finding>) -> Outcome {
+        // What is wrong comes before what is not known.
+        findings.sort_by_key(|finding| finding.unseen);
+        let Some(first) = findings.first() else { return Outcome::Holds };
+        let proven = !first.unseen;
+        let more = findings.len().saturating_sub(MOST_FINDINGS);
+        findings.truncate(MOST_FINDINGS);
+        match proven {
+            true => Outcome::Found { findings, more },
+            false => Outcome::NotProven { findings, more },
+        }
     }
 }
 
@@ -126,12 +168,24 @@ impl Rule {
 pub struct Report {
     /// One for each rule.
     pub results: Vec<RuleResult>,
+    /// Allowances for rules that were held which allowed nothing.
+    pub unused: Vec<Allow>,
 }
 
 impl Report {
     /// The rules that do not hold.
     pub fn failed(&self) -> impl Iterator<Item = &RuleResult> {
         self.results.iter().filter(|result| matches!(result.outcome, Outcome::Found { .. }))
+    }
+
+    /// The rules that could not look everywhere, and hold as far as they could.
+    pub fn not_proven(&self) -> impl Iterator<Item = &RuleResult> {
+        self.results.iter().filter(|result| matches!(result.outcome, Outcome::NotProven { .. }))
+    }
+
+    /// How many findings are allowed.
+    pub fn allowed(&self) -> usize {
+        self.results.iter().map(|result| result.allowed.len()).sum()
     }
 
     /// How many rules of a severity do not hold.

@@ -21,7 +21,33 @@ pub struct Subject {
     pub boot_place: Place,
     /// Room on the boot partition.
     pub boot_space: Option<Space>,
+    /// The other file systems of the disk.
+    pub others: Vec<Other>,
+    /// Partitions that nothing could be read of, by number, and why.
+    pub unread: Vec<(u32, String)>,
 }
+
+/// A file system that is neither the root nor the boot partition.
+#[derive(Debug, Clone)]
+pub struct Other {
+    /// Its partition.
+    pub place: Place,
+    /// What is in it.
+    pub tree: Tree,
+}
+
+/// Types of partitions that have no files of their own: extended ones, which hold others; GRUB's
+/// and Microsoft's reserved ones; swap, which another rule is about.
+const WITHOUT_FILES: [&str; 8] = [
+    "05",
+    "0f",
+    "85",
+    "82",
+    "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F",
+    "21686148-6449-6E6F-744E-656564454649",
+    "E3C9E316-0B5C-4DB8-817D-F92DF00215AE",
+    "EE",
+];
 
 /// Where a file system is on its disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,6 +73,10 @@ impl Subject {
             label: volume.label.clone(),
         };
         let (root, boot) = (image.root(), image.boot());
+        let is = |volume: &osb_image::Volume, other: Option<&osb_image::Volume>| {
+            other.is_some_and(|other| std::ptr::eq(volume, other))
+        };
+        let others = image.volumes.iter().filter(|each| !is(each, root) && !is(each, boot));
         let mut subject = Subject {
             table: image.table.clone(),
             root: root.map(|volume| volume.tree.clone()),
@@ -57,6 +87,10 @@ impl Subject {
                 Some(volume) => volume.space()?,
                 None => None,
             },
+            others: others
+                .map(|volume| Other { place: place(volume), tree: volume.tree.clone() })
+                .collect(),
+            unread: unread(image),
         };
         if image.form != Form::Disk
             && let Some(root) = &mut subject.root
@@ -69,4 +103,22 @@ impl Subject {
         }
         Ok(subject)
     }
+}
+
+/// The partitions that have no volume.
+fn unread(image: &Image) -> Vec<(u32, String)> {
+    let table = image.table.iter().flat_map(|table| &table.partitions);
+    let without = table.into_iter().filter(|partition| {
+        let number = Some(partition.number);
+        !WITHOUT_FILES.contains(&partition.kind.as_str())
+            && !image.volumes.iter().any(|volume| volume.partition == number)
+    });
+    without
+        .map(|partition| {
+            let why = image.unread.iter().find(|(number, _)| *number == partition.number);
+            let kind = &partition.kind;
+            let unknown = || format!("it has no file system that osb reads; its type is {kind}");
+            (partition.number, why.map_or_else(unknown, |(_, why)| why.clone()))
+        })
+        .collect()
 }

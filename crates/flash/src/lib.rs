@@ -35,19 +35,20 @@
 //! called written only after every byte of the image was read back from it and was right. Until
 //! then nothing boots from it, whatever fails and whenever power is lost.
 
-pub mod boot_files;
+mod boot_volume;
 mod device;
 mod devices;
 mod engine;
 mod error;
 mod identity;
 mod overlay;
+mod pinned;
 mod source;
 mod target;
 
+pub use boot_volume::{BootVolume, BootVolumeError};
 pub use device::{Device, DeviceError};
 pub use devices::{Contents, Disk, Host, NoDisk, Refusal, Transport, against, devices, find};
-pub use devices::{Contents, Disk, Host, Refusal, Transport, devices};
 pub use engine::{
     Bottleneck, ByteCounts, Cause, Customise, EngineError, ImageReceipt, Left, Mode, Observer,
     Options, Phase, Progress, Receipt, Refused, SourceFault, Waits, flash,
@@ -55,7 +56,9 @@ pub use engine::{
 pub use error::FlashError;
 pub use identity::{Identity, Renamed};
 pub use osb_http::Limits;
+pub use osb_image::Table;
 pub use overlay::Overlay;
+pub use pinned::{Pinned, pinned_in_boot, pinned_in_root};
 pub use source::{
     About, Found, Image, Place, Source, SourceError, SourceFailure, SourceOptions, Trust, open,
 };

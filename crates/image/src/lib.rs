@@ -24,6 +24,7 @@
 mod bytes;
 pub mod compare;
 mod compression;
+mod content_size;
 mod error;
 mod ext4;
 mod fat;
@@ -43,6 +44,7 @@ mod window;
 pub mod fuzz;
 
 pub use compression::Compression;
+pub use content_size::zstd_content_size;
 pub use error::{Fault, ImageError};
 pub use limits::Limits;
 pub use open::{Form, Image, Options, System, Volume, open, table, table_in};

@@ -118,6 +118,8 @@ pub struct Image {
     pub table: Option<Table>,
     /// What is in it; on a disk, partitions without a file system that is known are left out.
     pub volumes: Vec<Volume>,
+    /// Partitions with a file system that uses what osb does not read, by number, and what it is.
+    pub unread: Vec<(u32, String)>,
     /// All bytes, decompressed; none for folders.
     bytes: Option<Window>,
     limits: Limits,
@@ -189,6 +191,7 @@ pub(crate) fn read(bytes: Window, limits: Limits, compressed: bool) -> Result<Im
         compressed,
         table,
         volumes,
+        unread: Vec::new(),
         bytes: Some(bytes.clone()),
         limits,
     };
@@ -197,8 +200,8 @@ pub(crate) fn read(bytes: Window, limits: Limits, compressed: bool) -> Result<Im
         return Ok(image(Form::FileSystem, None, vec![volume]));
     }
     if let Some(table) = table::read(&bytes)? {
-        let volumes = partitions(&bytes, &table, &mut budget)?;
-        return Ok(image(Form::Disk, Some(table), volumes));
+        let (volumes, unread) = partitions(&bytes, &table, &mut budget)?;
+        return Ok(Image { unread, ..image(Form::Disk, Some(table), volumes) });
     }
     if tar::is_at(&bytes)? {
         let (tree, problems) = tar::tree(&bytes, &mut budget)?;
@@ -220,17 +223,27 @@ pub(crate) fn read(bytes: Window, limits: Limits, compressed: bool) -> Result<Im
     Err(Fault::Unknown)
 }
 
-fn partitions(disk: &Window, table: &Table, budget: &mut Budget) -> Result<Vec<Volume>, Fault> {
-    let mut volumes = Vec::new();
+/// What is in the partitions, and which of them osb cannot read: one of many does not keep the others
+/// from being looked at. A damaged one does.
+type Partitions = (Vec<Volume>, Vec<(u32, String)>);
+
+fn partitions(disk: &Window, table: &Table, budget: &mut Budget) -> Result<Partitions, Fault> {
+    let (mut volumes, mut unread) = (Vec::new(), Vec::new());
     for partition in &table.partitions {
         let place = table.place(partition);
         let Some(window) = place.and_then(|(start, len)| disk.part(start, len)) else {
             // An extended partition of an MBR may say anything; so may one that is not used.
             continue;
         };
-        volumes.extend(file_system(&window, Some(partition.number), budget)?);
+        match file_system(&window, Some(partition.number), budget) {
+            Ok(volume) => volumes.extend(volume),
+            Err(fault @ Fault::Unsupported { .. }) => {
+                unread.push((partition.number, fault.to_string()));
+            }
+            Err(fault) => return Err(fault),
+        }
     }
-    Ok(volumes)
+    Ok((volumes, unread))
 }
 
 /// The file system in a window; `None` if there is none that is known.
@@ -286,7 +299,8 @@ fn folder(path: &Path, options: &Options) -> Result<Image, Fault> {
     };
     let volumes = vec![volume];
     let limits = options.limits;
-    Ok(Image { form, compressed: false, table: None, volumes, bytes: None, limits })
+    let unread = Vec::new();
+    Ok(Image { form, compressed: false, table: None, volumes, unread, bytes: None, limits })
 }
 
 fn is_layer(path: &Path) -> bool {
@@ -341,7 +355,8 @@ impl Image {
             let place = place.unwrap_or_default();
             volume.problems.iter().map(move |problem| format!("{place}{problem}"))
         });
-        tables.chain(volumes).collect()
+        let unread = self.unread.iter().map(|(number, why)| format!("partition {number}: {why}"));
+        tables.chain(volumes).chain(unread).collect()
     }
 
     /// Length of the image in bytes, decompressed; `None` for a folder.

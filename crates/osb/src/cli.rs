@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use flash::{Flash, Node};
+pub(crate) use flash::Flash;
 
 /// From signed Debian packages to a disk that boots.
 #[derive(Debug, Parser)]
@@ -457,12 +457,15 @@ Examples:
   osb check                                  the image in ./out/
   osb check /srv/images/disk.img             any disk.img, sd.img.zst, rootfs.tar.gz, or folder
   osb check --rule no-private-keys           one rule only (repeatable)
+  osb check --allow setuid-known:/usr/bin/x  a finding that is wanted
+  osb check --recipe osb.toml                with what the recipe's [check] allows
   osb check --list                           all rules: what they say, why, and who says so
   osb check --json | jq 'select(.outcome == \"found\")'
 
 Nothing is mounted, changed or run, and no rights are needed.
 
-Exit codes: 0 no rule of severity error is broken, 2 the image cannot be read, 4 one is.")]
+Exit codes: 0 no rule of severity error is broken, 2 the image cannot be read, 4 one is. A rule that
+could not look everywhere is \"not proven\", and does not change the exit code.")]
 pub(crate) struct Check {
     /// The image, or an output folder
     #[arg(default_value = "out", value_name = "IMAGE|DIR")]
@@ -473,8 +476,17 @@ pub(crate) struct Check {
     /// Leave this rule out (repeatable)
     #[arg(long, value_name = "ID", value_parser = rule())]
     pub(crate) skip: Vec<String>,
+    /// Findings that are wanted: a path on the node (`*`, `**`), or a word of what is told (repeatable)
+    #[arg(long, value_name = "RULE[:SUBJECT]", value_parser = allow)]
+    pub(crate) allow: Vec<osb_check::Allow>,
+    /// A host that nodes reach, though only one network knows it, as apt writes it (repeatable)
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) mirror: Vec<String>,
+    /// Allow what this recipe and its layers allow
+    #[arg(long, value_name = "FILE|NAME")]
+    pub(crate) recipe: Option<PathBuf>,
     /// List the rules, and look at no image
-    #[arg(long, conflicts_with_all = ["rule", "skip"])]
+    #[arg(long, conflicts_with_all = ["rule", "skip", "allow", "mirror", "recipe"])]
     pub(crate) list: bool,
 }
 
@@ -567,6 +579,10 @@ fn size(text: &str) -> Result<u64, String> {
 /// The name of a rule.
 fn rule() -> clap::builder::PossibleValuesParser {
     osb_check::RULES.iter().map(|rule| rule.id).collect::<Vec<_>>().into()
+}
+
+fn allow(text: &str) -> Result<osb_check::Allow, String> {
+    osb_check::Allow::parse(text).map_err(|error| error.to_string())
 }
 
 /// `NAME=VALUE`.

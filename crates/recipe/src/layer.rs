@@ -45,7 +45,11 @@ pub struct Layer {
     pub scripts: Vec<Script>,
     /// What the finished tree is checked for.
     pub expect: Expect,
-    /// SHA-256 over all of the above but the description.
+    /// Findings of `osb check` that the layer stands for: `RULE` or `RULE:SUBJECT`. The tree is the
+    /// same whatever it says.
+    #[serde(skip)]
+    pub allow: Vec<String>,
+    /// SHA-256 over all of the above but the description and what is allowed.
     #[serde(skip)]
     pub digest: [u8; 32],
 }

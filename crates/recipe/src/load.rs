@@ -25,6 +25,8 @@ pub struct LoadOptions {
     pub set: Vec<String>,
     /// The architecture, over the recipe's.
     pub arch: Option<String>,
+    /// Names of the rules that `[check]` may allow; empty for any. They are `osb-check`'s.
+    pub rules: Vec<&'static str>,
 }
 
 /// A recipe with its layers.
@@ -42,6 +44,13 @@ impl Project {
     /// Arguments that the layers add to the kernel command line, in build order.
     pub fn command_line(&self) -> Vec<String> {
         self.layers.iter().flat_map(|layer| layer.command_line.iter().cloned()).collect()
+    }
+
+    /// Findings of `osb check` that the recipe and the layers allow, in order, each once.
+    pub fn allow(&self) -> Vec<String> {
+        let layers = self.layers.iter().flat_map(|layer| &layer.allow);
+        let all: BTreeSet<&String> = self.recipe.allow.iter().chain(layers).collect();
+        all.into_iter().cloned().collect()
     }
 }
 
@@ -65,13 +74,15 @@ pub fn load(options: &LoadOptions) -> Result<Project, RecipeError> {
     let layers_at: Vec<Place> =
         raw.image.layers.get_ref().iter().map(|name| document.place(&name.span())).collect();
     let upstream_at = raw.kubernetes.upstream.as_ref().map(|at| document.place(&at.span()));
-    let recipe = Resolver { document: &document, base: &base }.recipe(raw)?;
+    let rules = &options.rules;
+    let recipe = Resolver { document: &document, base: &base, rules }.recipe(raw)?;
 
     let mut projects = vec![base];
     if !projects.contains(&options.directory) {
         projects.push(options.directory.clone());
     }
-    let mut chain = Chain { recipe: &recipe, projects, path: Vec::new(), drafts: Vec::new() };
+    let (path, drafts) = (Vec::new(), Vec::new());
+    let mut chain = Chain { recipe: &recipe, projects, rules, path, drafts };
     for (name, place) in recipe.image.layers.iter().zip(&layers_at) {
         chain.add(name, place)?;
     }
@@ -93,6 +104,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, RecipeError> {
 struct Chain<'a> {
     recipe: &'a Recipe,
     projects: Vec<PathBuf>,
+    rules: &'a [&'static str],
     /// The layers whose requirements are being followed, outermost first.
     path: Vec<String>,
     drafts: Vec<Draft>,
@@ -119,7 +131,7 @@ impl Chain<'_> {
                 .hint(hint)
                 .into());
         };
-        let draft = resolve_layer::layer(name, folder, self.recipe.image.arch)?;
+        let draft = resolve_layer::layer(name, folder, self.recipe.image.arch, self.rules)?;
         self.path.push(name.to_owned());
         for (required, place) in draft.layer.requires.iter().zip(&draft.requires_at) {
             self.add(required, place)?;

@@ -35,6 +35,20 @@ pub(crate) struct RawRecipe {
     /// Who may log in.
     #[serde(default)]
     pub(crate) access: RawAccess,
+    /// The rules of `osb check`.
+    #[serde(default)]
+    pub(crate) check: RawCheck,
+}
+
+/// The rules of `osb check`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct RawCheck {
+    /// Findings that are wanted: `RULE`, or `RULE:SUBJECT` with a path on the node (`*` within one
+    /// component, `**` across components) or a word of what is told, such as a host or a package.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(crate) allow: Vec<Spanned<String>>,
 }
 
 /// What is built, and for which machine.

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
+use crate::raw::RawCheck;
+
 /// A layer: packages, files and settings that belong together.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -60,6 +62,9 @@ pub(crate) struct RawLayer {
     /// What the finished tree is checked for.
     #[serde(default)]
     pub(crate) expect: RawExpect,
+    /// The rules of `osb check`.
+    #[serde(default)]
+    pub(crate) check: RawCheck,
 }
 
 /// Debian packages.

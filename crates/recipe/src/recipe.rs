@@ -46,6 +46,8 @@ pub struct Recipe {
     pub trim: Trim,
     /// Who may log in.
     pub access: Access,
+    /// Findings of `osb check` that are wanted: `RULE` or `RULE:SUBJECT`.
+    pub allow: Vec<String>,
 }
 
 /// What is built, and for which machine.

@@ -9,7 +9,7 @@ use crate::document::Document;
 use crate::error::{Problem, RecipeError, did_you_mean};
 use crate::folder::show;
 use crate::keys;
-use crate::raw::{RawImage, RawKey, RawKubernetes, RawRecipe, RawSource};
+use crate::raw::{RawCheck, RawImage, RawKey, RawKubernetes, RawRecipe, RawSource};
 use crate::recipe::{
     Access, Arch, BOARDS, Image, Key, KeyMaterial, Kubernetes, Location, MirrorKind, Recipe, Source,
 };
@@ -21,6 +21,8 @@ pub(crate) struct Resolver<'a> {
     pub(crate) document: &'a Document,
     /// Folder that files named in the recipe are relative to.
     pub(crate) base: &'a Path,
+    /// Names of the rules that may be allowed; empty for any.
+    pub(crate) rules: &'a [&'static str],
 }
 
 impl Resolver<'_> {
@@ -86,7 +88,29 @@ impl Resolver<'_> {
                 locales: raw.trim.locales.into_iter().map(Spanned::into_inner).collect(),
             },
             access: Access { ssh_keys, user: raw.access.user.into_inner() },
+            allow: self.allow(&raw.check)?,
         })
+    }
+
+    /// Findings that are allowed: each names a rule, and says whose findings or none.
+    pub(crate) fn allow(&self, raw: &RawCheck) -> Result<Vec<String>, Problem> {
+        for value in &raw.allow {
+            let (rule, subject) = match value.get_ref().split_once(':') {
+                Some((rule, subject)) => (rule, Some(subject)),
+                None => (value.get_ref().as_str(), None),
+            };
+            if !self.rules.is_empty() && !self.rules.contains(&rule) {
+                let hint = did_you_mean(rule, self.rules.iter().copied());
+                let hint = hint.unwrap_or_else(|| "`osb check --list` has all rules".to_owned());
+                return Err(self.at(value, format!("unknown rule `{rule}`")).hint(hint));
+            }
+            if matches!(subject, Some("" | "/")) {
+                return Err(self
+                    .at(value, "nothing is behind the colon")
+                    .hint("write RULE alone for all findings of a rule"));
+            }
+        }
+        Ok(raw.allow.iter().map(|value| value.get_ref().clone()).collect())
     }
 
     fn image(&self, raw: &RawImage) -> Result<Image, Problem> {

@@ -29,7 +29,12 @@ pub(crate) struct Draft {
 }
 
 /// Reads the layer `name` out of its folder.
-pub(crate) fn layer(name: &str, mut folder: Folder, arch: Arch) -> Result<Draft, Problem> {
+pub(crate) fn layer(
+    name: &str,
+    mut folder: Folder,
+    arch: Arch,
+    rules: &[&'static str],
+) -> Result<Draft, Problem> {
     let title = format!("{}/layer.toml", folder.title);
     let text = folder.files.remove("layer.toml").unwrap_or_default();
     let text = String::from_utf8(text).map_err(|_| {
@@ -37,7 +42,7 @@ pub(crate) fn layer(name: &str, mut folder: Folder, arch: Arch) -> Result<Draft,
     })?;
     let mut document = Document::new(title, &text);
     let raw: RawLayer = document.read(&[])?;
-    let resolver = Resolver { document: &document, base: Path::new("") };
+    let resolver = Resolver { document: &document, base: Path::new(""), rules };
     resolver.layer(name, raw, folder, arch)
 }
 
@@ -103,6 +108,7 @@ impl Resolver<'_> {
                 groups: raw.expect.groups,
                 units_enabled: raw.expect.units_enabled,
             },
+            allow: self.allow(&raw.check)?,
             description: raw.description,
             digest: [0; 32],
         };

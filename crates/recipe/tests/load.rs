@@ -508,3 +508,32 @@ fn a_named_recipe_must_exist() {
     assert!(matches!(error, RecipeError::Io { .. }));
     assert!(error.to_string().contains("/nonexistent/osb.toml"));
 }
+
+#[test]
+fn what_is_allowed_names_a_rule_at_its_place() {
+    let load = |recipe: &str, layer: &str| {
+        let folder = Folder::new(&[("osb.toml", recipe), ("layers/one/layer.toml", layer)]);
+        let directory = folder.0.path().to_owned();
+        let rules = vec!["setuid-known", "no-tokens"];
+        load(&LoadOptions { directory, rules, ..LoadOptions::default() })
+    };
+    let recipe = |allow: &str| format!("{RECIPE}\n[check]\nallow = [{allow}]\n");
+    let layer = "description = \"x\"\n[check]\nallow = [\"no-tokens:/srv/x\", \"setuid-known\"]\n";
+    let plain = "description = \"x\"\n";
+    let project = load(&recipe("\"setuid-known\""), layer).unwrap();
+    assert_eq!(project.allow(), ["no-tokens:/srv/x", "setuid-known"]);
+    let other = load(&recipe(""), plain).unwrap();
+    assert_eq!(project.layers[0].digest, other.layers[0].digest, "the tree is the same");
+    for (text, message, hint) in [
+        ("\"no-token\"", "unknown rule `no-token`", "did you mean `no-tokens`?"),
+        ("\"zzz:/x\"", "unknown rule `zzz`", "`osb check --list` has all rules"),
+        ("\"no-tokens:\"", "nothing is behind the colon", "write RULE alone"),
+    ] {
+        let error = load(&recipe(text), plain).unwrap_err();
+        assert!(error.to_string().contains(message), "{error}");
+        assert!(error.to_string().contains("osb.toml:"), "{error}");
+        assert!(error.hint().unwrap().starts_with(hint), "{error}");
+    }
+    let error = load(&recipe(""), &layer.replace("tokens", "toks")).unwrap_err().to_string();
+    assert!(error.contains("layer.toml:3:10: unknown rule `no-toks`"), "{error}");
+}

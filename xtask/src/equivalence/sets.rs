@@ -60,7 +60,7 @@ impl Ready {
             recipe: Some(recipe.clone()),
             directory: copy.clone(),
             set: settings.to_vec(),
-            arch: None,
+            ..LoadOptions::default()
         })?;
         Ok(Ready {
             project: loaded,

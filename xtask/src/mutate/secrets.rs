@@ -7,8 +7,8 @@ const GROUP: &str = "secrets added";
 
 /// All of them.
 pub(super) fn all() -> Vec<Mutant> {
+    let body = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo=".repeat(6);
     let pem = |kind: &str| {
-        let body = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo=".repeat(6);
         format!("-----BEGIN {kind}PRIVATE KEY-----\n{body}\n-----END {kind}PRIVATE KEY-----\n")
     };
     let token = "abcdef.0123456789abcdef";
@@ -19,6 +19,21 @@ pub(super) fn all() -> Vec<Mutant> {
         ("etc/ssh/ssh_host_rsa_key", pem("OPENSSH ")),
         ("etc/kubernetes/pki/ca.key", pem("RSA ")),
         ("usr/local/lib/app/settings.json", format!("{{\"key\": {:?}}}\n", pem(""))),
+        ("etc/app/settings.yaml", format!("key: |\n  {}", pem("EC ").replace('\n', "\n  "))),
+        (
+            "srv/secret.yaml",
+            format!("  tls.key: LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0tLS0tCk{body}\n"),
+        ),
+        (
+            "etc/wireguard/wg0.conf",
+            format!("[Interface]\nPrivateKey = {}A=\n", "QUJDREVGRw".repeat(5).split_at(42).0),
+        ),
+        (
+            "root/config.json",
+            format!("{{\"users\":[{{\"user\":{{\"client-key-data\":\"{body}\"}}}}]}}\n"),
+        ),
+        ("etc/rancher/node/token", format!("K10{}::server:0123456789abcdef\n", "0a".repeat(32))),
+        ("etc/netplan/50-wifi.yaml", "          password: \"correct horse\"\n".to_owned()),
         ("etc/kubernetes/kubelet.conf", format!("users:\n- user:\n    token: {signed}\n")),
         ("home/node/.kube/config", format!("    client-key-data: {}\n", "QUJD".repeat(12))),
         ("srv/join.sh", format!("kubeadm join 192.0.2.1:6443 --token {token}\n")),

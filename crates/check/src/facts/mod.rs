@@ -3,24 +3,34 @@
 mod contents;
 mod root;
 mod start;
+mod uki;
+mod units;
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use osb_image::{Installed, Table};
 use osb_tree::{Content, Tree};
 
-use crate::contents::Mark;
+use crate::allow::Allow;
 use crate::dpkg::Dpkg;
 use crate::memo::Memo;
 use crate::parse::initramfs::Initramfs;
 use crate::parse::kernel::Kernel;
+use crate::parse::secret::Patterns;
+use crate::read::Files;
 use crate::rule::Skip;
 use crate::subject::{FIRMWARE, Subject};
 
-pub(crate) use root::{Modules, UnitFile};
-pub(crate) use start::{Named, Start, find};
+pub(crate) use contents::{Changed, Marks};
+pub(crate) use root::Modules;
+pub(crate) use start::{Named, Start, find, is_vendors, prefix};
+pub(crate) use units::UnitFile;
+
+/// Most bytes of all kernels and initramfs together, unpacked: packed zeroes take no room, and
+/// entries of a loader may name many files.
+const BOOTED: u64 = 4 << 30;
 
 /// What is known besides the image, and which rules are wanted.
 #[derive(Debug, Clone)]
@@ -35,12 +45,14 @@ pub struct Context {
     pub only: Vec<String>,
     /// Rules to leave out.
     pub skip: Vec<String>,
+    /// Findings that are no faults of this image.
+    pub allow: Vec<Allow>,
 }
 
 impl Default for Context {
     fn default() -> Self {
-        let (build_paths, mirrors, only, skip) = Default::default();
-        Context { build_paths, mirrors, jobs: 2, only, skip }
+        let (build_paths, mirrors, only, skip, allow) = Default::default();
+        Context { build_paths, mirrors, jobs: 2, only, skip, allow }
     }
 }
 
@@ -61,8 +73,13 @@ pub(crate) struct Facts<'a> {
     dpkg: OnceCell<Dpkg>,
     units: OnceCell<BTreeMap<String, UnitFile>>,
     modules: OnceCell<BTreeMap<String, Modules>>,
-    changed: OnceCell<BTreeMap<usize, String>>,
-    marks: OnceCell<Vec<(Vec<u8>, Mark)>>,
+    changed: OnceCell<Changed>,
+    marks: OnceCell<Marks>,
+    patterns: OnceCell<Patterns>,
+    /// Bytes of kernels and initramfs, unpacked, that may still be read.
+    left: Cell<u64>,
+    /// Reads what rules are about.
+    pub(crate) files: Files,
 }
 
 impl<'a> Facts<'a> {
@@ -78,6 +95,9 @@ impl<'a> Facts<'a> {
             modules: OnceCell::new(),
             changed: OnceCell::new(),
             marks: OnceCell::new(),
+            patterns: OnceCell::new(),
+            left: Cell::new(BOOTED),
+            files: Files::default(),
         }
     }
 
@@ -107,12 +127,25 @@ impl<'a> Facts<'a> {
 
     /// The kernel in a content.
     pub(crate) fn kernel(&self, content: &Content) -> Arc<Kernel> {
-        self.memo.kernels.or_make(content, || Arc::new(Kernel::read(content)))
+        self.memo.kernels.or_make(content, || {
+            let kernel = Kernel::read(content, self.left.get());
+            self.left.set(self.left.get().saturating_sub(kernel.size));
+            Arc::new(kernel)
+        })
     }
 
     /// The initramfs in a content.
     pub(crate) fn initramfs(&self, content: &Content) -> Arc<Initramfs> {
-        self.memo.initramfs.or_make(content, || Arc::new(Initramfs::read(content)))
+        self.memo.initramfs.or_make(content, || {
+            let initramfs = Initramfs::read(content, self.left.get(), self.patterns());
+            self.left.set(self.left.get().saturating_sub(initramfs.size));
+            Arc::new(initramfs)
+        })
+    }
+
+    /// What secrets look like.
+    pub(crate) fn patterns(&self) -> &Patterns {
+        self.patterns.get_or_init(|| Patterns::new(&self.context.build_paths))
     }
 
     /// The MD5 of a content.

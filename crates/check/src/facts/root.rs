@@ -3,20 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use osb_image::{Installed, installed};
-use osb_tree::{Kind, Tree};
+use osb_tree::Tree;
 
 use super::Facts;
-use crate::dpkg::Dpkg;
+use crate::dpkg::{Dpkg, STATUS};
 use crate::parse::initramfs::module_name;
-use crate::parse::unit::Unit;
-use crate::read::{self, text};
+use crate::read::Files;
 use crate::rule::Skip;
 
 /// Most bytes of `modules.dep` that are read: Debian's has 1 MiB.
 const INDEX: u64 = 8 << 20;
-/// Where units are, the first that has one wins (systemd.unit(5)).
-const UNITS: [&str; 3] =
-    ["etc/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system"];
+
+/// Programs that only a machine for containers has.
+const NODE: [&str; 3] = ["containerd", "crio", "kubelet"];
 
 /// The modules of one kernel.
 #[derive(Debug, Default)]
@@ -49,20 +48,14 @@ impl Modules {
     }
 }
 
-/// A unit, with its drop-ins.
-#[derive(Debug)]
-pub(crate) struct UnitFile {
-    /// Its path.
-    pub(crate) path: String,
-    /// What it says.
-    pub(crate) unit: Unit,
-}
-
 impl Facts<'_> {
     /// What dpkg has installed, by name.
     pub(crate) fn packages(&self) -> Result<&BTreeMap<String, Installed>, Skip> {
         let root = self.root()?;
         let packages = self.packages.get_or_init(|| installed([root]));
+        if packages.is_empty() {
+            self.files.limited(root, "var/lib/dpkg/status", STATUS);
+        }
         match packages.is_empty() {
             true => Skip::because("there is no database of dpkg"),
             false => Ok(packages),
@@ -73,7 +66,7 @@ impl Facts<'_> {
     pub(crate) fn dpkg(&self) -> Result<&Dpkg, Skip> {
         self.packages()?;
         let root = self.root()?;
-        Ok(self.dpkg.get_or_init(|| Dpkg::read(root)))
+        Ok(self.dpkg.get_or_init(|| Dpkg::read(root, &self.files)))
     }
 
     /// The root's architecture, by Debian's name.
@@ -88,36 +81,39 @@ impl Facts<'_> {
     /// Whether this is a machine for containers.
     pub(crate) fn kubernetes(&self) -> Result<&Tree, Skip> {
         let root = self.root()?;
-        let programs = ["usr/bin/containerd", "usr/local/bin/containerd", "usr/bin/kubelet"];
-        match programs.iter().any(|path| root.resolve(path).is_ok()) {
+        match NODE.iter().any(|name| has_program(root, name)) || self.distribution().is_some() {
             true => Ok(root),
-            false => {
-                Skip::because("it is no Kubernetes node: neither containerd nor kubelet is there")
-            }
+            false => Skip::because(
+                "it is no Kubernetes node: neither containerd, CRI-O, kubelet nor k3s is there",
+            ),
         }
+    }
+
+    /// The distribution of Kubernetes, if it is one of those that bring everything in one program, and
+    /// set up the kernel and their kubelet themselves (k3s: pkg/agent/syssetup, pkg/daemons).
+    pub(crate) fn distribution(&self) -> Option<&'static str> {
+        let root = self.root().ok()?;
+        let alone = !NODE.iter().any(|name| has_program(root, name));
+        ["k3s", "rke2"].into_iter().find(|name| alone && has_program(root, name))
     }
 
     /// The kernels that the root has modules for, by version.
     pub(crate) fn modules(&self) -> Result<&BTreeMap<String, Modules>, Skip> {
         let root = self.root()?;
-        let modules = self.modules.get_or_init(|| modules(root));
+        let modules = self.modules.get_or_init(|| modules(root, &self.files));
         match modules.is_empty() {
             true => Skip::because("the root has no kernel modules"),
             false => Ok(modules),
         }
     }
-
-    /// The units that start with the machine, by name, with what they want and require.
-    pub(crate) fn units(&self) -> Result<&BTreeMap<String, UnitFile>, Skip> {
-        let root = self.root()?;
-        if root.get("usr/lib/systemd/system").is_none() {
-            return Skip::because("there is no systemd");
-        }
-        Ok(self.units.get_or_init(|| units(root)))
-    }
 }
 
-fn modules(root: &Tree) -> BTreeMap<String, Modules> {
+fn has_program(root: &Tree, name: &str) -> bool {
+    let folders = ["usr/bin", "usr/local/bin", "usr/sbin", "usr/local/sbin", "opt/bin"];
+    folders.iter().any(|folder| root.resolve(format!("{folder}/{name}")).is_ok())
+}
+
+fn modules(root: &Tree, reader: &Files) -> BTreeMap<String, Modules> {
     let mut found = BTreeMap::new();
     let folder = root.resolve("lib/modules").unwrap_or_else(|_| b"usr/lib/modules".to_vec());
     for (name, id) in root.children(&folder) {
@@ -127,8 +123,7 @@ fn modules(root: &Tree) -> BTreeMap<String, Modules> {
         }
         let index = |file: &str| {
             let path = [&folder[..], b"/", name, b"/", file.as_bytes()].concat();
-            let bytes = read::bytes(read::content(root, path)?, INDEX).ok()?;
-            Some(String::from_utf8_lossy(&bytes).into_owned())
+            reader.limited(root, path, INDEX)
         };
         let mut modules = Modules::default();
         let built_in = index("modules.builtin").unwrap_or_default();
@@ -143,60 +138,4 @@ fn modules(root: &Tree) -> BTreeMap<String, Modules> {
         found.insert(version, modules);
     }
     found
-}
-
-/// Links below `*.wants`, `*.requires` and aliases in `/etc`, and those that /usr brings; then what
-/// those pull in.
-fn units(root: &Tree) -> BTreeMap<String, UnitFile> {
-    let mut open: Vec<String> = Vec::new();
-    for folder in UNITS {
-        for (path, id) in root.descendants(folder.as_bytes()) {
-            let inode = root.inode(id);
-            let is_link = matches!(&inode.kind, Kind::Symlink(target) if target != b"/dev/null");
-            let inside = path.windows(7).any(|part| part == b".wants/");
-            let inside = inside || path.windows(10).any(|part| part == b".requires/");
-            if is_link && inside {
-                let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-                open.push(String::from_utf8_lossy(name).into_owned());
-            }
-        }
-    }
-    let mut found = BTreeMap::new();
-    let mut seen = BTreeSet::new();
-    while let Some(name) = open.pop() {
-        if !seen.insert(name.clone()) {
-            continue;
-        }
-        let Some(file) = unit(root, &name) else { continue };
-        for setting in ["Wants", "Requires", "BindsTo"] {
-            let values = file.unit.all("Unit", setting);
-            open.extend(values.flat_map(str::split_ascii_whitespace).map(str::to_owned));
-        }
-        found.insert(name, file);
-    }
-    found
-}
-
-/// The unit of a name, or its template, with its drop-ins; `None` if there is none or it is masked.
-pub(crate) fn unit(root: &Tree, name: &str) -> Option<UnitFile> {
-    let template = name.split_once('@').and_then(|(stem, rest)| {
-        let (_, kind) = rest.rsplit_once('.')?;
-        Some(format!("{stem}@.{kind}"))
-    });
-    let names: Vec<&str> = std::iter::once(name).chain(template.as_deref()).collect();
-    let path = names.iter().find_map(|name| {
-        UNITS.iter().map(|folder| format!("{folder}/{name}")).find(|path| root.get(path).is_some())
-    })?;
-    if matches!(&root.get(&path)?.kind, Kind::Symlink(target) if target == b"/dev/null") {
-        return None;
-    }
-    let mut unit = Unit::parse(&text(root, &path)?);
-    for name in names {
-        for folder in UNITS {
-            for (_, text) in read::texts(root, &format!("{folder}/{name}.d"), ".conf") {
-                unit.extend(&text);
-            }
-        }
-    }
-    Some(UnitFile { path, unit })
 }

@@ -59,7 +59,8 @@ pub(crate) struct Pe {
 }
 
 impl Kernel {
-    pub(crate) fn read(content: &Content) -> Kernel {
+    /// Reads at most `limit` bytes, unpacked.
+    pub(crate) fn read(content: &Content, limit: u64) -> Kernel {
         let mut kernel = Kernel {
             gzip: false,
             form: Form::Unknown,
@@ -70,7 +71,7 @@ impl Kernel {
             page_size: None,
             damage: None,
         };
-        if let Err(problem) = kernel.fill(content) {
+        if let Err(problem) = kernel.fill(content, limit.min(MOST)) {
             kernel.damage = Some(problem);
         }
         if let Some(pe) = kernel.pe
@@ -84,9 +85,9 @@ impl Kernel {
         kernel
     }
 
-    fn fill(&mut self, content: &Content) -> Result<(), String> {
-        if content.size() > MOST {
-            return Err(format!("{} bytes are no kernel", content.size()));
+    fn fill(&mut self, content: &Content, limit: u64) -> Result<(), String> {
+        if content.size() > limit {
+            return Err(format!("it is too large: {} bytes", content.size()));
         }
         let failed = |error: std::io::Error| format!("it cannot be read: {error}");
         let mut reader = BufReader::with_capacity(128 << 10, content.open().map_err(failed)?);
@@ -94,7 +95,7 @@ impl Kernel {
         self.gzip = reader.read_exact(&mut magic).is_ok() && magic == [0x1F, 0x8B];
         let reader = BufReader::with_capacity(128 << 10, content.open().map_err(failed)?);
         match self.gzip {
-            true => self.plain(&mut MultiGzDecoder::new(reader).take(MOST)),
+            true => self.plain(&mut MultiGzDecoder::new(reader).take(limit)),
             false => self.plain(&mut { reader }),
         }
     }
@@ -143,21 +144,53 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk().copied()
 }
 
+/// A section of a PE file: its name, where it begins, its length.
+pub(crate) struct Section {
+    pub(crate) name: String,
+    pub(crate) start: u64,
+    pub(crate) len: u64,
+}
+
+/// The sections of the PE file that begins with `head`.
+pub(crate) fn sections(head: &[u8]) -> Vec<Section> {
+    let Some((_, table)) = pe_tables(head) else { return Vec::new() };
+    let sections = table.iter().filter_map(|section| {
+        let name = section.get(..8)?.split(|byte| *byte == 0).next()?;
+        let field = |at| number(section, at).map(u32::from_le_bytes);
+        // Without what fills up the last block of the file.
+        let len = match (field(8)?, field(16)?) {
+            (0, raw) => raw,
+            (virtual_size, raw) => virtual_size.min(raw),
+        };
+        Some(Section {
+            name: String::from_utf8_lossy(name).into_owned(),
+            start: field(20)?.into(),
+            len: len.into(),
+        })
+    });
+    sections.collect()
+}
+
 /// The PE header at the beginning of `head`, if there is one.
 pub(crate) fn pe(head: &[u8]) -> Option<Pe> {
+    let (machine, table) = pe_tables(head)?;
+    let section = |section: &&[u8]| {
+        let size = u32::from_le_bytes(number(section, 16)?);
+        let offset = u32::from_le_bytes(number(section, 20)?);
+        Some(u64::from(size) + u64::from(offset))
+    };
+    Some(Pe { machine, end: table.iter().filter_map(section).max().unwrap_or(0) })
+}
+
+/// The processor, and the headers of all sections.
+fn pe_tables(head: &[u8]) -> Option<(u16, Vec<&[u8]>)> {
     let at = u32::from_le_bytes(number(head, 0x3C).filter(|_| head.starts_with(b"MZ"))?) as usize;
     let header = head.get(at..)?.strip_prefix(b"PE\0\0")?;
     let machine = u16::from_le_bytes(number(header, 0)?);
     let sections = usize::from(u16::from_le_bytes(number(header, 2)?));
     let optional = usize::from(u16::from_le_bytes(number(header, 16)?));
     let table = header.get(20 + optional..)?;
-    let section = |section: &[u8]| {
-        let size = u32::from_le_bytes(number(section, 16)?);
-        let offset = u32::from_le_bytes(number(section, 20)?);
-        Some(u64::from(size) + u64::from(offset))
-    };
-    let ends = table.chunks_exact(40).take(sections).filter_map(section);
-    Some(Pe { machine, end: ends.max().unwrap_or(0) })
+    Some((machine, table.chunks_exact(40).take(sections).collect()))
 }
 
 /// The version of a bzImage (`kernel_version` of its setup header).
@@ -198,8 +231,8 @@ mod tests {
 
     #[test]
     fn plain_and_packed_are_the_same_kernel() {
-        let plain = Kernel::read(&image().into());
-        let packed = Kernel::read(&gzip(&image()).into());
+        let plain = Kernel::read(&image().into(), MOST);
+        let packed = Kernel::read(&gzip(&image()).into(), MOST);
         assert!(!plain.gzip && packed.gzip);
         for kernel in [&plain, &packed] {
             assert_eq!(kernel.damage, None);
@@ -214,10 +247,10 @@ mod tests {
     fn what_is_cut_is_damaged() {
         let packed = gzip(&image());
         for cut in [&image()[..500], &packed[..packed.len() - 9], &packed[..packed.len() - 4]] {
-            assert!(Kernel::read(&cut.to_vec().into()).damage.is_some());
+            assert!(Kernel::read(&cut.to_vec().into(), MOST).damage.is_some());
         }
         for other in [&b""[..], b"MZ", b"\x1f\x8b"] {
-            assert_eq!(Kernel::read(&other.to_vec().into()).form, Form::Unknown);
+            assert_eq!(Kernel::read(&other.to_vec().into(), MOST).form, Form::Unknown);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod command_line;
 pub(crate) mod config_txt;
+pub(crate) mod containerd;
 pub(crate) mod initramfs;
 pub(crate) mod kernel;
 pub(crate) mod loader;

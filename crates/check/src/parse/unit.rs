@@ -61,6 +61,50 @@ impl Unit {
     }
 }
 
+/// The programs of a value of `ExecStart` and the like (systemd.service(5), "Command lines"): what
+/// stands in front of each, and its path or name. A semicolon alone divides commands.
+pub(crate) fn programs(value: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut first = true;
+    for word in words(value) {
+        match (word.as_str(), first) {
+            (";", _) => first = true,
+            (_, true) => {
+                let path = word.trim_start_matches(['@', ':', '+', '!', '|', '-']);
+                found.push((word[..word.len() - path.len()].to_owned(), path.to_owned()));
+                first = false;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Words, without the quotes around them or a part of them; `\\x20` and the like stay what they are.
+fn words(value: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let (mut word, mut quote, mut begun) = (String::new(), None, false);
+    for char in value.chars() {
+        match (char, quote) {
+            ('"' | '\'', None) => (quote, begun) = (Some(char), true),
+            (char, Some(open)) if char == open => quote = None,
+            (char, None) if char.is_ascii_whitespace() => {
+                if std::mem::take(&mut begun) {
+                    found.push(std::mem::take(&mut word));
+                }
+            }
+            (char, _) => {
+                word.push(char);
+                begun = true;
+            }
+        }
+    }
+    if begun {
+        found.push(word);
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +116,17 @@ mod tests {
         unit.extend("[Service]\nExecStart=\nExecStart=-/bin/c\n");
         assert_eq!(unit.all("Service", "ExecStart").collect::<Vec<_>>(), ["-/bin/c"]);
         assert_eq!(unit.beginning("Service", "Ty").collect::<Vec<_>>(), [("Type", "simple")]);
+    }
+
+    #[test]
+    fn programs_may_be_quoted_and_several() {
+        let all = |value: &str| -> Vec<String> {
+            programs(value).into_iter().map(|(prefix, path)| format!("{prefix} {path}")).collect()
+        };
+        assert_eq!(all("/bin/a b"), [" /bin/a"]);
+        assert_eq!(all("-@\"/opt/a b/c\" x \"y z\""), ["-@ /opt/a b/c"]);
+        assert_eq!(all("\"-/opt/a\""), ["- /opt/a"]);
+        assert_eq!(all("/bin/a x ; -/bin/b ; 'c d'"), [" /bin/a", "- /bin/b", " c d"]);
+        assert!(all("").is_empty());
     }
 }

@@ -2,9 +2,8 @@
 
 use osb_tree::Tree;
 
-use crate::facts::Facts;
+use crate::facts::{Facts, is_vendors};
 use crate::parse::command_line::value;
-use crate::read;
 use crate::rule::{Finding, Rule, Severity, Skip, Verdict};
 
 /// Indices that modprobe reads, made by depmod.
@@ -12,6 +11,13 @@ const INDICES: [&str; 4] =
     ["modules.dep.bin", "modules.alias.bin", "modules.symbols.bin", "modules.builtin.bin"];
 /// What containers need.
 const CONTAINERS: [&str; 4] = ["overlay", "br_netfilter", "nf_conntrack", "veth"];
+/// Where modules to load are named, the first that has a file of a name counts (modules-load.d(5)).
+const LOADED_IN: [&str; 4] = [
+    "etc/modules-load.d",
+    "run/modules-load.d",
+    "usr/local/lib/modules-load.d",
+    "usr/lib/modules-load.d",
+];
 /// What a Raspberry Pi 5 needs: PCIe, RP1 with clocks and pins, network, card slot, NVMe.
 const PI: [&str; 8] = [
     "pcie_brcmstb",
@@ -83,9 +89,12 @@ pub(super) const CONTAINER_MODULES: Rule = Rule {
 
 fn container_modules(facts: &Facts) -> Verdict {
     let root = facts.kubernetes()?;
-    let mut found = wanted(facts, &CONTAINERS)?;
-    let folders = ["etc/modules-load.d", "usr/lib/modules-load.d"];
-    let texts = folders.iter().flat_map(|folder| read::texts(root, folder, ".conf"));
+    let mut found = wanted(facts, &CONTAINERS, |_| true)?;
+    if facts.distribution().is_some() {
+        // k3s loads them itself.
+        return Ok(found);
+    }
+    let texts = facts.files.merged(root, &LOADED_IN, ".conf").into_iter();
     let loaded: Vec<String> = texts
         .flat_map(|(_, text)| {
             text.lines().map(|line| line.trim().replace('-', "_")).collect::<Vec<_>>()
@@ -111,24 +120,20 @@ pub(super) const PI_MODULES: Rule = Rule {
 };
 
 fn pi_modules(facts: &Facts) -> Verdict {
-    facts.pi()?;
-    // The vendor's kernel has other drivers, all of them built in.
-    if vendor(facts) {
-        return Skip::because("it is the vendor's kernel");
+    let version = facts.version(facts.pi()?);
+    match version {
+        // The vendor's kernel has other drivers, all of them built in.
+        Some(version) if is_vendors(&version) => Skip::because("it is the vendor's kernel"),
+        Some(version) => wanted(facts, &PI, |there| there == version),
+        None => wanted(facts, &PI, |there| !is_vendors(there)),
     }
-    wanted(facts, &PI)
 }
 
-/// Whether a kernel of Raspberry Pi's own is there.
-fn vendor(facts: &Facts) -> bool {
-    facts.modules().is_ok_and(|kernels| kernels.keys().any(|version| version.contains("rpi")))
-}
-
-/// Modules that a kernel does not have, or whose file is missing.
-fn wanted(facts: &Facts, names: &[&str]) -> Verdict {
+/// Modules that the kernels of these versions do not have, or whose file is missing.
+fn wanted(facts: &Facts, names: &[&str], which: impl Fn(&str) -> bool) -> Verdict {
     let (root, kernels) = (facts.root()?, facts.modules()?);
     let mut found = Vec::new();
-    for (version, modules) in kernels {
+    for (version, modules) in kernels.iter().filter(|(version, _)| which(version)) {
         let folder = folder(root, version);
         for name in names {
             if !modules.has(name) {
@@ -196,13 +201,14 @@ fn cgroups(facts: &Facts) -> Verdict {
             found.push(Finding::at(&start.line_by, "it asks for version 1"));
         }
         let enabled = line.iter().any(|argument| argument == "cgroup_enable=memory");
-        if start.pi && vendor(facts) && !enabled {
+        let vendors = facts.version(start).is_some_and(|version| is_vendors(&version));
+        if start.pi && vendors && !enabled {
             found.push(Finding::at(&start.line_by, "it lacks cgroup_enable=memory"));
         }
     }
     for version in kernels.keys() {
         let paths = [format!("boot/config-{version}"), format!("{}/config", folder(root, version))];
-        let config = paths.iter().find_map(|path| Some((path, read::text(root, path)?)));
+        let config = paths.iter().find_map(|path| Some((path, facts.files.text(root, path)?)));
         let Some((path, config)) = config else { continue };
         for option in ["CONFIG_MEMCG=y", "CONFIG_CGROUPS=y"] {
             if !config.lines().any(|line| line == option) {

@@ -1,55 +1,50 @@
 //! containerd, CNI plugins and kubelet.
 
+use glob_match::glob_match;
 use osb_tree::Tree;
-use toml::{Table, Value};
 
 use crate::facts::Facts;
-use crate::read;
+use crate::parse::containerd::Settings;
 use crate::rule::{Finding, Rule, Severity, Skip, Verdict};
 
 const CONFIG: &str = "etc/containerd/config.toml";
-/// Where the tables are that matter: in configuration version 2 (containerd 1.x) and 3 (2.x).
-const CRI: [&str; 2] = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime"];
 /// Plugins without which no pod gets an address.
 const PLUGINS: [&str; 3] = ["bridge", "host-local", "loopback"];
 const DEFAULT_BIN: &str = "/opt/cni/bin";
-const DEFAULT_CONF: &str = "/etc/cni/net.d";
-const DEFAULT_SOCKET: &str = "/run/containerd/containerd.sock";
 
-/// containerd's settings for Kubernetes; `Err` with what is wrong with the file.
-fn settings(facts: &Facts) -> Result<Result<Table, Finding>, Skip> {
+/// containerd's settings for Kubernetes; `Err` with what is wrong with the files.
+fn settings(facts: &Facts) -> Result<Result<Settings, Finding>, Skip> {
     let root = facts.kubernetes()?;
     if root.resolve("usr/bin/containerd").is_err()
         && root.resolve("usr/local/bin/containerd").is_err()
     {
         return Skip::because("there is no containerd");
     }
-    let Some(text) = read::text(root, CONFIG) else {
+    let Some(text) = facts.files.text(root, CONFIG) else {
         return Ok(Err(Finding::at(
             CONFIG,
             "it is not there: containerd's defaults fit no kubelet",
         )));
     };
-    Ok(text.parse::<Table>().map_err(|error| {
-        let line = error.message().lines().next().unwrap_or_default().to_owned();
-        Finding::at(CONFIG, format!("it is no TOML: {line}"))
-    }))
+    // The tables of 1.x replace each other.
+    let whole = major(facts).is_some_and(|major| major < 2);
+    let settings = Settings::read(CONFIG, &text, &|pattern| imported(facts, root, pattern), whole);
+    Ok(settings.map_err(|(path, problem)| Finding::at(path, problem)))
 }
 
-/// A value below the table of the CRI plugin.
-fn cri<'a>(config: &'a Table, path: &[&str]) -> Option<&'a Value> {
-    let plugins = config.get("plugins")?.as_table()?;
-    CRI.iter().find_map(|name| {
-        let mut value = plugins.get(*name)?;
-        for key in path {
-            value = value.as_table()?.get(*key)?;
-        }
-        Some(value)
-    })
+/// The files that a pattern of imports means: only the name may have `*` and the like.
+fn imported(facts: &Facts, root: &Tree, pattern: &str) -> Vec<(String, String)> {
+    let (folder, names) = pattern.rsplit_once('/').unwrap_or(("", pattern));
+    let mut files = facts.files.texts(root, folder, "");
+    files.retain(|(path, _)| glob_match(names, path.rsplit('/').next().unwrap_or(path)));
+    files
 }
 
-fn text<'a>(config: &'a Table, path: &[&str], default: &'a str) -> &'a str {
-    cri(config, path).and_then(Value::as_str).unwrap_or(default)
+/// The first number of containerd's version, if a package brings it.
+fn major(facts: &Facts) -> Option<u32> {
+    let packages = facts.packages().ok()?;
+    let package = packages.get("containerd").or_else(|| packages.get("containerd.io"))?;
+    upstream(&package.version).map(|(major, _)| major)
 }
 
 pub(super) const CGROUP_DRIVER: Rule = Rule {
@@ -69,17 +64,11 @@ fn cgroup_driver(facts: &Facts) -> Verdict {
         Err(finding) => return Ok(vec![finding]),
     };
     let mut found = Vec::new();
-    let path = ["containerd", "runtimes", "runc", "options", "SystemdCgroup"];
-    if cri(&config, &path).and_then(Value::as_bool) != Some(true) {
+    if !config.systemd_cgroup() {
         found.push(Finding::at(CONFIG, "SystemdCgroup is not true for runc"));
     }
-    let version = config.get("version").and_then(Value::as_integer);
-    let major = facts.packages().ok().and_then(|packages| {
-        let package = packages.get("containerd").or_else(|| packages.get("containerd.io"))?;
-        upstream(&package.version)
-    });
     // Version 1 of the format has other names for all tables; version 3 came with containerd 2.
-    let fits = match (version, major.map(|version| version.0)) {
+    let fits = match (config.version, major(facts)) {
         (Some(2), _) => true,
         (Some(3), major) => major.is_none_or(|major| major >= 2),
         _ => false,
@@ -89,7 +78,7 @@ fn cgroup_driver(facts: &Facts) -> Verdict {
     }
     let root = facts.root()?;
     for path in ["var/lib/kubelet/config.yaml", "etc/kubernetes/kubelet.yaml"] {
-        let text = read::text(root, path).unwrap_or_default();
+        let text = facts.files.text(root, path).unwrap_or_default();
         if text.lines().any(|line| line.trim() == "cgroupDriver: cgroupfs") {
             found.push(Finding::at(path, "kubelet manages cgroups itself (cgroupfs)"));
         }
@@ -110,20 +99,21 @@ pub(super) const CNI: Rule = Rule {
 fn cni(facts: &Facts) -> Verdict {
     let Ok(config) = settings(facts)? else { return Skip::because("containerd has no settings") };
     let root = facts.root()?;
-    let bin = text(&config, &["cni", "bin_dir"], DEFAULT_BIN);
-    let conf = text(&config, &["cni", "conf_dir"], DEFAULT_CONF);
+    let (folders, conf) = (config.plugin_folders(), config.network_folder());
     let mut found = Vec::new();
     for plugin in PLUGINS {
-        let path = format!("{}/{plugin}", bin.trim_start_matches('/'));
-        if !is_program(root, &path) {
-            found.push(Finding::at(path, "it is no program, or not there"));
+        let paths = folders.iter().map(|folder| format!("{}/{plugin}", folder.trim_matches('/')));
+        let paths: Vec<String> = paths.collect();
+        if !paths.iter().any(|path| is_program(root, path)) {
+            found.extend(
+                paths.first().map(|path| Finding::at(path, "it is no program, or not there")),
+            );
         }
     }
-    if bin != DEFAULT_BIN {
-        found.push(Finding::at(
-            CONFIG,
-            format!("most network add-ons install to {DEFAULT_BIN}, not {bin}"),
-        ));
+    if !folders.contains(&DEFAULT_BIN) {
+        let text =
+            format!("most network add-ons install to {DEFAULT_BIN}, not {}", folders.join(", "));
+        found.push(Finding::at(CONFIG, text));
     }
     if root.resolve(conf).is_err() {
         found.push(Finding::at(CONFIG, format!("the folder {conf} is not there")));
@@ -149,15 +139,14 @@ pub(super) const SOCKET: Rule = Rule {
 fn socket(facts: &Facts) -> Verdict {
     let Ok(config) = settings(facts)? else { return Skip::because("containerd has no settings") };
     let root = facts.root()?;
-    let own = config.get("grpc").and_then(|grpc| grpc.as_table()?.get("address")?.as_str());
-    let own = own.unwrap_or(DEFAULT_SOCKET);
+    let own = config.socket();
     let mut found = Vec::new();
     let files = [
         ("etc/crictl.yaml", ["runtime-endpoint:", "image-endpoint:"]),
         ("var/lib/kubelet/config.yaml", ["containerRuntimeEndpoint:", "imageServiceEndpoint:"]),
     ];
     for (path, keys) in files {
-        for line in read::text(root, path).unwrap_or_default().lines().map(str::trim) {
+        for line in facts.files.text(root, path).unwrap_or_default().lines().map(str::trim) {
             let value = keys.iter().find_map(|key| line.strip_prefix(key)).map(str::trim);
             let Some(value) = value.map(|value| value.trim_matches(['"', '\''])) else { continue };
             if !value.is_empty() && value.strip_prefix("unix://").unwrap_or(value) != own {
@@ -254,6 +243,10 @@ fn versions_held(facts: &Facts) -> Verdict {
         .collect())
 }
 
+/// Where settings of the kernel are, the first that has a file of a name counts (sysctl.d(5)).
+const SYSCTLS_IN: [&str; 4] =
+    ["etc/sysctl.d", "run/sysctl.d", "usr/local/lib/sysctl.d", "usr/lib/sysctl.d"];
+
 pub(super) const SYSCTLS: Rule = Rule {
     id: "kubernetes-sysctls",
     severity: Severity::Error,
@@ -266,13 +259,11 @@ pub(super) const SYSCTLS: Rule = Rule {
 
 fn sysctls(facts: &Facts) -> Verdict {
     let root = facts.kubernetes()?;
+    if let Some(name) = facts.distribution() {
+        return Skip::because(format!("{name} makes these settings itself"));
+    }
     let mut values = std::collections::BTreeMap::new();
-    // By file name, whatever the folder; later ones win (sysctl.d(5)).
-    let mut files: Vec<(String, String)> = ["usr/lib/sysctl.d", "etc/sysctl.d"]
-        .iter()
-        .flat_map(|folder| read::texts(root, folder, ".conf"))
-        .collect();
-    files.sort_by(|(a, _), (b, _)| a.rsplit('/').next().cmp(&b.rsplit('/').next()));
+    let files = facts.files.merged(root, &SYSCTLS_IN, ".conf");
     for (_, text) in files {
         for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
             if let Some((key, value)) = line.trim_start_matches('-').split_once('=') {

@@ -3,6 +3,7 @@
 mod command_line;
 mod kernel;
 mod kubernetes;
+mod mirrors;
 mod node;
 mod packages;
 mod pi;
@@ -22,6 +23,7 @@ pub static RULES: &[Rule] = &[
     command_line::ROOT_PARTITION,
     // what a Raspberry Pi's firmware reads
     pi::CONFIG,
+    pi::OVERLAYS,
     pi::KERNEL,
     pi::DEVICE_TREE,
     pi::DEVICE_TREES_CURRENT,
@@ -81,5 +83,8 @@ pub static RULES: &[Rule] = &[
     secrets::PASSWORDS,
     secrets::TRACES_RULE,
     secrets::BUILD_PATHS,
-    secrets::MIRRORS,
+    mirrors::MIRRORS,
+    // what was not seen; the last one tells what the others met
+    table::PARTITIONS_READ,
+    table::FILES_READ,
 ];

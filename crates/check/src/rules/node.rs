@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use osb_tree::{Inode, Kind, Tree};
 
 use crate::facts::{Facts, UnitFile};
-use crate::read;
-use crate::rule::{Finding, Rule, Severity, Verdict};
+use crate::parse::unit::programs;
+use crate::rule::{Finding, Rule, Severity, Skip, Verdict};
 
 /// Where systemd looks for programs that are named without a folder.
 const PROGRAMS: [&str; 4] = ["usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin"];
@@ -62,16 +62,14 @@ fn units_work(facts: &Facts) -> Verdict {
     let mut found = Vec::new();
     for file in units.values().filter(|file| may_start(root, file)) {
         for (_, value) in file.unit.beginning("Service", "ExecStart") {
-            let program = value.split_ascii_whitespace().next().unwrap_or_default();
-            let path = program.trim_start_matches(['@', ':', '+', '!', '|', '-']);
-            // A minus sign: it may fail. What is filled in later cannot be looked up.
-            let prefixes = &program[..program.len() - path.len()];
-            if prefixes.contains('-') || path.contains(['%', '$']) {
-                continue;
-            }
-            match runs(root, path) {
-                Ok(()) => {}
-                Err(why) => found.push(Finding::at(&file.path, format!("{path} {why}"))),
+            for (prefixes, path) in programs(value) {
+                // A minus sign: it may fail. What is filled in later cannot be looked up.
+                if prefixes.contains('-') || path.contains(['%', '$', '\\']) {
+                    continue;
+                }
+                if let Err(why) = runs(root, &path) {
+                    found.push(Finding::at(&file.path, format!("{path} {why}")));
+                }
             }
         }
     }
@@ -125,19 +123,20 @@ fn growth(facts: &Facts) -> Verdict {
     let (root, units) = (facts.root()?, facts.units()?);
     let unit = GROWERS.iter().any(|name| {
         units.get(*name).is_some_and(|file| {
-            file.unit.all("Service", "ExecStart").all(|line| {
-                let path = line.split_ascii_whitespace().next().unwrap_or_default();
-                runs(root, path.trim_start_matches('-')).is_ok()
-            })
+            file.unit
+                .all("Service", "ExecStart")
+                .all(|line| programs(line).iter().all(|(_, path)| runs(root, path).is_ok()))
         })
     });
-    let fstab = read::text(root, "etc/fstab").unwrap_or_default();
+    let fstab = facts.files.text(root, "etc/fstab").unwrap_or_default();
     let fstab =
         fstab.lines().any(|line| !line.starts_with('#') && line.contains("x-systemd.growfs"));
     let cloud = root.resolve("usr/bin/growpart").is_ok()
         && units.contains_key("cloud-init-network.service");
     let cloud = cloud
-        && !read::texts(root, "etc/cloud/cloud.cfg.d", ".cfg")
+        && !facts
+            .files
+            .texts(root, "etc/cloud/cloud.cfg.d", ".cfg")
             .iter()
             .any(|(_, text)| text.contains("growpart:\n  mode: off"));
     // Raspberry Pi OS does it from the initramfs or by a program in place of init.
@@ -164,8 +163,14 @@ pub(super) const SWAP: Rule = Rule {
 
 fn swap(facts: &Facts) -> Verdict {
     let root = facts.kubernetes()?;
+    if let Some(name) = facts.distribution() {
+        return Skip::because(format!("{name} tells its kubelet to start with swap"));
+    }
+    if let Some(path) = swap_allowed(facts, root) {
+        return Skip::because(format!("kubelet is told to start with swap (/{path})"));
+    }
     let mut found = Vec::new();
-    for line in read::text(root, "etc/fstab").unwrap_or_default().lines() {
+    for line in facts.files.text(root, "etc/fstab").unwrap_or_default().lines() {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
         if !line.trim_start().starts_with('#') && fields.get(2) == Some(&"swap") {
             found.push(Finding::at("etc/fstab", format!("it has a line for swap: {line}")));
@@ -198,6 +203,19 @@ fn swap(facts: &Facts) -> Verdict {
         }
     }
     Ok(found)
+}
+
+/// Where kubelet is told not to mind swap, if it is.
+fn swap_allowed(facts: &Facts, root: &Tree) -> Option<&'static str> {
+    let settings = ["var/lib/kubelet/config.yaml", "etc/kubernetes/kubelet.yaml"];
+    let arguments = ["etc/default/kubelet", "var/lib/kubelet/kubeadm-flags.env"];
+    let has = |path: &str, wanted: &str| {
+        let text = facts.files.text(root, path).unwrap_or_default();
+        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        lines.into_iter().any(|line| line.contains(wanted))
+    };
+    let yaml = settings.into_iter().find(|path| has(path, "failSwapOn: false"));
+    yaml.or_else(|| arguments.into_iter().find(|path| has(path, "--fail-swap-on=false")))
 }
 
 /// Programs that may run with the rights of their owner or group: all that Debian's packages bring

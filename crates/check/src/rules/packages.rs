@@ -2,6 +2,7 @@
 
 use osb_tree::Kind;
 
+use crate::dpkg::Dpkg;
 use crate::facts::Facts;
 use crate::rule::{Finding, Rule, Severity, Verdict};
 
@@ -13,7 +14,7 @@ const VOLATILE: [&str; 8] =
 pub(super) const STATES: Rule = Rule {
     id: "packages-configured",
     severity: Severity::Error,
-    claim: "Every package is installed and configured, and has a list of its files.",
+    claim: "Every package is installed and configured, and has a whole list of its files.",
     reason: "A package half-way misses users, links or caches, and the next apt run stumbles.",
     source: "dpkg(1), \"Package states\"",
     remedy: "Build the image anew; on a node `dpkg --configure -a`.",
@@ -24,8 +25,17 @@ fn states(facts: &Facts) -> Verdict {
     let dpkg = facts.dpkg()?;
     let odd =
         dpkg.odd_states.iter().map(|(name, state)| format!("{name} is in the state {state:?}"));
-    let unlisted = dpkg.without_list.iter().map(|name| format!("{name} has no list of its files"));
-    Ok(odd.chain(unlisted).map(|text| Finding::at("var/lib/dpkg/status", text)).collect())
+    let odd = odd.map(|text| Finding::at("var/lib/dpkg/status", text));
+    let unlisted = dpkg.without_list.iter().map(|(name, problem)| {
+        let path = format!("var/lib/dpkg/info/{name}.list");
+        Finding::at(path, format!("the list of files of {name}: {problem}"))
+    });
+    Ok(odd.chain(unlisted).chain(unread(dpkg)).collect())
+}
+
+/// What could not be read of the database.
+fn unread(dpkg: &Dpkg) -> impl Iterator<Item = Finding> {
+    dpkg.unread.iter().map(|(path, why)| Finding::unseen(path, why))
 }
 
 pub(super) const PRESENT: Rule = Rule {
@@ -45,7 +55,7 @@ fn present(facts: &Facts) -> Verdict {
     let told = missing.map(|file| {
         Finding::at(&file.path, format!("it is not there; package {}", dpkg.package(file)))
     });
-    Ok(told.collect())
+    Ok(told.chain(unread(dpkg)).collect())
 }
 
 fn is_volatile(path: &[u8]) -> bool {
@@ -64,8 +74,9 @@ pub(super) const UNCHANGED: Rule = Rule {
 
 fn unchanged(facts: &Facts) -> Verdict {
     let dpkg = facts.dpkg()?;
-    let mut found: Vec<Finding> = facts
-        .changed()?
+    let changed = facts.changed()?;
+    let mut found: Vec<Finding> = changed
+        .wrong
         .iter()
         .map(|(index, text)| {
             let file = &dpkg.files[*index];
@@ -73,23 +84,30 @@ fn unchanged(facts: &Facts) -> Verdict {
         })
         .collect();
     found.sort_by(|a, b| a.path.cmp(&b.path));
+    let unseen = changed.unseen.iter();
+    found.extend(unseen.map(|(index, why)| Finding::unseen(&dpkg.files[*index].path, why)));
+    found.extend(unread(dpkg));
     Ok(found)
 }
 
 pub(super) const SUMS: Rule = Rule {
     id: "package-sums-known",
-    severity: Severity::Note,
-    claim: "Every package with files brings their sums.",
+    severity: Severity::Warning,
+    claim: "Every package brings the sums of all of its files.",
     reason: "Files without sums can only be missing, not wrong, for these rules.",
     source: "Debian policy, section 12.7 does not ask for them",
-    remedy: "None is needed; `osb diff` against a build of the same lock compares every byte.",
+    remedy: "`osb diff` against a build of the same lock compares every byte; allow it for a package \
+             that brings none.",
     run: sums,
 };
 
 fn sums(facts: &Facts) -> Verdict {
     let dpkg = facts.dpkg()?;
-    let told = dpkg.without_sums.iter().map(|name| format!("package {name} has no sums"));
-    Ok(told.map(|text| Finding::at("var/lib/dpkg/info", text)).collect())
+    let told = dpkg.without_sums.iter().map(|(name, count)| {
+        let text = format!("package {name} has no sums of {count} of its files");
+        Finding::at(format!("var/lib/dpkg/info/{name}.md5sums"), text)
+    });
+    Ok(told.chain(unread(dpkg)).collect())
 }
 
 pub(super) const ALTERNATIVES: Rule = Rule {

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use osb_tree::{Inode, Tree};
 
-use crate::facts::{Facts, mounted};
+use crate::facts::{Facts, find, mounted};
 use crate::parse::kernel::Form;
 use crate::rule::{Finding, Rule, Severity, Skip, Verdict};
 
@@ -15,13 +15,15 @@ const DEVICE_TREES: [&str; 2] = ["bcm2712-rpi-5-b.dtb", "bcm2712-d-rpi-5-b.dtb"]
 const DEVICE_TREE_MAGIC: [u8; 4] = [0xD0, 0x0D, 0xFE, 0xED];
 /// Bytes of a file that firmware before 2025-06-09 cannot read from NVMe.
 const NVME_LIMIT: u64 = 32_000_000;
+/// Most bytes of the map of overlays: the vendor's has 6 KiB.
+const MAP_LIMIT: u64 = 1 << 20;
 /// Bytes that the firmware reads of a command line.
 const LINE_LIMIT: u64 = 1024;
 
 pub(super) const CONFIG: Rule = Rule {
     id: "pi-config-present",
     severity: Severity::Error,
-    claim: "config.txt is there, and each of its lines is a setting.",
+    claim: "config.txt is there, each of its lines is a setting, and what it includes is there.",
     reason: "Without it the firmware takes its own defaults: another kernel, and no initramfs.",
     source: "Raspberry Pi documentation, \"config.txt\"",
     remedy: "Write it as `osb build` does: `name=value` lines, and `initramfs FILE followkernel`.",
@@ -30,22 +32,80 @@ pub(super) const CONFIG: Rule = Rule {
 
 fn config(facts: &Facts) -> Verdict {
     let by = mounted("config.txt");
+    let boot = facts.boot()?;
     let Some(config) = facts.config_txt()? else {
         return Ok(vec![Finding::at(by, "it is not there")]);
     };
     let mut found = Vec::new();
+    let of = |file: &str| match find(boot, file) {
+        Some(path) => mounted(path),
+        None => by.clone(),
+    };
+    for line in &config.not_included {
+        let text = format!("line {}: what it includes is not there: {:?}", line.number, line.text);
+        found.push(Finding::at(of(&line.file), text));
+    }
+    if let Some(prefix) = config.get("os_prefix").filter(|text| !text.is_empty())
+        && crate::facts::prefix(boot, &config).is_empty()
+    {
+        let text = format!(
+            "os_prefix={prefix} is passed over: there are not both a kernel and a device tree under it"
+        );
+        found.push(Finding::at(&by, text));
+    }
     for line in &config.lines {
         let mut words = line.text.split_ascii_whitespace();
         let first = words.next().unwrap_or_default();
         let good = match (first, line.text.split_once('=')) {
             ("initramfs", _) => words.count() == 2,
             ("include", _) => words.count() == 1,
+            // It ends what the parameters of an overlay are about.
+            (_, Some(("dtoverlay", ""))) => true,
             (_, Some((name, value))) => !name.trim().is_empty() && !value.trim().is_empty(),
             (_, None) => false,
         };
         if !good {
             let text = format!("line {} is no whole setting: {:?}", line.number, line.text);
-            found.push(Finding::at(&by, text));
+            found.push(Finding::at(of(&line.file), text));
+        }
+    }
+    Ok(found)
+}
+
+pub(super) const OVERLAYS: Rule = Rule {
+    id: "pi-overlays-present",
+    severity: Severity::Warning,
+    claim: "Every overlay that config.txt names is there.",
+    reason: "The firmware passes over an overlay that it does not find: a device is missing.",
+    source: "Raspberry Pi documentation, `dtoverlay`, `overlay_prefix`",
+    remedy: "Copy it from the kernel's package into overlays/, or take the line out.",
+    run: overlays,
+};
+
+fn overlays(facts: &Facts) -> Verdict {
+    let boot = facts.boot()?;
+    let config = facts.config_txt()?.unwrap_or_default();
+    let folder = config.get("overlay_prefix").unwrap_or("overlays/");
+    let prefix = crate::facts::prefix(boot, &config);
+    // Those of all systems, unless the prefix has its own.
+    let own = find(boot, &format!("{prefix}{folder}README")).is_some();
+    let folder = if own { format!("{prefix}{folder}") } else { folder.to_owned() };
+    // It tells which overlay another name stands for on a Pi 5.
+    let map = find(boot, &format!("{folder}overlay_map.dtb"));
+    let map = map.and_then(|path| crate::read::bytes(boot.get(path)?.content()?, MAP_LIMIT).ok());
+    let is_there = |name: &str| {
+        [format!("{name}.dtbo"), format!("{name}-pi5.dtbo"), format!("{name}-overlay.dtb")]
+            .iter()
+            .any(|file| find(boot, &format!("{folder}{file}")).is_some())
+            || map.iter().any(|map| map.windows(name.len()).any(|part| part == name.as_bytes()))
+    };
+    let mut found = Vec::new();
+    for (line, value) in config.all("dtoverlay") {
+        let name = value.split([',', ':']).next().unwrap_or_default().trim();
+        if !name.is_empty() && !is_there(name) {
+            let path = find(boot, &line.file).unwrap_or_else(|| b"config.txt".to_vec());
+            let text = format!("line {}: there is no {folder}{name}.dtbo", line.number);
+            found.push(Finding::at(mounted(path), text));
         }
     }
     Ok(found)
@@ -85,13 +145,13 @@ pub(super) const DEVICE_TREE: Rule = Rule {
 fn device_tree(facts: &Facts) -> Verdict {
     let boot = facts.boot()?;
     let config = facts.config_txt()?.unwrap_or_default();
-    let prefix = config.get("os_prefix").unwrap_or_default();
+    let prefix = crate::facts::prefix(boot, &config);
     let named = config.get("device_tree");
     let mut found = Vec::new();
     let names = named.map_or(DEVICE_TREES.to_vec(), |name| vec![name]);
     for name in names {
         let path = format!("{prefix}{name}");
-        let Some(inode) = boot.get(&path) else {
+        let Some(inode) = find(boot, &path).and_then(|path| boot.get(path)) else {
             found.push(Finding::at(mounted(&path), "it is not there"));
             continue;
         };
@@ -125,9 +185,12 @@ fn device_trees_current(facts: &Facts) -> Verdict {
     if own.is_empty() {
         return Skip::because(format!("the root has no device trees for the kernel {version}"));
     }
+    let config = facts.config_txt()?.unwrap_or_default();
+    let prefix = crate::facts::prefix(boot, &config);
     let mut found = Vec::new();
     for (name, inode) in own {
-        let there = boot.get(&name).and_then(Inode::content);
+        let path = [prefix.as_bytes(), &name[..]].concat();
+        let there = boot.get(&path).and_then(Inode::content);
         let same = match (there, inode.content()) {
             (Some(a), Some(b)) => a.size() == b.size() && facts.md5(a).ok() == facts.md5(b).ok(),
             _ => false,
@@ -137,7 +200,7 @@ fn device_trees_current(facts: &Facts) -> Verdict {
                 Some(_) => format!("it is not that of the kernel {version}"),
                 None => format!("it is not there, and the kernel {version} has one"),
             };
-            found.push(Finding::at(mounted(&name), text));
+            found.push(Finding::at(mounted(&path), text));
         }
     }
     Ok(found)
@@ -172,15 +235,14 @@ fn command_line(facts: &Facts) -> Verdict {
     let (boot, start) = (facts.boot()?, facts.pi()?);
     let path = &start.line_by[crate::subject::FIRMWARE.len() + 1..];
     let name = String::from_utf8_lossy(path).into_owned();
-    let Some(content) = crate::facts::find(boot, &name).and_then(|path| boot.get(path)?.content())
-    else {
+    let Some(content) = find(boot, &name).and_then(|path| boot.get(path)?.content()) else {
         return Ok(vec![Finding::at(&start.line_by, "it is not there")]);
     };
     if content.size() > LINE_LIMIT {
         let text = format!("{} bytes; the firmware reads {LINE_LIMIT}", content.size());
         return Ok(vec![Finding::at(&start.line_by, text)]);
     }
-    let text = crate::read::text(boot, &name).unwrap_or_default();
+    let text = facts.files.of_boot(boot, &name).unwrap_or_default();
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
     let mut found = Vec::new();

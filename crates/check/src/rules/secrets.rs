@@ -4,7 +4,6 @@ use osb_tree::{Inode, Kind as FileKind, Tree};
 
 use crate::facts::{Facts, mounted};
 use crate::parse::secret::{Kind, kind};
-use crate::read;
 use crate::rule::{Finding, Rule, Severity, Verdict};
 
 /// Files in which a machine keeps what makes it itself, and nothing else.
@@ -35,19 +34,6 @@ const TRACES: [&str; 14] = [
     ".zhistory",
     ".local/share/fish/fish_history",
 ];
-/// Hosts that anyone can reach, whatever they are called; these end networks' own names.
-const PRIVATE_ENDS: [&str; 9] = [
-    ".local",
-    ".localhost",
-    ".internal",
-    ".lan",
-    ".intranet",
-    ".corp",
-    ".home",
-    ".home.arpa",
-    ".private",
-];
-
 pub(super) const MACHINE_ID: Rule = Rule {
     id: "no-machine-identity",
     severity: Severity::Error,
@@ -64,7 +50,7 @@ fn machine_id(facts: &Facts) -> Verdict {
     match root.get("etc/machine-id").map(|inode| &inode.kind) {
         Some(FileKind::File(content)) if content.size() == 0 => {}
         Some(FileKind::File(_)) => {
-            let text = read::text(root, "etc/machine-id").unwrap_or_default();
+            let text = facts.files.text(root, "etc/machine-id").unwrap_or_default();
             if text.trim() != "uninitialized" {
                 found.push(Finding::at("etc/machine-id", "it holds an identity"));
             }
@@ -119,12 +105,15 @@ fn host_keys(facts: &Facts) -> Verdict {
 
 /// What was found of one kind.
 fn marks(facts: &Facts, wanted: Kind) -> Verdict {
-    let all = facts.marks()?.iter();
-    let found = all.filter_map(|(path, mark)| {
-        let (kind, name) = kind(mark.pattern);
-        (kind == wanted).then(|| Finding::at(path, format!("{name}, at byte {}", mark.at)))
+    let marks = facts.marks()?;
+    let found = marks.found.iter().filter_map(|marked| {
+        let (kind, name) = kind(marked.mark.pattern);
+        let inside = marked.inside.as_ref().map(|path| format!(" of /{path} in it"));
+        let at = marked.mark.at;
+        let text = || format!("{name}, at byte {at}{}", inside.unwrap_or_default());
+        (kind == wanted).then(|| Finding::at(&marked.path, text()))
     });
-    Ok(found.collect())
+    Ok(found.chain(marks.unseen.iter().map(|(path, why)| Finding::unseen(path, why))).collect())
 }
 
 pub(super) const PRIVATE_KEYS: Rule = Rule {
@@ -169,8 +158,33 @@ pub(super) const TOKENS: Rule = Rule {
     reason: "Whoever has the image can use it.",
     source: "kubeadm-token(8); RFC 7519; the issuers' documented forms",
     remedy: "Hand it over after the node has started, or as a systemd credential.",
-    run: |facts| marks(facts, Kind::Token),
+    run: tokens,
 };
+
+fn tokens(facts: &Facts) -> Verdict {
+    let mut found = marks(facts, Kind::Token)?;
+    let Ok(root) = facts.root() else { return Ok(found) };
+    // Here any word is one (docs.k3s.io, "Configuration File").
+    for program in ["k3s", "rke2"] {
+        let file = format!("etc/rancher/{program}/config.yaml");
+        let mut files = facts.files.texts(root, &format!("{file}.d"), ".yaml");
+        files.extend(facts.files.text(root, &file).map(|text| (file, text)));
+        for (path, text) in files {
+            let is_token = |line: &str| {
+                line.split_once(':').is_some_and(|(key, value)| {
+                    matches!(key, "token" | "agent-token" | "server-token")
+                        && !value.trim().is_empty()
+                })
+            };
+            let known =
+                found.iter().any(|finding| finding.path.as_deref() == Some(path.as_bytes()));
+            if text.lines().any(is_token) && !known {
+                found.push(Finding::at(path, format!("a token of {program}")));
+            }
+        }
+    }
+    Ok(found)
+}
 
 pub(super) const PASSWORDS: Rule = Rule {
     id: "no-passwords",
@@ -186,7 +200,7 @@ fn passwords(facts: &Facts) -> Verdict {
     let mut found = marks(facts, Kind::PasswordHash)?;
     let root = facts.root()?;
     for path in ["etc/shadow", "etc/gshadow", "etc/passwd"] {
-        let text = read::text(root, path).unwrap_or_default();
+        let text = facts.files.text(root, path).unwrap_or_default();
         for (line, number) in text.lines().zip(1..) {
             let mut fields = line.split(':');
             let (name, password) = (fields.next().unwrap_or_default(), fields.next());
@@ -253,88 +267,3 @@ pub(super) const BUILD_PATHS: Rule = Rule {
     remedy: "Find what writes it: `osb why PATH`.",
     run: |facts| marks(facts, Kind::BuildPath),
 };
-
-pub(super) const MIRRORS: Rule = Rule {
-    id: "no-private-mirrors",
-    severity: Severity::Error,
-    claim: "apt on the node asks hosts that it can reach, without a proxy and without a password.",
-    reason: "A mirror of the network where the image was built is unknown elsewhere: no updates.",
-    source: "sources.list(5), apt.conf(5)",
-    remedy: "The recipe's sources name the mirror that nodes are to use.",
-    run: mirrors,
-};
-
-fn mirrors(facts: &Facts) -> Verdict {
-    let root = facts.root()?;
-    let mut found = Vec::new();
-    let mut files: Vec<(String, String)> = Vec::new();
-    for suffix in [".list", ".sources"] {
-        files.extend(read::texts(root, "etc/apt/sources.list.d", suffix));
-    }
-    for path in ["etc/apt/sources.list", "etc/apt/apt.conf"] {
-        files.extend(read::text(root, path).map(|text| (path.to_owned(), text)));
-    }
-    files.extend(read::texts(root, "etc/apt/apt.conf.d", ""));
-    for (path, text) in &files {
-        let lines = text.lines().map(str::trim);
-        for line in lines.filter(|line| !line.starts_with('#') && !line.starts_with("//")) {
-            if path.contains("apt.conf") && line.contains("Proxy") && line.contains("://") {
-                found.push(Finding::at(path, format!("a proxy: {line}")));
-                continue;
-            }
-            for host in
-                line.split(|char: char| char.is_ascii_whitespace() || char == '"').filter_map(host)
-            {
-                let known = facts.context.mirrors.iter().any(|mirror| mirror == host);
-                if !known && is_private(host) {
-                    found.push(Finding::at(path, format!("{host} is known in one network only")));
-                }
-            }
-        }
-    }
-    for path in ["etc/apt/auth.conf", "etc/apt/auth.conf.d"] {
-        let inode = root.get(path);
-        if inode.is_some_and(|inode| {
-            !inode.is_directory() || root.children(path.as_bytes()).next().is_some()
-        }) {
-            found.push(Finding::at(path, "passwords for apt"));
-        }
-    }
-    Ok(found)
-}
-
-/// The host of a URL, with its port.
-fn host(word: &str) -> Option<&str> {
-    let (scheme, rest) = word.split_once("://")?;
-    scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+').then_some(())?;
-    let authority = rest.split('/').next()?;
-    Some(authority.rsplit('@').next().unwrap_or(authority))
-}
-
-/// Whether a host is an address, has a port, or a name that only one network knows.
-fn is_private(host: &str) -> bool {
-    let plain = host.trim_end_matches('.');
-    plain.contains(':')
-        || !plain.contains('.')
-        || plain.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-        || PRIVATE_ENDS.iter().any(|end| plain.to_ascii_lowercase().ends_with(end))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_of_one_network_are_told_from_public_ones() {
-        for host in
-            ["mirror", "10.0.0.1", "apt.corp", "x.internal", "mirror.example.org:3142", "[::1]"]
-        {
-            assert!(is_private(host), "{host}");
-        }
-        for host in ["ftp.debian.org", "pkgs.k8s.io"] {
-            assert!(!is_private(host), "{host}");
-        }
-        assert_eq!(host("http://u:p@a.example/x"), Some("a.example"));
-        assert_eq!(host("main"), None);
-    }
-}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use osb_tree::{Content, Tree};
 
-use crate::facts::{Facts, Named, Start, find, mounted};
+use crate::facts::{Facts, Named, Start, find, is_vendors, mounted};
 use crate::parse::command_line::value;
 use crate::read;
 use crate::rule::{Finding, Rule, Severity, Skip, Verdict};
@@ -146,21 +146,26 @@ fn initramfs(facts: &Facts) -> Verdict {
     let boot = facts.boot()?;
     let mut found = Vec::new();
     for start in facts.starts()? {
-        let Some(named) = &start.initramfs else {
-            if needs_initramfs(facts, start) {
-                found.push(Finding::at(&start.by, "it names no initramfs"));
+        if start.initramfs.is_empty() && needs_initramfs(facts, start) {
+            found.push(Finding::at(&start.by, "it names no initramfs"));
+        }
+        // One of several may be for the processor alone (microcode).
+        let (mut whole, mut has_init) = (true, false);
+        for named in &start.initramfs {
+            let Some(content) = named.content(boot) else {
+                found.push(named.missing("the initramfs"));
+                whole = false;
+                continue;
+            };
+            let initramfs = facts.initramfs(content);
+            has_init |= initramfs.has_init;
+            if let Some(damage) = &initramfs.damage {
+                found.push(Finding::at(mounted(&named.name), damage));
+                whole = false;
             }
-            continue;
-        };
-        let Some(content) = named.content(boot) else {
-            found.push(named.missing("the initramfs"));
-            continue;
-        };
-        let initramfs = facts.initramfs(content);
-        if let Some(damage) = &initramfs.damage {
-            found.push(Finding::at(mounted(&named.name), damage));
-        } else if !initramfs.has_init() {
-            found.push(Finding::at(mounted(&named.name), "it has no /init"));
+        }
+        if let Some(last) = start.initramfs.last().filter(|_| whole && !has_init) {
+            found.push(Finding::at(mounted(&last.name), "it has no /init"));
         }
     }
     found.dedup();
@@ -169,10 +174,8 @@ fn initramfs(facts: &Facts) -> Verdict {
 
 /// Whether the kernel lacks what it needs to mount the root. If it does not tell, it does not.
 fn needs_initramfs(facts: &Facts, start: &Start) -> bool {
-    let (Ok(boot), Ok(modules)) = (facts.boot(), facts.modules()) else { return true };
-    let content = start.kernel.as_ref().and_then(|kernel| kernel.content(boot));
-    let version = content.and_then(|content| facts.kernel(content).version.clone());
-    let known = version.and_then(|version| modules.get(&version));
+    let Ok(modules) = facts.modules() else { return true };
+    let known = facts.version(start).and_then(|version| modules.get(&version));
     known.is_none_or(|modules| !modules.built_in.contains(&root_type(start)))
 }
 
@@ -196,28 +199,33 @@ fn initramfs_current(facts: &Facts) -> Verdict {
     let boot = facts.boot()?;
     let mut found = Vec::new();
     for start in facts.starts()? {
-        let (Some(kernel), Some(named)) = (&start.kernel, &start.initramfs) else { continue };
-        let (Some(kernel), Some(content)) = (kernel.content(boot), named.content(boot)) else {
-            continue;
-        };
-        let Some(version) = facts.kernel(kernel).version.clone() else { continue };
-        let initramfs = facts.initramfs(content);
-        let kernels = initramfs.kernels();
+        let Some(version) = facts.version(start) else { continue };
+        let there: Vec<(&Named, &Content)> = start
+            .initramfs
+            .iter()
+            .filter_map(|named| Some((named, named.content(boot)?)))
+            .collect();
+        let Some((last, _)) = there.last() else { continue };
+        let read: Vec<_> = there.iter().map(|(_, content)| facts.initramfs(content)).collect();
+        let kernels: BTreeSet<&str> = read.iter().flat_map(|each| each.kernels()).collect();
         if !kernels.is_empty() && !kernels.contains(version.as_str()) {
             let others: Vec<&str> = kernels.into_iter().collect();
             let text = format!("it is for {}, and the kernel is {version}", others.join(", "));
-            found.push(Finding::at(mounted(&named.name), text));
+            found.push(Finding::at(mounted(&last.name), text));
             continue;
         }
         let own = facts
             .root()
             .ok()
             .and_then(|root| read::content(root, format!("boot/initrd.img-{version}")));
-        if let Some(own) = own
-            && (own.size() != content.size() || facts.md5(own) != facts.md5(content))
-        {
+        let same = |own: &Content| {
+            there.iter().any(|(_, content)| {
+                own.size() == content.size() && facts.md5(own) == facts.md5(content)
+            })
+        };
+        if own.is_some_and(|own| !same(own)) {
             let text = format!("it is not /boot/initrd.img-{version} of the root");
-            found.push(Finding::at(mounted(&named.name), text));
+            found.push(Finding::at(mounted(&last.name), text));
         }
     }
     found.dedup();
@@ -237,7 +245,7 @@ pub(super) const INITRAMFS_DISKS: Rule = Rule {
 
 fn initramfs_disks(facts: &Facts) -> Verdict {
     lacking(facts, |start| {
-        let pi: &[&str] = if facts.pi().is_ok() { &DISKS_OF_A_PI } else { &[] };
+        let pi: &[&str] = if start.pi { &DISKS_OF_A_PI } else { &[] };
         let names = DISKS.iter().chain(pi).map(|name| (*name).to_owned());
         names.chain([root_type(start)]).collect()
     })
@@ -254,30 +262,35 @@ pub(super) const INITRAMFS_NETWORK: Rule = Rule {
 };
 
 fn initramfs_network(facts: &Facts) -> Verdict {
-    lacking(facts, |_| {
-        let pi = facts.pi().is_ok().then_some(NETWORK_OF_A_PI);
+    lacking(facts, |start| {
+        let pi = start.pi.then_some(NETWORK_OF_A_PI);
         NETWORK.iter().copied().chain(pi).map(str::to_owned).collect()
     })
 }
 
-/// Modules that neither the initramfs nor the kernel of a start has, with all that they need.
+/// Modules that neither the initramfs nor the kernel of a start has, with all that they need. Of a
+/// vendor's kernel, whose drivers are built in and have other names, only those count that it has as
+/// modules.
 fn lacking(facts: &Facts, wanted: impl Fn(&Start) -> Vec<String>) -> Verdict {
     let (boot, modules) = (facts.boot()?, facts.modules()?);
     let (mut found, mut looked) = (Vec::new(), false);
     for start in facts.starts()? {
-        let kernel = start.kernel.as_ref().and_then(|kernel| kernel.content(boot));
-        let version = kernel.and_then(|content| facts.kernel(content).version.clone());
-        let Some((version, modules)) = version.and_then(|version| modules.get_key_value(&version))
+        let Some((version, modules)) =
+            facts.version(start).and_then(|version| modules.get_key_value(&version))
         else {
             continue;
         };
-        let Some(named) = &start.initramfs else { continue };
-        let Some(content) = named.content(boot) else { continue };
+        let contents = start.initramfs.iter().filter_map(|named| named.content(boot));
+        let initramfs: Vec<_> = contents.map(|content| facts.initramfs(content)).collect();
+        let Some(named) = start.initramfs.last().filter(|_| !initramfs.is_empty()) else {
+            continue;
+        };
         looked = true;
-        let initramfs = facts.initramfs(content);
-        let needed: BTreeSet<String> =
-            wanted(start).iter().flat_map(|name| modules.closure(name)).collect();
-        for name in needed.iter().filter(|name| !initramfs.has_module(version, name)) {
+        let wanted = wanted(start).into_iter();
+        let wanted = wanted.filter(|name| !is_vendors(version) || modules.has(name));
+        let needed: BTreeSet<String> = wanted.flat_map(|name| modules.closure(&name)).collect();
+        let has = |name: &str| initramfs.iter().any(|each| each.has_module(version, name));
+        for name in needed.iter().filter(|name| !has(name)) {
             let text = match modules.has(name) {
                 true => format!("the module {name} is not in it"),
                 false => format!("the kernel {version} has no module {name}"),

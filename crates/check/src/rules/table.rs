@@ -96,3 +96,38 @@ fn boot_free(facts: &Facts) -> Verdict {
         ))],
     })
 }
+
+pub(super) const PARTITIONS_READ: Rule = Rule {
+    id: "partitions-read",
+    severity: Severity::Note,
+    claim: "Every partition that may have files has a file system that these rules can look into.",
+    reason: "What is in another one, a secret too, is not seen by any rule.",
+    source: "ext2 to ext4 and FAT are read; no encryption, no volume manager, no other file system",
+    remedy: "Look into it by other means.",
+    run: partitions_read,
+};
+
+fn partitions_read(facts: &Facts) -> Verdict {
+    facts.table()?;
+    let unread = facts.subject.unread.iter();
+    let told = unread.map(|(number, why)| Finding::whole(format!("partition {number}: {why}")));
+    Ok(told.collect())
+}
+
+pub(super) const FILES_READ: Rule = Rule {
+    id: "files-read",
+    severity: Severity::Warning,
+    claim: "Every text that rules ask for can be read, and is no larger than such texts are.",
+    reason: "To the rules that ask for it, such a file is empty.",
+    source: "1 MiB of a text, 16 MiB of a folder of them: crates/check/src/read.rs",
+    remedy: "Find out what wrote it: `osb inspect IMAGE cat PATH`.",
+    run: files_read,
+};
+
+fn files_read(facts: &Facts) -> Verdict {
+    if facts.root().is_err() && facts.boot().is_err() {
+        return Skip::because("there are no files");
+    }
+    let unread = facts.files.unread().into_iter();
+    Ok(unread.map(|(path, why)| Finding::at(path, why)).collect())
+}

@@ -64,7 +64,8 @@ pub(super) const ENTRY: Rule = Rule {
 
 fn entry(facts: &Facts) -> Verdict {
     let (boot, entries) = (facts.boot()?, facts.loader_entries()?);
-    if entries.is_empty() {
+    if entries.is_empty() && facts.starts().is_ok_and(|starts| starts.iter().all(|start| start.pi))
+    {
         return Ok(vec![Finding::at(mounted("loader/entries"), "there is no entry")]);
     }
     let mut found = Vec::new();
@@ -94,7 +95,7 @@ fn entry(facts: &Facts) -> Verdict {
 }
 
 /// Keys of an entry (UAPI group, Boot Loader Specification, type 1).
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 16] = [
     "architecture",
     "devicetree",
     "devicetree-overlay",
@@ -109,6 +110,8 @@ const KEYS: [&str; 14] = [
     "uki",
     "version",
     "extra",
+    "profile",
+    "uki-url",
 ];
 
 pub(super) const VERSION: Rule = Rule {
@@ -156,12 +159,15 @@ pub(super) const SETTINGS: Rule = Rule {
 fn settings(facts: &Facts) -> Verdict {
     let (boot, entries) = (facts.boot()?, facts.loader_entries()?);
     let by = mounted("loader/loader.conf");
-    let Some(text) = crate::read::text(boot, "loader/loader.conf") else {
+    let Some(text) = facts.files.of_boot(boot, "loader/loader.conf") else {
         return Ok(vec![Finding::at(by, "it is not there")]);
     };
     let lines = Lines::parse(&text);
     let mut found = Vec::new();
-    let names = || entries.iter().filter_map(|(path, _)| path.rsplit('/').next());
+    let ukis = facts.starts()?.iter().filter_map(|start| start.kernel.as_ref());
+    let ukis = ukis.filter(|kernel| kernel.is_part()).map(|kernel| kernel.name.as_str());
+    let paths: Vec<&str> = entries.iter().map(|(path, _)| path.as_str()).chain(ukis).collect();
+    let names = || paths.iter().filter_map(|path| path.rsplit('/').next());
     match lines.get("default") {
         // `@saved` and the like.
         Some(pattern) if pattern.starts_with('@') => {}

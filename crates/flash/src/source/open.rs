@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use osb_checksum::Digest;
 use osb_http::Limits;
-use osb_image::{Compression, SeekTable};
+use osb_image::{Compression, SeekTable, zstd_content_size};
 
 use super::checked::Expected;
 use super::error::SourceError;
@@ -231,6 +231,7 @@ fn decompressed(
     word: &Word,
     options: &Options,
 ) -> io::Result<(Box<dyn Source>, Vec<u8>)> {
+    let digest = options.digest.or(word.digest);
     if compression == Some(Compression::Zstd)
         && let Some(table) = SeekTable::read(&file, size)?
         // One that contradicts the promise is of no use.
@@ -240,11 +241,16 @@ fn decompressed(
         let head = frames.head(HEAD)?;
         return Ok((Box::new(frames), head));
     }
+    let told = match compression {
+        Some(Compression::Zstd) => zstd_content_size(&file, size)?,
+        _ => None,
+    };
     let input = Input {
         reader: Box::new(file),
-        file: Expected { name: place.to_owned(), size: Some(size), digest: None },
+        // Once more: it may be changed after it was compared.
+        file: Expected { name: place.to_owned(), size: Some(size), digest },
         compression,
-        size: word.content_size,
+        size: word.content_size.or(told),
     };
     let stream = Stream::start(input)?;
     let head = stream.head().to_vec();

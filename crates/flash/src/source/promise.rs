@@ -5,7 +5,7 @@
 
 use osb_blockmap::BlockMap;
 use osb_checksum::{Digest, Sums, parse_hex, sha256};
-use osb_metadata::{ArtifactInfo, Metadata};
+use osb_metadata::{ArtifactInfo, Metadata, MetadataError};
 
 use super::error::SourceError;
 
@@ -54,16 +54,19 @@ impl Promise {
         // One that the list does not name is nothing of this list's.
         let promised = sums.as_ref().map(|sums| sums.get(METADATA).copied());
         let metadata = metadata.filter(|_| promised != Some(None));
-        let metadata = metadata.map(|bytes| {
-            if let Some(Some(expected)) = promised {
-                same(expected, sha256(bytes), || {
-                    format!("{place}: {METADATA} is not what {SUMS} says")
-                })?;
-            }
-            osb_metadata::from_json(&String::from_utf8_lossy(bytes))
-                .map_err(|source| SourceError::Metadata { place: place.to_owned(), source })
-        });
-        Ok(Promise { sums, metadata: metadata.transpose()? })
+        let Some(bytes) = metadata else { return Ok(Promise { sums, metadata: None }) };
+        if let Some(Some(expected)) = promised {
+            same(expected, sha256(bytes), || {
+                format!("{place}: {METADATA} is not what {SUMS} says")
+            })?;
+        }
+        let metadata = match osb_metadata::from_json(&String::from_utf8_lossy(bytes)) {
+            Ok(metadata) => Some(metadata),
+            // Other programs call their files so, too.
+            Err(MetadataError::Json(_)) if sums.is_none() => None,
+            Err(source) => return Err(SourceError::Metadata { place: place.to_owned(), source }),
+        };
+        Ok(Promise { sums, metadata })
     }
 
     /// The same with the other file, which was read later.

@@ -114,7 +114,8 @@ impl Source for Stream {
         }
         let mut filled = 0;
         while filled < buffer.len() && !self.ended {
-            let into = usize::try_from(offset - self.start + filled as u64).unwrap_or(usize::MAX);
+            let at = offset.saturating_add(filled as u64);
+            let into = usize::try_from(at - self.start).unwrap_or(usize::MAX);
             let part = self.block.get(into..).unwrap_or_default();
             if part.is_empty() {
                 self.next()?;

@@ -53,6 +53,9 @@ pub(crate) struct Flash {
     /// Leave the identifiers of disk and partitions as they are in the image
     #[arg(long)]
     pub(crate) keep_ids: bool,
+    /// Give new identifiers to the disk of an image that is not osb's, too
+    #[arg(long, conflicts_with = "keep_ids")]
+    pub(crate) new_ids: bool,
     /// Write what was done, and how it ended, to this file as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,

@@ -60,11 +60,9 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<ExitCode, Failure> {
 fn options(global: &Global, project: &Project, output: &Output) -> Result<Options, Failure> {
     let directory = std::env::current_dir().map_err(|error| Failure::from_error(FAILED, &error))?;
     let loaded = osb_recipe::load(&LoadOptions {
-        recipe: project.recipe.clone(),
-        // Relative, so that mistakes are told with the paths that people type.
-        directory: ".".into(),
         set: project.set.clone(),
         arch: project.arch.clone(),
+        ..recipe(project.recipe.as_deref())
     })?;
     let interrupted = output.clone();
     let cancel = environment::cancel_flag(move || interrupted.failure(&Failure::interrupted()))?;
@@ -86,6 +84,17 @@ fn options(global: &Global, project: &Project, output: &Output) -> Result<Option
         cancel,
         launcher: LAUNCHER.into(),
     })
+}
+
+/// How a recipe is found, without changes.
+fn recipe(name: Option<&Path>) -> LoadOptions {
+    LoadOptions {
+        recipe: name.map(Path::to_owned),
+        // Relative, so that mistakes are told with the paths that people type.
+        directory: ".".into(),
+        rules: osb_check::RULES.iter().map(|rule| rule.id).collect(),
+        ..LoadOptions::default()
+    }
 }
 
 /// A path without a leading `./`.

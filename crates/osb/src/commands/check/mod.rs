@@ -4,7 +4,7 @@ mod text;
 
 use std::process::ExitCode;
 
-use osb_check::{Context, Memo, Outcome, RULES, Report, RuleResult, Severity, Subject};
+use osb_check::{Context, Finding, Memo, Outcome, RULES, Report, RuleResult, Severity, Subject};
 use serde_json::{Value, json};
 
 use crate::cli::Check;
@@ -26,10 +26,16 @@ pub(crate) fn run(arguments: &Check, output: &Output) -> Result<ExitCode, Failur
         let message = format!("{} has no file system that osb knows", image_path.display());
         return Err(Failure::new(BAD_INPUT, message));
     }
+    let wanted = match &arguments.recipe {
+        Some(recipe) => osb_builder::wanted(&osb_recipe::load(&super::recipe(Some(recipe)))?),
+        None => Context::default(),
+    };
     let context = Context {
         jobs: environment::processors(),
         only: arguments.rule.clone(),
         skip: arguments.skip.clone(),
+        allow: [wanted.allow, arguments.allow.clone()].concat(),
+        mirrors: [wanted.mirrors, arguments.mirror.clone()].concat(),
         ..Context::default()
     };
     let report = osb_check::check(&subject, &context, &Memo::default());
@@ -58,7 +64,10 @@ fn tell(report: &Report, output: &Output) {
             "errors": report.count(Severity::Error),
             "warnings": report.count(Severity::Warning),
             "notes": report.count(Severity::Note),
+            "not_proven": report.not_proven().count(),
             "do_not_apply": skipped.count(),
+            "allowed": report.allowed(),
+            "unused": report.unused.iter().map(ToString::to_string).collect::<Vec<_>>(),
         }),
         "",
     );
@@ -66,24 +75,28 @@ fn tell(report: &Report, output: &Output) {
 
 fn object(result: &RuleResult) -> Value {
     let rule = result.rule;
+    let none = Vec::new();
     let (outcome, findings, more, reason) = match &result.outcome {
-        Outcome::Holds => ("holds", Vec::new(), 0, None),
-        Outcome::DoesNotApply(reason) => ("does not apply", Vec::new(), 0, Some(reason)),
-        Outcome::Found { findings, more } => {
-            let findings = findings.iter().map(|finding| {
-                let path = finding.path.as_ref().map(|bytes| path(bytes, false));
-                json!({"path": path, "text": finding.text})
-            });
-            ("found", findings.collect(), *more, None)
-        }
+        Outcome::Holds => ("holds", &none, 0, None),
+        Outcome::DoesNotApply(reason) => ("does not apply", &none, 0, Some(reason)),
+        Outcome::Found { findings, more } => ("found", findings, *more, None),
+        Outcome::NotProven { findings, more } => ("not proven", findings, *more, None),
+    };
+    let told = |findings: &[Finding]| -> Vec<Value> {
+        let findings = findings.iter().map(|finding| {
+            let path = finding.path.as_ref().map(|bytes| path(bytes, false));
+            json!({"path": path, "text": finding.text, "unseen": finding.unseen})
+        });
+        findings.collect()
     };
     json!({
         "event": "rule",
         "id": rule.id,
         "severity": rule.severity.name(),
         "outcome": outcome,
-        "findings": findings,
+        "findings": told(findings),
         "more": more,
+        "allowed": told(&result.allowed),
         "reason": reason,
         "remedy": rule.remedy,
     })

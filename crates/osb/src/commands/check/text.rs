@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use osb_check::{Outcome, RULES, Report, Severity};
+use osb_check::{Finding, Outcome, RULES, Report, Severity};
 
 use crate::format::count;
 use crate::printable::{path, printable};
@@ -19,18 +19,22 @@ pub(super) fn report(report: &Report) -> String {
             let rule = result.rule;
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{}: {}", severity.name(), rule.id);
-            for finding in findings.iter().take(SHOWN) {
-                let place = finding.path.as_ref().map(|bytes| path(bytes, false) + ": ");
-                let place = place.unwrap_or_default();
-                let _ = writeln!(text, "  {}", printable(&format!("{place}{}", finding.text)));
-            }
-            let more = more + findings.len().saturating_sub(SHOWN);
-            if more > 0 {
-                let _ = writeln!(text, "  … and {more} more (--json lists them)");
-            }
+            tell(&mut text, findings, *more);
             let _ = writeln!(text, "  why:    {}", rule.reason);
             let _ = writeln!(text, "  remedy: {}", rule.remedy);
         }
+    }
+    for result in report.not_proven() {
+        let Outcome::NotProven { findings, more } = &result.outcome else { continue };
+        let _ = writeln!(text, "not proven: {}", result.rule.id);
+        tell(&mut text, findings, *more);
+    }
+    for result in report.results.iter().filter(|result| !result.allowed.is_empty()) {
+        let _ = writeln!(text, "allowed: {}", result.rule.id);
+        tell(&mut text, &result.allowed, 0);
+    }
+    for allow in &report.unused {
+        let _ = writeln!(text, "allows nothing: {}", printable(&allow.to_string()));
     }
     let mut skipped = Vec::new();
     for result in &report.results {
@@ -41,18 +45,37 @@ pub(super) fn report(report: &Report) -> String {
     for line in &skipped {
         let _ = writeln!(text, "does not apply: {}", printable(line));
     }
-    let held = report.results.len() - skipped.len() - report.failed().count();
+    let unproven = report.not_proven().count();
+    let held = report.results.len() - skipped.len() - report.failed().count() - unproven;
     let _ = writeln!(
         text,
-        "{} of {} hold; {}, {}, {}; {} do not apply",
+        "{} of {} hold; {}, {}, {}; {}{} do not apply{}",
         held,
         count(report.results.len(), "rule"),
         count(report.count(Severity::Error), "error"),
         count(report.count(Severity::Warning), "warning"),
         count(report.count(Severity::Note), "note"),
-        skipped.len()
+        if unproven > 0 { format!("{unproven} not proven; ") } else { String::new() },
+        skipped.len(),
+        match report.allowed() {
+            0 => String::new(),
+            allowed => format!("; {} allowed", count(allowed, "finding")),
+        }
     );
     text
+}
+
+/// The places of a rule, as many as people read.
+fn tell(text: &mut String, findings: &[Finding], more: usize) {
+    for finding in findings.iter().take(SHOWN) {
+        let place = finding.path.as_ref().map(|bytes| path(bytes, false) + ": ");
+        let place = place.unwrap_or_default();
+        let _ = writeln!(text, "  {}", printable(&format!("{place}{}", finding.text)));
+    }
+    let more = more + findings.len().saturating_sub(SHOWN);
+    if more > 0 {
+        let _ = writeln!(text, "  … and {more} more (--json lists them)");
+    }
 }
 
 /// Each rule with all that there is to say of it.

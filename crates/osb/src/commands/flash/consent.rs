@@ -106,10 +106,7 @@ mod tests {
         assert!(agrees(" X Disk\n", &words) && agrees("S1", &words));
         assert!(!agrees("", &words) && !agrees("y\n", &words) && !agrees("x disk", &words));
         let plain = Disk { model: String::new(), serial: String::new(), ..disk() };
-        assert_eq!(
-            of(&plain, "/dev/sda", &[], false),
-            Consent::Asked(vec!["/dev/sda".to_owned()])
-        );
+        assert_eq!(of(&plain, "/dev/sda", &[], false), Consent::Asked(vec!["/dev/sda".to_owned()]));
     }
 
     #[test]

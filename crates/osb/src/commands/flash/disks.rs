@@ -1,6 +1,6 @@
 //! The disks that were named: found, judged, agreed on.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use osb_flash::{Disk, Host, NoDisk, Refusal};
 
@@ -96,19 +96,20 @@ pub(super) fn agree(chosen: &[Chosen], output: &Output) -> Result<(), Failure> {
         let Some(answer) = output.ask(&question) else {
             return Err(Failure::new(
                 REFUSED,
-                format!("nothing was written: nobody is there to say that {} is meant", disk.path.display()),
+                format!(
+                    "nothing was written: nobody is there to say that {} is meant",
+                    disk.path.display()
+                ),
             )
-            .with_hint("without a terminal: --yes and a /dev/disk/by-id name, or --yes --serial S"));
+            .with_hint(
+                "without a terminal: --yes and a /dev/disk/by-id name, or --yes --serial S",
+            ));
         };
         if !agrees(&answer, words) {
-            let message = format!("nothing was written: that is not the {what} of {}", disk.path.display());
+            let message =
+                format!("nothing was written: that is not the {what} of {}", disk.path.display());
             return Err(Failure::new(REFUSED, message));
         }
     }
     Ok(())
-}
-
-/// Their paths.
-pub(super) fn paths(chosen: &[Chosen]) -> Vec<PathBuf> {
-    chosen.iter().map(|each| each.disk.path.clone()).collect()
 }

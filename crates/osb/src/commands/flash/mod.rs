@@ -12,11 +12,13 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use osb_flash::{Device, Host, Mode, Observer, Options, Progress, Target};
+use osb_flash::{
+    Device, Host, Identity, Mode, Observer, Options, Overlay, Progress, Table, Target,
+};
 
 use crate::cli::Flash;
 use crate::environment;
-use crate::exit::{FAILED, Failure};
+use crate::exit::Failure;
 use crate::output::Output;
 use board::Board;
 use disks::Chosen;
@@ -47,16 +49,20 @@ pub(crate) fn run(arguments: &Flash, output: &Output) -> Result<ExitCode, Failur
     }
     disks::agree(&chosen, output)?;
     let targets = open(&chosen)?;
-    
+    let customise = |_: usize, overlay: &mut Overlay<'_>, identity: &Identity, table: &Table| {
+        node.apply(overlay, identity, table)
+    };
+    // Without a partition table there are neither identifiers nor files to change.
+    let adapts = node.has_something_to_say() || opened.image.sector_size.is_some();
     let options = Options {
         mode: match (arguments.changed_only, arguments.resume) {
             (true, _) => Mode::ChangedOnly,
             (_, true) => Mode::Resume,
             _ => Mode::Whole,
         },
-        keep_ids: arguments.keep_ids,
+        keep_ids: plan::keeps_ids(arguments, &opened.facts),
         seed: environment::random()?,
-        customise: None,
+        customise: adapts.then_some(&customise),
         ..Options::default()
     };
     let screen = Screen::new(&chosen, output);

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 
-use osb_flash::{Cause, EngineError, Left, Receipt, SourceFault};
+use osb_flash::{Cause, DeviceError, EngineError, Left, Receipt, SourceFault};
 use serde_json::{Value, json};
 
 use super::disks::Chosen;
@@ -42,7 +42,8 @@ pub(super) fn tell(
     if let Some(path) = &arguments.receipt {
         write_receipt(path, &receipts(chosen, results))?;
     }
-    let worst = results.iter().filter_map(|result| result.as_ref().err()).map(code).max_by_key(rank);
+    let worst =
+        results.iter().filter_map(|result| result.as_ref().err()).map(code).max_by_key(rank);
     Ok(worst.map_or(ExitCode::SUCCESS, ExitCode::from))
 }
 
@@ -114,10 +115,13 @@ fn rank(code: &u8) -> u8 {
 }
 
 /// A disk that cannot be opened.
-pub(super) fn closed(error: &osb_flash::DeviceError) -> Failure {
-    let code = match error.is_refusal() {
-        true => REFUSED,
-        false => FAILED,
+pub(super) fn closed(error: &DeviceError) -> Failure {
+    let code = match error {
+        DeviceError::Open { .. } => FAILED,
+        DeviceError::NoDevice { .. }
+        | DeviceError::Partition { .. }
+        | DeviceError::InUse { .. }
+        | DeviceError::Locked { .. } => REFUSED,
     };
     Failure::from_error(code, error)
 }

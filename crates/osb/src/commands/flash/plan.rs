@@ -45,9 +45,14 @@ pub(super) fn text(arguments: &Flash, image: &Facts, disks: &[&Disk], node: &Tol
     }
     add(
         "identity",
-        match arguments.keep_ids {
-            true => "that of the image: two such disks get in each other's way".to_owned(),
-            false => "new identifiers for each disk and its partitions".to_owned(),
+        match (keeps_ids(arguments, image), arguments.keep_ids) {
+            (true, true) => "that of the image: two such disks get in each other's way".to_owned(),
+            (true, false) => {
+                "that of the image, which is not osb's: its root may name its partitions (--new-ids \
+                 changes them all the same)"
+                    .to_owned()
+            }
+            (false, _) => "new identifiers for each disk and its partitions".to_owned(),
         },
     );
     if let Some(summary) = node.summary() {
@@ -72,10 +77,16 @@ pub(super) fn object(arguments: &Flash, image: &Facts, disks: &[&Disk], node: &T
         "devices": disks.iter().map(|disk| devices::machine(disk)).collect::<Vec<_>>(),
         "changed_only": arguments.changed_only,
         "resume": arguments.resume,
-        "keep_ids": arguments.keep_ids,
+        "keep_ids": keeps_ids(arguments, image),
         "node": node.summary(),
         "dry_run": arguments.dry_run,
     })
+}
+
+/// Whether the disk gets the image's identifiers. Only of osb's own images is it known that nothing
+/// but the boot files names them.
+pub(super) fn keeps_ids(arguments: &Flash, image: &Facts) -> bool {
+    arguments.keep_ids || (image.foreign && !arguments.new_ids)
 }
 
 /// `955.0 MiB; 68.0 MiB of zeroes; 1.5 GiB stay as they are; about 40 s`
@@ -96,7 +107,10 @@ fn work(image: &Facts, disks: &[&Disk]) -> String {
     if let (Some(data), Some(rate)) = (data, slowest) {
         // It is read back as fast as it was written, or faster.
         let seconds = Duration::from_secs((2 * data / rate).max(1));
-        text += &format!("; some {} with reading back, as disks of this kind are", format::time(seconds));
+        text += &format!(
+            "; some {} with reading back, as disks of this kind are",
+            format::time(seconds)
+        );
     }
     text
 }

@@ -2,13 +2,15 @@
 //!
 //! Only the frames that somebody wants are decompressed: those with data by the map, and of them
 //! only what lies before the reader. All others are zeroes without being looked at. The memory is
-//! bounded by [`AHEAD`], or by the largest frame if that is larger ([`SeekTable`] bounds it).
+//! bounded by [`line::AHEAD`], or by the largest frame if that is larger ([`SeekTable`] bounds it).
 
-use std::collections::BTreeMap;
+mod decoder;
+mod line;
+
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -17,11 +19,9 @@ use osb_blockmap::{BlockMap, State};
 use osb_image::SeekTable;
 
 use super::Source;
+use decoder::Decoder;
+use line::Line;
 
-/// Bytes of the memory for frames: those being decompressed, done, or being read.
-const AHEAD: usize = 32 << 20;
-/// Compressed frames of more bytes get memory of their own each time.
-const LARGE: usize = 4 << 20;
 /// Most threads: no disk is faster than what so many make.
 const MOST_THREADS: usize = 8;
 
@@ -45,51 +45,9 @@ struct Shared {
     line: Mutex<Line>,
     /// Something has changed: a frame is done, or there is room for more.
     changed: Condvar,
-}
-
-/// How far everybody is.
-#[derive(Debug, Default)]
-struct Line {
-    /// The reader needs nothing before this frame.
-    reader: usize,
-    /// The next frame to be decompressed.
-    next: usize,
-    /// Frames that are done.
-    done: BTreeMap<usize, io::Result<Vec<u8>>>,
-    /// Buffers to be used again: fresh memory costs more than a copy.
-    free: Vec<Vec<u8>>,
-    /// Bytes of all buffers: free, in use by threads, done, and the reader's.
-    held: usize,
-    /// Frames that are done, under way, or being read.
-    busy: usize,
-    stop: bool,
-}
-
-impl Line {
-    /// A buffer with room for `len` bytes, if there is memory for one.
-    fn take(&mut self, len: usize) -> Option<Vec<u8>> {
-        let mut buffer = self.free.pop().unwrap_or_default();
-        let more = len.saturating_sub(buffer.capacity());
-        while self.held + more > AHEAD && !self.free.is_empty() {
-            self.held -= self.free.pop().map_or(0, |other| other.capacity());
-        }
-        if self.busy > 0 && self.held + more > AHEAD {
-            self.free.push(buffer);
-            return None;
-        }
-        buffer.clear();
-        let before = buffer.capacity();
-        buffer.reserve_exact(len);
-        self.held += buffer.capacity() - before;
-        self.busy += 1;
-        Some(buffer)
-    }
-
-    /// Takes back what came of a frame that nobody needs any more.
-    fn give_back(&mut self, buffer: Vec<u8>) {
-        self.busy -= 1;
-        self.free.push(buffer);
-    }
+    /// Time that the threads took, and of that for reading the file, in nanoseconds.
+    worked: AtomicU64,
+    input: AtomicU64,
 }
 
 impl Frames {
@@ -102,7 +60,8 @@ impl Frames {
     ) -> io::Result<Frames> {
         let wanted = wanted(&table, map);
         let (line, changed) = (Mutex::default(), Condvar::new());
-        let shared = Arc::new(Shared { file, table, wanted, line, changed });
+        let (worked, input) = Default::default();
+        let shared = Arc::new(Shared { file, table, wanted, line, changed, worked, input });
         let (current, waited) = (None, Duration::ZERO);
         let mut frames = Frames { shared, threads: Vec::new(), current, waited };
         for _ in 0..threads.clamp(1, MOST_THREADS) {
@@ -193,9 +152,12 @@ impl Source for Frames {
         Ok(filled)
     }
 
-    /// Compressed bytes are read from a file: waiting for them is a part of decompression.
+    /// The threads wait for the file as long as the reader does, of the time that it waits for them.
     fn waited(&self) -> Option<Duration> {
-        None
+        let [input, worked] = [&self.shared.input, &self.shared.worked]
+            .map(|time| time.load(Ordering::Relaxed) as f64);
+        let share = if worked > 0.0 { (input / worked).min(1.0) } else { 0.0 };
+        Some(self.waited.mul_f64(share))
     }
 }
 
@@ -224,7 +186,11 @@ impl Shared {
     fn work(&self) {
         let mut decoder = Decoder::default();
         while let Some((index, mut buffer)) = self.claim() {
-            let result = decoder.decompress(&self.file, &self.table, index, &mut buffer);
+            let begun = Instant::now();
+            let result = decoder.read(&self.file, &self.table, index);
+            add(&self.input, begun);
+            let result = result.and_then(|()| decoder.decompress(&self.table, index, &mut buffer));
+            add(&self.worked, begun);
             let mut line = self.lock();
             if index < line.reader {
                 line.give_back(buffer);
@@ -274,52 +240,97 @@ fn wanted(table: &SeekTable, map: Option<&BlockMap>) -> Vec<bool> {
     wanted
 }
 
+/// Counts the time since `begun`.
+fn add(time: &AtomicU64, begun: Instant) {
+    let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    time.fetch_add(took, Ordering::Relaxed);
+}
+
 fn len(range: Range<u64>) -> usize {
     usize::try_from(range.end - range.start).unwrap_or(usize::MAX)
 }
 
-/// A decompressor, and memory for what it reads.
-#[derive(Default)]
-struct Decoder {
-    context: Option<zstd::bulk::Decompressor<'static>>,
-    packed: Vec<u8>,
-}
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
 
-impl Decoder {
-    /// Puts the content of a frame into `content`, which has room for it: exactly as many bytes as
-    /// the table says.
-    fn decompress(
-        &mut self,
-        file: &File,
-        table: &SeekTable,
-        index: usize,
-        content: &mut Vec<u8>,
-    ) -> io::Result<()> {
-        let damaged = |problem: String| {
-            let text = format!("frame {index}: {problem}");
-            io::Error::new(io::ErrorKind::InvalidData, text)
-        };
-        let (plain, packed) = (len(table.content(index)), len(table.packed(index)));
-        // More than a frame takes that cannot be compressed, and some more.
-        if packed > 2 * zstd::zstd_safe::compress_bound(plain) {
-            return Err(damaged(format!("{packed} bytes for a content of {plain}")));
+    use osb_frames::{Codec, Cuts, NoStore};
+
+    use super::line::AHEAD;
+    use super::*;
+
+    /// Blocks of one MiB that are all alike within, and none like another.
+    fn content(blocks: u8) -> Vec<u8> {
+        (1..=blocks).flat_map(|block| vec![block; 1 << 20]).collect()
+    }
+
+    fn start(content: &[u8], map: Option<&BlockMap>) -> Frames {
+        let (codec, cuts) = (Codec::Zstd { level: 1 }, Cuts::new(4096, 256 << 10, 64 << 20));
+        let mut packed =
+            osb_frames::Frames::new(Vec::new(), codec, cuts, 1, Arc::new(NoStore)).unwrap();
+        packed.write_all(content).unwrap();
+        let packed = packed.finish().unwrap().0;
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&packed).unwrap();
+        let table = SeekTable::read(&file, packed.len() as u64).unwrap().unwrap();
+        Frames::start(file, table, map, 3).unwrap()
+    }
+
+    /// Waits until the threads do nothing any more; the bytes that they hold.
+    fn settled(frames: &Frames) -> usize {
+        let mut before = (usize::MAX, 0);
+        loop {
+            let line = frames.shared.lock();
+            let now = (line.next, line.done.len());
+            if now == before && line.busy == line.done.len() + usize::from(frames.current.is_some())
+            {
+                return line.held;
+            }
+            before = now;
+            drop(line);
+            thread::sleep(Duration::from_millis(50));
         }
-        self.packed.resize(packed, 0);
-        file.read_exact_at(&mut self.packed, table.packed(index).start)?;
-        let mut context = match self.context.take() {
-            Some(context) => context,
-            None => zstd::bulk::Decompressor::new()?,
-        };
-        let done = context.decompress_to_buffer(&self.packed, content);
-        self.context = Some(context);
-        if packed > LARGE {
-            self.packed = Vec::new();
+    }
+
+    #[test]
+    fn threads_stay_ahead_and_no_further_than_the_memory() {
+        let content = content(60);
+        let mut frames = start(&content, None);
+        for at in [0, 20 << 20, 21 << 20] {
+            let held = settled(&frames);
+            assert!(held > AHEAD / 2 && held <= AHEAD, "{held} bytes before {at}");
+            let mut buffer = vec![0; 100];
+            assert_eq!(frames.read_at(at, &mut buffer).unwrap(), 100);
+            assert!(buffer == content[at as usize..][..100], "at {at}");
         }
-        let len = done.map_err(|error| damaged(error.to_string()))?;
-        if len == plain {
-            Ok(())
-        } else {
-            Err(damaged(format!("it has {len} bytes, and the seek table says {plain}")))
+        let mut buffer = [0];
+        assert!(frames.read_at(0, &mut buffer).unwrap_err().to_string().contains("backwards"));
+        // Threads in the middle of their work end with it.
+        drop(frames);
+    }
+
+    #[test]
+    fn what_the_map_does_not_want_is_never_decompressed() {
+        let content = content(8);
+        let range = |offset: u64, state| osb_blockmap::Range { offset, len: 4 << 20, state };
+        let ranges = vec![range(0, State::Unused), range(4 << 20, State::Data([0; 32]))];
+        let map = BlockMap::new(8 << 20, ranges).unwrap();
+        let mut frames = start(&content, Some(&map));
+        let mut buffer = vec![1; 2 << 20];
+        assert_eq!(frames.read_at(3 << 20, &mut buffer).unwrap(), 2 << 20);
+        assert!(buffer[..100].iter().all(|byte| *byte == 0), "it was decompressed");
+        assert!(buffer[1 << 20..] == content[4 << 20..5 << 20]);
+    }
+
+    #[test]
+    fn a_frame_that_lies_is_an_error_and_the_others_are_read() {
+        let mut frames = start(&content(2), None);
+        settled(&frames);
+        let error = io::Error::new(io::ErrorKind::InvalidData, "frame 1: x");
+        if let Some(done) = frames.shared.lock().done.get_mut(&1) {
+            *done = Err(error);
         }
+        let mut buffer = vec![0; 2 << 20];
+        assert!(frames.read_at(0, &mut buffer).unwrap_err().to_string().contains("frame 1"));
     }
 }
