@@ -11,7 +11,8 @@ use crate::kills::Series;
 use crate::project::{DEFAULT, Image, Project};
 use crate::steps::{Steps, show};
 use crate::{
-    boot, ext4, flash, flashed, full, fuzz, image, kubernetes, layouts, referee, reproduce, user,
+    boot, customise, ext4, flash, flashed, full, fuzz, image, kubernetes, layouts, referee,
+    reproduce, user,
 };
 
 /// How long each fuzz target runs: enough to go through its seeds and some way beyond.
@@ -38,6 +39,7 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
             referee::check(&mut steps, &project, &tools);
             reproduce::check(&mut steps, &project, &image);
             ext4::check(&mut steps, &project, &tools, &image);
+            customise::check(&mut steps, &project, &tools, &image);
             full::check(&mut steps, &project, &image, &Series::default());
             kubernetes::check(&mut steps, &project, &image.recipe);
             layouts::check(&mut steps, &project, &tools, &image);

@@ -71,7 +71,7 @@ impl Root {
     fn start(&self, node: &str) -> (bool, String) {
         self.put("boot/firmware/osb/node.toml", node);
         let Output { status, stdout, stderr } = Command::new("python3")
-            .arg("-IB")
+            .arg("-ISB")
             .arg(program())
             .arg(self.folder.path())
             .output()
