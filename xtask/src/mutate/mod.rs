@@ -8,6 +8,7 @@ mod contents;
 mod harmless;
 mod mutants;
 mod secrets;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
