@@ -13,6 +13,7 @@ use clap::ValueEnum;
 
 use crate::equivalence::referee::{Form, Referee, host};
 use crate::equivalence::sets::Ready;
+use crate::flash;
 use crate::project::Project;
 use crate::rebuild;
 use crate::steps::{Steps, show};
@@ -48,6 +49,15 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
         runs: u16,
     },
+    /// `osb flash`, dd with cmp, and bmaptool, onto a loop device
+    Flash {
+        /// The folder that `osb build` wrote to, with the default recipe
+        #[arg(default_value = "out")]
+        folder: PathBuf,
+        /// Measure so often, and take the median
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+        runs: u16,
+    },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -73,6 +83,7 @@ pub(crate) fn run(bench: &Bench) -> Result<Steps> {
         Bench::Build { arch, runs } => (arch, runs),
         Bench::Rebuild { runs } => return rebuild::run(*runs),
         Bench::Image { folder, runs } => return writers::run(folder, *runs),
+        Bench::Flash { folder, runs } => return flash::bench::run(folder, *runs),
     };
     let project = Project::find()?;
     let mut steps = Steps::default();

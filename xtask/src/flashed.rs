@@ -6,21 +6,18 @@
 //! have no whole installation of.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use osb_blockmap::{BlockMap, State};
 use osb_boot::Tools;
 
+use crate::loops::{Loop, OLD, fill};
 use crate::project::{Image, Project};
 use crate::steps::{Steps, capture};
 use crate::{boot, image};
-
-/// What the disk holds before: neither zeroes nor ones.
-const OLD: u8 = 0xA5;
 
 /// Writes the disk and looks at it; boots it if asked to.
 pub(crate) fn check(
@@ -64,10 +61,10 @@ fn copy(out: &Path, disk: &Path) -> Result<String> {
     // Beside the disk, so that a boot knows the architecture.
     fs::write(disk.with_file_name("metadata.json"), text)?;
     {
-        let device = Loop::over(disk)?;
+        let device = Loop::over(disk, 512)?;
         let mut bmaptool = Command::new("bmaptool");
         let bmap = out.join("disk.img.bmap");
-        bmaptool.arg("copy").arg("--bmap").arg(bmap).arg(out.join("disk.img")).arg(&device.0);
+        bmaptool.arg("copy").arg("--bmap").arg(bmap).arg(out.join("disk.img")).arg(device.device());
         capture(&mut bmaptool).context("bmaptool (Debian's bmap-tools; ci/prepare installs it)")?;
     }
     compare(&map, &File::open(out.join("disk.img"))?, &File::open(disk)?)?;
@@ -79,18 +76,6 @@ fn copy(out: &Path, disk: &Path) -> Result<String> {
         zero >> 20,
         unused >> 20
     ))
-}
-
-fn fill(path: &Path, size: u64) -> Result<()> {
-    let mut file = File::create(path).with_context(|| path.display().to_string())?;
-    let block = vec![OLD; 1 << 20];
-    let mut left = size;
-    while left > 0 {
-        let step = left.min(block.len() as u64);
-        file.write_all(&block[..step as usize])?;
-        left -= step;
-    }
-    Ok(())
 }
 
 /// Wants the image's bytes in every range that must be written, and the old ones in all others.
@@ -114,21 +99,4 @@ fn compare(map: &BlockMap, image: &File, disk: &File) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A loop device over a file, until it is dropped.
-struct Loop(PathBuf);
-
-impl Loop {
-    fn over(file: &Path) -> Result<Loop> {
-        let said = capture(Command::new("losetup").args(["--find", "--show"]).arg(file))
-            .context("making a loop device, which needs root and a kernel that has them")?;
-        Ok(Loop(PathBuf::from(said.trim())))
-    }
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        let _ = Command::new("losetup").arg("--detach").arg(&self.0).status();
-    }
 }

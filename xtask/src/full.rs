@@ -9,7 +9,7 @@ use crate::steps::Steps;
 
 /// Runs every long proof on an image that is built.
 pub(crate) fn check(steps: &mut Steps, project: &Project, image: &Image, series: &Series) {
-    mutate::prove(steps, project, &image.out);
+    mutate::prove(steps, project, image);
     let Some(site) = kills::site(steps, project, &image.recipe, &image.out) else { return };
     if kills::check(steps, &site, series).is_some() {
         beside::check(steps, &site);

@@ -5,11 +5,12 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use osb_boot::{Options, Plan, Tools, Watch};
+use osb_boot::{Options, Plan, Tools, Watch, Writes};
 
 use crate::project::{Image, Project};
 use crate::steps::{capture, show};
@@ -30,7 +31,7 @@ pub(crate) enum Disk<'a> {
 pub(crate) struct Guest<'a> {
     child: Child,
     tools: &'a Tools,
-    access: Access,
+    access: Rc<Access>,
     pub(crate) started: Instant,
     /// The time at which the console showed a login prompt.
     pub(crate) prompt: Receiver<Duration>,
@@ -39,14 +40,15 @@ pub(crate) struct Guest<'a> {
 }
 
 /// A key that opens the guest, and the port that leads there.
-struct Access {
+pub(crate) struct Access {
     folder: tempfile::TempDir,
-    public: String,
+    /// The line of an `authorized_keys` file.
+    pub(crate) public: String,
     port: u16,
 }
 
 impl Access {
-    fn new(tools: &Tools) -> Result<Self> {
+    pub(crate) fn new(tools: &Tools) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let key = folder.path().join("key");
         show(
@@ -98,18 +100,9 @@ impl<'a> Guest<'a> {
         disks: &[(&str, &Path)],
     ) -> Result<Self> {
         let access = Access::new(tools)?;
-        let boot = project.tools("boot", &image.recipe)?;
-        let told = fs::read_to_string(image.out.join("metadata.json"))?;
-        let told: serde_json::Value = serde_json::from_str(&told)?;
-        let architecture = told["arch"].as_str().context("no architecture in metadata.json")?;
-        let mut options =
-            Options::new(image.out.join("disk.img"), architecture, boot.root().to_owned());
-        options.credentials = vec![(CREDENTIAL.to_owned(), access.public.clone())];
-        options.forwards = vec![(access.port, 22)];
-        let plan = Plan::locate(&options)?;
-        let argv = osb_boot::command(&options, &plan)?;
-        let mut command = Command::new(&argv[0]);
-        command.args(&argv[1..]).env("QEMU_MODULE_DIR", &plan.modules);
+        let mut command = emulator(project, image, &access, |options| {
+            options.credentials = vec![(CREDENTIAL.to_owned(), access.public.clone())];
+        })?;
         for (serial, path) in disks {
             let path = path.to_str().context("a path that is no text")?;
             let drive = format!("if=none,id={serial},format=raw,cache=unsafe,file={path}");
@@ -120,7 +113,32 @@ impl<'a> Guest<'a> {
         Self::start(&mut command, tools, access, &log)
     }
 
-    fn start(command: &mut Command, tools: &'a Tools, access: Access, log: &Path) -> Result<Self> {
+    /// Boots a disk that lets `access` in by itself, and keeps what the guest writes to it. What the
+    /// guest sends and gets is in the file `packets` afterwards, as tcpdump writes it.
+    pub(crate) fn told(
+        project: &Project,
+        tools: &'a Tools,
+        image: &Image,
+        disk: &Path,
+        access: &Rc<Access>,
+        packets: &Path,
+    ) -> Result<Self> {
+        let mut command = emulator(project, image, access, |options| {
+            options.image = disk.to_owned();
+            options.writes = Writes::Kept;
+        })?;
+        let packets = packets.to_str().context("a path that is no text")?;
+        command.args(["-object", &format!("filter-dump,id=packets,netdev=net,file={packets}")]);
+        let log = project.work.join(format!("console-told-{}.log", image.name));
+        Self::start(&mut command, tools, Rc::clone(access), &log)
+    }
+
+    fn start(
+        command: &mut Command,
+        tools: &'a Tools,
+        access: impl Into<Rc<Access>>,
+        log: &Path,
+    ) -> Result<Self> {
         let started = Instant::now();
         let mut child = command
             .stdin(Stdio::null())
@@ -129,6 +147,7 @@ impl<'a> Guest<'a> {
             .context("starting the guest")?;
         let console = child.stdout.take().context("a guest without output")?;
         let prompt = follow(console, File::create(log)?, started)?;
+        let access = access.into();
         Ok(Self { child, tools, access, started, prompt, console: log.to_owned() })
     }
 
@@ -198,6 +217,28 @@ impl Drop for Guest<'_> {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The command that boots an image, to which more can be added.
+fn emulator(
+    project: &Project,
+    image: &Image,
+    access: &Access,
+    change: impl FnOnce(&mut Options),
+) -> Result<Command> {
+    let boot = project.tools("boot", &image.recipe)?;
+    let told = fs::read_to_string(image.out.join("metadata.json"))?;
+    let told: serde_json::Value = serde_json::from_str(&told)?;
+    let architecture = told["arch"].as_str().context("no architecture in metadata.json")?;
+    let mut options =
+        Options::new(image.out.join("disk.img"), architecture, boot.root().to_owned());
+    options.forwards = vec![(access.port, 22)];
+    change(&mut options);
+    let plan = Plan::locate(&options)?;
+    let argv = osb_boot::command(&options, &plan)?;
+    let mut command = Command::new(&argv[0]);
+    command.args(&argv[1..]).env("QEMU_MODULE_DIR", &plan.modules);
+    Ok(command)
 }
 
 /// Copies the console to a log, and tells when the login prompt came.

@@ -85,6 +85,18 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, tools: &Tools, default
     steps.about(&default.name);
 }
 
+/// The default recipe for disks with sectors of 4096 bytes, built.
+pub(crate) fn long_sectors(project: &Project, default: &Image) -> Result<(Image, String)> {
+    let [layout, ..] = &LAYOUTS;
+    let image = Image {
+        name: format!("{DEFAULT}-{}", layout.name),
+        recipe: default.recipe.clone(),
+        out: project.work.join("out").join(layout.name),
+    };
+    let ((), text) = build(project, &image, layout)?;
+    Ok((image, text))
+}
+
 fn build(project: &Project, image: &Image, layout: &Layout) -> Result<((), String)> {
     clear(&image.out)?;
     let mut command = project.osb(&["build", "--only", "disk", "--quiet", "--recipe"]);

@@ -7,8 +7,10 @@
 mod bench;
 mod beside;
 mod boot;
+mod customise;
 mod equivalence;
 mod ext4;
+mod flash;
 mod flashed;
 mod full;
 mod fuzz;
@@ -19,6 +21,7 @@ mod image;
 mod kills;
 mod kubernetes;
 mod layouts;
+mod loops;
 mod mutate;
 mod project;
 mod random;
@@ -82,6 +85,15 @@ enum Task {
         #[command(flatten)]
         failures: grow::Failures,
     },
+    /// Only the boots of a disk that was told its node's name, keys and files (`osb/node.toml`)
+    Customise {
+        /// The folder that `osb build` wrote to
+        #[arg(default_value = "out")]
+        folder: PathBuf,
+        /// The recipe that it was built from
+        #[arg(long, default_value = project::DEFAULT)]
+        recipe: String,
+    },
     /// Only the proof that `osb check` notices what is wrong: hundreds of images with one fault each
     Mutate(mutate::Arguments),
     /// Only the build by an ordinary user, who must get the same bytes
@@ -108,6 +120,13 @@ enum Task {
     },
     /// osb's roots and unmodified mmdebstrap's, compared entry by entry
     Equivalence(equivalence::Arguments),
+    /// Only `osb flash` on loop devices: what it writes, what it refuses, and what it leaves when it
+    /// is interrupted
+    Flash {
+        /// The folder that `osb build` wrote to
+        #[arg(default_value = "out")]
+        folder: PathBuf,
+    },
     /// Every reader of foreign bytes under libFuzzer
     Fuzz(fuzz::Arguments),
     /// What osb costs, and what mmdebstrap does
@@ -121,7 +140,7 @@ enum Task {
         /// Also compare osb's resolver with apt, mount file systems of ours in a guest, build under
         /// other circumstances, kill builds at random points, build beside each other and prune,
         /// build with upstream Kubernetes and with other disk layouts, boot a disk that bmaptool
-        /// wrote, and fuzz every reader of foreign bytes
+        /// wrote, flash and refuse disks of all kinds, and fuzz every reader of foreign bytes
         #[arg(long)]
         full: bool,
     },
@@ -135,12 +154,14 @@ fn main() -> ExitCode {
         Task::Referee => test::referee(),
         Task::Proofs { folder, series } => test::proofs(&folder, &series),
         Task::Grow { folder, recipe, failures } => grow::run(&recipe, &folder, &failures),
+        Task::Customise { folder, recipe } => customise::run(&recipe, &folder),
         Task::Mutate(arguments) => mutate::run(&arguments),
         Task::User { folder } => test::user(&folder),
         Task::Reproduce { folder } => reproduce::run(folder.as_deref()),
         Task::Layouts => layouts::run(),
         Task::Ext4 { folder, recipe } => test::ext4(&recipe, &folder),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
+        Task::Flash { folder } => flash::run(&folder),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(bench) => bench::run(&bench),
         Task::Container(container) => {

@@ -11,7 +11,7 @@ use crate::kills::Series;
 use crate::project::{DEFAULT, Image, Project};
 use crate::steps::{Steps, show};
 use crate::{
-    boot, ext4, flashed, full, fuzz, image, kubernetes, layouts, referee, reproduce, user,
+    boot, ext4, flash, flashed, full, fuzz, image, kubernetes, layouts, referee, reproduce, user,
 };
 
 /// How long each fuzz target runs: enough to go through its seeds and some way beyond.
@@ -32,6 +32,7 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
         let Some(tools) = artifacts(&mut steps, &project, &image, full) else { continue };
         if image.name == DEFAULT {
             user::check(&mut steps, &project, &image);
+            flash::check(&mut steps, &project, &tools, &image);
         }
         if full && image.name == DEFAULT {
             referee::check(&mut steps, &project, &tools);
@@ -40,6 +41,7 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
             full::check(&mut steps, &project, &image, &Series::default());
             kubernetes::check(&mut steps, &project, &image.recipe);
             layouts::check(&mut steps, &project, &tools, &image);
+            flash::full(&mut steps, &project, &tools, &image);
             fuzz::smoke(&mut steps, &project, FUZZ_SECONDS);
         }
     }

@@ -11,10 +11,8 @@
 //! and is hashed again whenever it is used: a damaged entry is fetched anew. An interrupted run
 //! leaves at most `.part*` files behind.
 
-mod limits;
-mod redirect;
+mod failure;
 mod store;
-mod transfer;
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -25,9 +23,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::AptError;
-pub use limits::Limits;
-use limits::Pace;
-use transfer::{Failure, Transport};
+use failure::Failure;
+pub use osb_http::Limits;
+use osb_http::{Pace, Transport};
 
 /// A file to fetch into the package cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,15 +151,16 @@ impl Fetcher {
             let mut pace = Pace::new(&self.limits);
             loop {
                 self.check_cancelled()?;
+                let asked = Instant::now();
                 let n = body.read(&mut block)?;
                 bytes.extend_from_slice(&block[..n]);
-                if n == 0 && transfer::is_web_page(&bytes) {
+                if n == 0 && osb_http::is_web_page(&bytes) {
                     return Err(AptError::WebPage { url: url.to_owned() }.into());
                 }
                 if n == 0 {
                     return Ok(bytes);
                 }
-                pace.count(n).map_err(Failure::Transient)?;
+                pace.count(n, asked).map_err(Failure::Transient)?;
                 if begun.elapsed() > self.limits.small {
                     let seconds = self.limits.small.as_secs_f64();
                     return Err(Failure::Transient(format!("it took more than {seconds:.1} s")));

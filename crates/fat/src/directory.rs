@@ -10,13 +10,13 @@ pub(crate) const ENTRY: usize = 32;
 /// The most entries a directory may have (the specification: a size of 65536 × 32 bytes).
 pub(crate) const MOST_ENTRIES: usize = 65_536;
 
-const ATTRIBUTE_LABEL: u8 = 0x08;
-const ATTRIBUTE_DIRECTORY: u8 = 0x10;
-const ATTRIBUTE_ARCHIVE: u8 = 0x20;
-const ATTRIBUTE_LONG_NAME: u8 = 0x0F;
+pub(crate) const ATTRIBUTE_LABEL: u8 = 0x08;
+pub(crate) const ATTRIBUTE_DIRECTORY: u8 = 0x10;
+pub(crate) const ATTRIBUTE_ARCHIVE: u8 = 0x20;
+pub(crate) const ATTRIBUTE_LONG_NAME: u8 = 0x0F;
 
 /// The mark on the entry that comes first and holds the end of a long name.
-const LAST_LONG_ENTRY: u8 = 0x40;
+pub(crate) const LAST_LONG_ENTRY: u8 = 0x40;
 
 /// What an entry says about a file or directory, apart from its name.
 #[derive(Debug, Clone, Copy)]

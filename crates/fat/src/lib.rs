@@ -1,9 +1,11 @@
-//! Writes a FAT32 file system, deterministically, in one pass.
+//! Writes a FAT32 file system, deterministically, in one pass; and edits one that is there.
 //!
 //! [`Plan::new`] lays everything out: short names, directory entries, a contiguous run of clusters
 //! for each directory and file. [`Plan::write`] then emits every byte once, in order. Because
 //! runs are contiguous and in order, the allocation table is computed while it is written and
 //! no file is held in memory.
+//!
+//! [`edit`] is for a volume that is there already: it reads and writes single files.
 //!
 //! The format is that of Microsoft's "FAT32 File System Specification" 1.03 (2000), called "the
 //! specification" in this crate. Two volumes made from equal trees and [`Options`] are equal.
@@ -29,6 +31,7 @@
 
 mod boot;
 mod directory;
+pub mod edit;
 mod error;
 mod geometry;
 mod layout;

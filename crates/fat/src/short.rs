@@ -28,16 +28,31 @@ pub(crate) fn assign(names: &[&str]) -> Vec<(ShortName, bool)> {
             None => {
                 let basis = basis(name);
                 let number = next.entry(basis).or_insert(1);
-                loop {
-                    let candidate = with_tail(&basis, *number);
-                    *number += 1;
-                    if taken.insert(candidate) {
-                        return (candidate, true);
-                    }
-                }
+                let short = numbered(&basis, number, &taken);
+                taken.insert(short);
+                (short, true)
             }
         })
         .collect()
+}
+
+/// The same for one more name, in a directory whose short names are `taken`.
+pub(crate) fn assign_one(name: &str, taken: &BTreeSet<ShortName>) -> (ShortName, bool) {
+    match fit(name).filter(|short| !taken.contains(short)) {
+        Some(short) => (short, name.bytes().any(|byte| byte.is_ascii_lowercase())),
+        None => (numbered(&basis(name), &mut 1, taken), true),
+    }
+}
+
+/// The basis with the first number, from `number` on, that makes a name of its own.
+fn numbered(basis: &ShortName, number: &mut u32, taken: &BTreeSet<ShortName>) -> ShortName {
+    loop {
+        let candidate = with_tail(basis, *number);
+        *number += 1;
+        if !taken.contains(&candidate) {
+            return candidate;
+        }
+    }
 }
 
 /// Whether a byte may stand in a short name (the specification, "Short directory names"), lower

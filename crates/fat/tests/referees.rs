@@ -8,45 +8,22 @@
 mod support;
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use osb_fat::{Options, Plan};
 use osb_sink::SparseFile;
 use osb_tree::Tree;
 use proptest::prelude::*;
+use support::referee::{assert_clean, referee};
 use support::{
     MIB, add, all_options, content, expected, full, hostile, long_sectors, options, sample, trees,
 };
-
-/// Runs a referee; `None`, with a visible note, if there is none.
-fn referee(command: &mut Command) -> Option<Output> {
-    match command.output() {
-        Ok(output) => Some(output),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // Past the test harness, which would swallow it.
-            let note = format!("referee absent: {:?} is not on PATH\n", command.get_program());
-            io::stderr().write_all(note.as_bytes()).unwrap();
-            None
-        }
-        Err(error) => panic!("{command:?}: {error}"),
-    }
-}
 
 fn write(tree: &Tree, options: &Options, path: &Path) {
     let mut file = SparseFile::create(path, options.size).unwrap();
     Plan::new(tree, options).unwrap().write(&mut file).unwrap();
     file.finish().unwrap();
-}
-
-fn assert_clean(path: &Path) {
-    let Some(output) = referee(Command::new("fsck.vfat").arg("-nv").arg(path)) else { return };
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}");
-    for complaint in ["differ", "wrong", "Bad", "mismatch", "Label", "not "] {
-        assert!(!text.contains(complaint), "{complaint}: {text}");
-    }
 }
 
 #[test]

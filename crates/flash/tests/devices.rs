@@ -1,11 +1,11 @@
 //! Machines that are made up: folders like those of the kernel.
-#![allow(clippy::unwrap_used, clippy::expect_used)] // in helpers, too: a failed one is a failed test
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // in helpers, too: a failed one is a failed test
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use osb_flash::{Disk, Host, Refusal, Transport, devices};
+use osb_flash::{Disk, Host, NoDisk, Refusal, Transport, against, devices, find};
 
 /// A made-up machine.
 struct Machine(tempfile::TempDir);
@@ -229,4 +229,66 @@ fn this_machine_can_be_looked_at() {
     for disk in devices(&host).unwrap() {
         assert!(disk.path.starts_with("/dev"), "{disk:?}");
     }
+}
+
+#[test]
+fn an_image_must_fit_and_lie_elsewhere() {
+    let machine = machine();
+    let host = Host::at(machine.path("").as_path());
+    let stick = machine.disk("sda");
+    let against = |image: Option<&Path>, needed| against(&host, &stick, image, needed).unwrap();
+    assert_eq!(against(None, Some(stick.size)), []);
+    let needed = stick.size + 1;
+    assert_eq!(against(None, Some(needed)), [Refusal::TooSmall { size: stick.size, needed }]);
+    // The file is on a device of this machine; the made-up one says that this is its stick.
+    let image = machine.path("disk.img");
+    fs::write(&image, "").unwrap();
+    assert_eq!(against(Some(&image), None), []);
+    let device = fs::metadata(&image).unwrap().dev();
+    let number = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
+    let stick_place = fs::canonicalize(machine.path("sys/class/block/sda1")).unwrap();
+    symlink(stick_place, machine.path("sys/dev/block").join(number)).unwrap();
+    assert_eq!(against(Some(&image), None), [Refusal::Image { path: image.clone() }]);
+}
+
+#[test]
+fn an_image_is_found_by_its_mount_where_numbers_say_nothing() {
+    let machine = machine();
+    let image = fs::canonicalize(machine.path("")).unwrap().join("disk.img");
+    fs::write(&image, "").unwrap();
+    let folder = image.parent().unwrap().display();
+    machine.mounts(&[
+        &format!("30 1 0:40 / {folder} rw - btrfs /dev/sda2 rw"),
+        "31 1 259:1 / / rw - ext4 /dev/nvme0n1p1 rw",
+    ]);
+    let host = Host::at(machine.path("").as_path());
+    let found = against(&host, &machine.disk("sda"), Some(&image), None).unwrap();
+    assert_eq!(found, [Refusal::Image { path: image.clone() }]);
+    assert_eq!(against(&host, &machine.disk("nvme0n1"), Some(&image), None).unwrap(), []);
+}
+
+#[test]
+fn only_a_whole_disk_is_found() {
+    let machine = machine();
+    let host = Host::at(machine.path("").as_path());
+    let file = machine.path("file");
+    fs::write(&file, "").unwrap();
+    assert!(matches!(find(&host, &file), Err(NoDisk::NotADevice { .. })));
+    assert!(matches!(find(&host, Path::new("/nowhere")), Err(NoDisk::Missing { .. })));
+    let node = |name: &str, major, minor| {
+        let path = machine.path(name);
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let device = rustix::fs::makedev(major, minor);
+        let kind = rustix::fs::FileType::BlockDevice;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, device).map(|()| path)
+    };
+    let Ok(disk) = node("a", 8, 0) else {
+        eprintln!("SKIPPED: only root can make devices");
+        return;
+    };
+    // The name says nothing; the number does.
+    assert_eq!(find(&host, &disk).unwrap(), machine.disk("sda"));
+    let told = find(&host, &node("b", 8, 1).unwrap()).unwrap_err().to_string();
+    assert!(told.ends_with("b is a partition; name the whole disk: /dev/sda"), "{told}");
+    assert!(matches!(find(&host, &node("c", 7, 99).unwrap()), Err(NoDisk::Other { .. })));
 }

@@ -23,6 +23,8 @@
 
 mod bytes;
 pub mod compare;
+mod compression;
+mod content_size;
 mod error;
 mod ext4;
 mod fat;
@@ -31,6 +33,7 @@ mod open;
 mod packages;
 mod parts;
 mod scratch;
+mod seek_table;
 mod seekable;
 mod space;
 mod table;
@@ -40,9 +43,12 @@ mod window;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 
+pub use compression::Compression;
+pub use content_size::zstd_content_size;
 pub use error::{Fault, ImageError};
 pub use limits::Limits;
-pub use open::{Form, Image, Options, System, Volume, open, table};
+pub use open::{Form, Image, Options, System, Volume, open, table, table_in};
 pub use packages::{Diversions, Installed, Owners, installed};
+pub use seek_table::SeekTable;
 pub use space::Space;
 pub use table::{Kind as TableKind, Partition, Table};

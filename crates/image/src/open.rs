@@ -5,13 +5,14 @@ use std::io::{Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-use osb_tree::{Device, Inode, Kind, Stack, Tree, scan, scan_layer};
+use osb_tree::{Device, Inode, Kind, ReadAt, Stack, Tree, scan, scan_layer};
 
+use crate::compression::Compression;
 use crate::error::{Fault, ImageError};
 use crate::ext4::Ext4;
 use crate::fat::Fat;
 use crate::limits::{Budget, Limits};
-use crate::scratch::{Compression, decompress};
+use crate::scratch::decompress;
 use crate::seekable::Seekable;
 use crate::space::Space;
 use crate::table::{self, Table};
@@ -144,6 +145,15 @@ pub fn open(path: &Path, options: &Options) -> Result<Image, ImageError> {
 pub fn table(path: &Path) -> Result<Option<Table>, ImageError> {
     let read = whole(path).and_then(|disk| table::read(&disk));
     read.map_err(|fault| ImageError { path: path.to_owned(), fault })
+}
+
+/// The partition table in the first `len` bytes of a disk, as far as they show it; `None` if there is
+/// none.
+///
+/// # Errors
+/// If they cannot be read, or the table is damaged beyond use.
+pub fn table_in(bytes: Arc<dyn ReadAt>, len: u64) -> Result<Option<Table>, Fault> {
+    table::read(&Window::new(bytes, len))
 }
 
 /// All bytes of a file, or of a disk.

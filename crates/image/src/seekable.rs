@@ -1,8 +1,7 @@
 //! Bytes of a zstd file that has a seek table, decompressed where they are asked for.
 //!
-//! The format is "Zstandard Seekable Format" 0.1.0, in zstd's `contrib/seekable_format`; `osb build`
-//! writes it (`crates/frames`). A file without a table, or with one of larger frames than anybody
-//! makes, is decompressed from its beginning instead.
+//! A file without a table, or with one of larger frames than anybody makes, is decompressed from its
+//! beginning instead.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -11,19 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use osb_tree::ReadAt;
 
-use crate::bytes::Bytes;
 use crate::error::Fault;
+use crate::seek_table::SeekTable;
 
-/// `Skippable_Magic_Number` and `Seekable_Magic_Number`.
-const SKIPPABLE: u32 = 0x184D_2A5E;
-const SEEKABLE: u32 = 0x8F92_EAB1;
-/// Bytes of a skippable frame's header, and of the table's footer.
-const HEADER: u64 = 8;
-const FOOTER: u64 = 9;
-/// Most frames: what 64 GiB have if each is 64 KiB.
-const MOST_FRAMES: u32 = 1 << 20;
-/// Largest frame, in bytes: `osb build` makes holes of 64 MiB.
-const MOST_FRAME: u32 = 64 << 20;
 /// Decompressed frames that are kept, in bytes; the last one in any case.
 const KEPT: usize = 48 << 20;
 /// Bytes that are decompressed at a time.
@@ -33,8 +22,7 @@ const CHUNK: usize = 128 << 10;
 #[derive(Debug)]
 pub(crate) struct Seekable {
     file: File,
-    /// Where frames begin: in the content, and in the file; one more entry for their ends.
-    starts: Vec<(u64, u64)>,
+    table: SeekTable,
     kept: Mutex<Vec<(usize, Arc<Frame>)>>,
 }
 
@@ -45,49 +33,18 @@ struct Frame(Vec<u8>);
 impl Seekable {
     /// Opens `file` of `len` bytes; `None` if it has no table that this reader takes.
     pub(crate) fn open(file: File, len: u64, limit: u64) -> Result<Option<Seekable>, Fault> {
-        let reading = Fault::io("reading the seek table");
-        let Some(footer_at) = len.checked_sub(FOOTER) else { return Ok(None) };
-        let mut footer = [0; FOOTER as usize];
-        FileExt::read_exact_at(&file, &mut footer, footer_at).map_err(&reading)?;
-        let (count, descriptor) = (Bytes(&footer).u32(0), footer[4]);
-        // Bit 7 tells of checksums; 2 to 6 are reserved.
-        let entry = if descriptor & 0x80 == 0 { 8 } else { 12 };
-        let entries = u64::from(count) * entry;
-        let table_at = footer_at.checked_sub(entries + HEADER);
-        let known = Bytes(&footer).u32(5) == SEEKABLE && descriptor & 0x7C == 0;
-        let Some(table_at) = table_at.filter(|_| known && count <= MOST_FRAMES) else {
-            return Ok(None);
-        };
-        let mut table = vec![0; (HEADER + entries) as usize];
-        FileExt::read_exact_at(&file, &mut table, table_at).map_err(&reading)?;
-        let header = Bytes(&table);
-        if header.u32(0) != SKIPPABLE || u64::from(header.u32(4)) != entries + FOOTER {
-            return Ok(None);
-        }
-        let mut starts = vec![(0, 0)];
-        let (mut plain, mut packed) = (0_u64, 0_u64);
-        for entry in table[HEADER as usize..].chunks_exact(entry as usize) {
-            let fields = Bytes(entry);
-            if fields.u32(4) > MOST_FRAME {
-                return Ok(None);
-            }
-            packed += u64::from(fields.u32(0));
-            plain += u64::from(fields.u32(4));
-            starts.push((plain, packed));
-        }
-        if packed != table_at {
-            return Ok(None);
-        }
-        if plain > limit {
+        let table = SeekTable::read(&file, len).map_err(Fault::io("reading the seek table"))?;
+        let Some(table) = table else { return Ok(None) };
+        if table.content_len() > limit {
             let text = format!("it decompresses to more than {} MiB", limit >> 20);
             return Err(Fault::Limit(text));
         }
-        Ok(Some(Seekable { file, starts, kept: Mutex::default() }))
+        Ok(Some(Seekable { file, table, kept: Mutex::default() }))
     }
 
     /// Length of the content in bytes.
     pub(crate) fn len(&self) -> u64 {
-        self.starts.last().map_or(0, |last| last.0)
+        self.table.content_len()
     }
 
     /// The frame `index`, from memory or decompressed.
@@ -115,10 +72,11 @@ impl Seekable {
     }
 
     fn decompress(&self, index: usize) -> io::Result<Vec<u8>> {
-        let (begin, end) = (self.starts[index], self.starts[index + 1]);
-        let packed = Part { file: &self.file, at: begin.1, left: end.1 - begin.1 };
+        let (content, packed) = (self.table.content(index), self.table.packed(index));
+        let packed = Part { file: &self.file, at: packed.start, left: packed.end - packed.start };
         let mut decoder = zstd::stream::read::Decoder::with_buffer(BufReader::new(packed))?;
-        let (mut left, mut data, mut zeroes) = ((end.0 - begin.0) as usize, Vec::new(), 0);
+        let (mut left, mut data, mut zeroes) =
+            ((content.end - content.start) as usize, Vec::new(), 0);
         let mut buffer = vec![0; CHUNK];
         while left > 0 {
             let length = decoder.read(&mut buffer[..CHUNK.min(left)])?;
@@ -150,10 +108,10 @@ impl ReadAt for Seekable {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         while !buffer.is_empty() {
-            // The last frame that begins here or before; frames of no length come before others.
-            let index = self.starts.partition_point(|start| start.0 <= offset) - 1;
-            let into = (offset - self.starts[index].0) as usize;
-            let left = (self.starts[index + 1].0 - offset) as usize;
+            let index = self.table.frame_at(offset);
+            let content = self.table.content(index);
+            let into = (offset - content.start) as usize;
+            let left = (content.end - offset) as usize;
             let length = buffer.len().min(left);
             let frame = self.frame(index)?;
             let data = frame.0.get(into..).unwrap_or_default();
@@ -219,7 +177,7 @@ mod tests {
         let content = content();
         let file = open(&packed(&content), u64::MAX).unwrap().unwrap();
         assert_eq!(file.len(), content.len() as u64);
-        assert!(file.starts.len() > 8, "{} frames", file.starts.len());
+        assert!(file.table.frames() > 8, "{} frames", file.table.frames());
         for at in (0..content.len()).step_by(77_777) {
             let end = content.len().min(at + 100_000);
             let mut buffer = vec![1; end - at];
@@ -242,7 +200,7 @@ mod tests {
         // One byte is moved from the first frame to the second.
         let mut lies = good.clone();
         let file = open(&good, u64::MAX).unwrap().unwrap();
-        let table = good.len() - 9 - 8 * (file.starts.len() - 1);
+        let table = good.len() - 9 - 8 * file.table.frames();
         lies[table + 4] ^= 1;
         let mut buffer = [0; 10];
         let error = open(&lies, u64::MAX).unwrap().unwrap().read_exact_at(&mut buffer, 0);

@@ -1,9 +1,13 @@
 //! The command line, as data. `docs/cli.md` describes it for people.
 
+mod flash;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use flash::Flash;
 
 /// From signed Debian packages to a disk that boots.
 #[derive(Debug, Parser)]
@@ -13,6 +17,8 @@ Examples:
   osb build                    build the default recipe, or ./osb.toml, into ./out/
   osb plan                     what a build would do now, and how long it would take
   osb boot                     boot ./out/disk.img in QEMU
+  osb devices                  which disks there are, and which are in use
+  osb flash /dev/sda           write ./out to a disk, and prove it
   osb doctor                   see whether this machine can build
 
 Exit codes: 0 done, 1 failed, 2 bad usage or input, 3 refused for safety,
@@ -59,6 +65,8 @@ pub(crate) enum Command {
     /// List the disks of this machine, and why one must not be written
     #[command(visible_alias = "disks")]
     Devices(Devices),
+    /// Write an image to disks, read it back, and give each disk its own identifiers
+    Flash(Flash),
     /// Tell whether this machine can build, and what is missing
     Doctor(Doctor),
     /// List what the cache holds, or remove what is not needed

@@ -47,6 +47,18 @@ pub(crate) fn cancel_flag(
     Ok(flag)
 }
 
+/// Bytes that nobody can guess.
+pub(crate) fn random() -> Result<[u8; 32], Failure> {
+    let mut bytes = [0; 32];
+    let read = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    // So few bytes come whole (getrandom(2)).
+    match read {
+        Ok(32) => Ok(bytes),
+        Ok(_) => Err(Failure::new(FAILED, "the kernel has no random numbers")),
+        Err(error) => Err(Failure::from_error(FAILED, &error)),
+    }
+}
+
 /// Seconds since 1970. A clock before that counts as 1970.
 pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

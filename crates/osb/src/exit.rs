@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 pub(crate) const FAILED: u8 = 1;
 /// Wrong arguments, recipe, lock or file.
 pub(crate) const BAD_INPUT: u8 = 2;
+/// It would do harm: a disk that is in use, a name that may mean another one.
+pub(crate) const REFUSED: u8 = 3;
 /// Something is not what it was, or not what was signed.
 pub(crate) const VERIFICATION: u8 = 4;
 /// The host lacks something; see `osb doctor`.

@@ -81,6 +81,58 @@ impl Output {
         }
     }
 
+    /// Whether there is a status line.
+    pub(crate) fn has_status_line(&self) -> bool {
+        self.lock().bar.is_some()
+    }
+
+    /// Shows how far something is that is no stage of a build; an empty text takes the line away.
+    pub(crate) fn status(&self, text: String) {
+        let mut state = self.lock();
+        let Some(bar) = &mut state.bar else { return };
+        match text.as_str() {
+            "" => bar.finish_and_clear(),
+            _ if bar.is_finished() || bar.is_hidden() => {
+                *bar = visible_bar();
+                bar.set_message(text);
+            }
+            _ => bar.set_message(text),
+        }
+    }
+
+    /// A line for people about work under way.
+    pub(crate) fn line(&self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        match &self.lock().bar {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// An object for programs about work under way.
+    pub(crate) fn object(&self, value: &Value) {
+        if self.json {
+            print_json(value);
+        }
+    }
+
+    /// Asks for a line from the terminal; `None` if nobody is there.
+    pub(crate) fn ask(&self, question: &str) -> Option<String> {
+        self.clear();
+        if !std::io::stdin().is_terminal() {
+            return None;
+        }
+        eprint!("{question} ");
+        let mut answer = String::new();
+        // The end of the input is no answer.
+        match std::io::stdin().read_line(&mut answer) {
+            Ok(1..) => Some(answer),
+            Ok(0) | Err(_) => None,
+        }
+    }
+
     /// Prints a result: `text` for people, or `value` for programs.
     pub(crate) fn result(&self, value: &Value, text: &str) {
         self.clear();

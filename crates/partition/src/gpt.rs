@@ -93,8 +93,9 @@ fn put(bytes: &mut [u8], at: u64, value: &[u8]) {
     bytes[at as usize..][..value.len()].copy_from_slice(value);
 }
 
-/// CRC-32 as in Ethernet (UEFI: "CCITT32 ANSI"). Bit by bit: it is used on 17 KiB for a disk.
-fn crc32(bytes: &[u8]) -> u32 {
+/// The sum of headers and arrays: CRC-32 as in Ethernet (UEFI: "CCITT32 ANSI"). Bit by bit: it is
+/// used on 17 KiB for a disk.
+pub fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |sum, byte| {
         (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
             (sum >> 1) ^ (0xEDB8_8320 & (sum & 1).wrapping_neg())

@@ -29,6 +29,7 @@ mod write;
 
 pub use error::PartitionError;
 pub use format::{ALIGNMENT, Format, SectorSize, Table};
+pub use gpt::crc32;
 pub use guid::Guid;
 pub use kind::PartitionType;
 pub use layout::{Layout, PartitionSpec, Placed};

@@ -15,8 +15,8 @@ use std::thread::{self, JoinHandle};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
-/// What offsets, lengths and memory are multiples of: no disk has larger sectors.
-const ALIGN: usize = 4096;
+use crate::aligned::{ALIGN, Aligned};
+
 /// Bytes that are written at a time.
 const BLOCK: usize = 1 << 20;
 /// Blocks that may wait for the disk.
@@ -173,28 +173,25 @@ fn join(thread: Option<JoinHandle<io::Result<File>>>) -> io::Result<File> {
     thread.join().map_err(|_| io::Error::other("the thread of a file panicked"))?
 }
 
-/// Memory for a block, where `O_DIRECT` wants it.
+/// Memory for a block, and how much of it is in use.
 #[derive(Debug)]
 struct Block {
-    memory: Vec<u8>,
-    start: usize,
+    memory: Aligned,
     len: usize,
 }
 
 impl Block {
     fn new() -> Block {
-        let memory = vec![0; BLOCK + ALIGN];
-        let start = memory.as_ptr().addr().next_multiple_of(ALIGN) - memory.as_ptr().addr();
-        Block { memory, start, len: 0 }
+        Block { memory: Aligned::new(BLOCK), len: 0 }
     }
 
     fn bytes(&self) -> &[u8] {
-        &self.memory[self.start..][..self.len]
+        &self.memory[..self.len]
     }
 
     /// Takes as many bytes as there is room for.
     fn fill(&mut self, bytes: &[u8]) -> usize {
-        let room = &mut self.memory[self.start..][self.len..BLOCK];
+        let room = &mut self.memory[self.len..];
         let taken = room.len().min(bytes.len());
         room[..taken].copy_from_slice(&bytes[..taken]);
         self.len += taken;
@@ -203,7 +200,7 @@ impl Block {
 
     /// Zeroes until it has so many bytes.
     fn pad(&mut self, len: usize) {
-        self.memory[self.start..][self.len..len].fill(0);
+        self.memory[self.len..len].fill(0);
         self.len = len;
     }
 }

@@ -18,6 +18,7 @@
 
 use std::io;
 
+mod aligned;
 mod counting;
 mod direct;
 mod hash;
@@ -28,6 +29,7 @@ mod write;
 mod writer;
 mod zero;
 
+pub use aligned::{ALIGN, Aligned};
 pub use counting::Counting;
 pub use direct::DirectFile;
 pub use hash::HashSink;

@@ -5,10 +5,12 @@
 //! mutant costs what its rules cost. They go through the same rules as any image.
 
 mod contents;
+mod disk;
 mod harmless;
 mod mutants;
 mod secrets;
 mod settings;
+mod spot;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -19,9 +21,10 @@ use clap::Args;
 use osb_check::{Context, Memo, Outcome, Report, Severity, Subject, check};
 use osb_image::{Limits, Options};
 
-use crate::project::Project;
+use crate::project::{DEFAULT, Image, Project};
 use crate::random::Random;
 use crate::steps::Steps;
+use crate::test::{release, test_tools};
 use mutants::Mutant;
 
 /// Files of packages that are deleted, one a mutant, if nothing else is said.
@@ -42,6 +45,9 @@ pub(crate) struct Arguments {
     /// Print every mutant, and what caught it
     #[arg(long)]
     list: bool,
+    /// Start ten of them, too: five that are fatal must not come up, five that are harmless must
+    #[arg(long)]
+    boot: bool,
 }
 
 /// What came of a mutant.
@@ -60,17 +66,26 @@ enum Fate {
 pub(crate) fn run(arguments: &Arguments) -> Result<Steps> {
     let project = Project::find()?;
     let mut steps = Steps::default();
-    all(&mut steps, &project, arguments);
+    let image = match arguments.boot {
+        true => Some(project.image(DEFAULT, &arguments.image)?),
+        false => None,
+    };
+    if image.is_some() {
+        release(&mut steps, &project);
+    }
+    all(&mut steps, &project, arguments, image.as_ref());
     Ok(steps)
 }
 
 /// The same for an image that is there, as a part of all proofs.
-pub(crate) fn prove(steps: &mut Steps, project: &Project, folder: &Path) {
-    let image = folder.to_owned();
-    all(steps, project, &Arguments { image, files: FILES, seed: 1, list: false });
+pub(crate) fn prove(steps: &mut Steps, project: &Project, image: &Image) {
+    let folder = image.out.clone();
+    let arguments = Arguments { image: folder, files: FILES, seed: 1, list: false, boot: true };
+    all(steps, project, &arguments, Some(image));
 }
 
-fn all(steps: &mut Steps, project: &Project, arguments: &Arguments) {
+/// `boots` is the image that is started.
+fn all(steps: &mut Steps, project: &Project, arguments: &Arguments, boots: Option<&Image>) {
     let path = match arguments.image.is_dir() {
         true => arguments.image.join("disk.img"),
         false => arguments.image.clone(),
@@ -78,14 +93,20 @@ fn all(steps: &mut Steps, project: &Project, arguments: &Arguments) {
     let memo = Memo::default();
     let base = steps.run("the unchanged image", || base(project, &path, &memo));
     let Some((subject, told)) = base else { return };
-    steps.run("mutants", || {
+    let mut random = Random(arguments.seed);
+    let judged = steps.run("mutants", || {
         let started = Instant::now();
-        let mutants = mutants::all(&subject, arguments.files, &mut Random(arguments.seed))?;
+        let mutants = mutants::all(&subject, arguments.files, &mut random)?;
         let fates = judge(&subject, &mutants, &told, &memo);
         let text = report(&mutants, &fates, arguments.list)?;
         let each = started.elapsed().as_secs_f64() * 1000.0 / mutants.len() as f64;
-        Ok(((), format!("{text}, {each:.0} ms each")))
+        let judged: Vec<_> = mutants.into_iter().zip(fates).collect();
+        Ok((judged, format!("{text}, {each:.0} ms each")))
     });
+    let (Some(judged), Some(image)) = (judged, boots) else { return };
+    let Some(tools) = test_tools(steps, project, &image.recipe) else { return };
+    let site = spot::Site { project, tools: &tools, image };
+    spot::check(steps, &site, &subject, &judged, &mut random);
 }
 
 /// The image, which must have no error, and what is told of it all the same.

@@ -3,13 +3,15 @@
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::time::Instant;
 
 use osb_checksum::{Digest, parse_hex, to_hex};
+use osb_http::{Body, Pace, Resume};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use super::transfer::{self, Body, Failure, Resume};
-use super::{FetchEvent, Fetcher, Pace};
+use super::failure::Failure;
+use super::{FetchEvent, Fetcher};
 use crate::error::{AptError, io};
 
 /// Bytes that are read at once; the cancel flag is looked at in between.
@@ -85,7 +87,7 @@ impl Entry {
     fn wrong_length(&self, body: &mut Body, length: u64) -> Failure {
         let mut start = [0; 64];
         match body.read(&mut start) {
-            Ok(n) if transfer::is_web_page(&start[..n]) => self.web_page(),
+            Ok(n) if osb_http::is_web_page(&start[..n]) => self.web_page(),
             _ => self.size_error(format!("{length} bytes")),
         }
     }
@@ -168,11 +170,12 @@ impl Fetcher {
         let mut web_page = false;
         loop {
             self.check_cancelled()?;
+            let asked = Instant::now();
             let n = body.read(&mut block)?;
             if n == 0 {
                 break;
             }
-            web_page |= partial.length == 0 && transfer::is_web_page(&block[..n]);
+            web_page |= partial.length == 0 && osb_http::is_web_page(&block[..n]);
             if n as u64 > entry.size - partial.length {
                 return Err(match web_page {
                     true => entry.web_page(),
@@ -183,7 +186,7 @@ impl Fetcher {
             partial.file.write_all(&block[..n]).map_err(io("writing", path))?;
             partial.length += n as u64;
             progress(FetchEvent::Bytes(n as u64));
-            pace.count(n).map_err(Failure::Transient)?;
+            pace.count(n, asked).map_err(Failure::Transient)?;
         }
         if partial.length < entry.size && web_page {
             return Err(entry.web_page());

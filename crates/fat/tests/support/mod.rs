@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
+pub(crate) mod referee;
 pub(crate) mod trees;
 
 use std::collections::BTreeMap;

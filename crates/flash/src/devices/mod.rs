@@ -1,5 +1,6 @@
 //! The disks of a machine.
 
+mod choose;
 mod contents;
 mod host;
 mod identity;
@@ -7,6 +8,7 @@ mod list;
 mod refusal;
 mod usage;
 
+pub use choose::{NoDisk, against, find};
 pub use contents::Contents;
 pub use host::Host;
 pub use identity::Transport;

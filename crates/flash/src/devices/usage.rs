@@ -37,6 +37,19 @@ impl Usage {
         self.0.iter().filter(move |(disks, _)| disks.contains(name)).map(|(_, what)| what.clone())
     }
 
+    /// The disks of the file system that a file is in, for file systems whose device number is
+    /// none of a disk, as btrfs has them: told by the mount that the file is below.
+    pub(crate) fn disks_of_file(&self, file: &Path) -> BTreeSet<String> {
+        let Ok(file) = fs::canonicalize(file) else { return BTreeSet::new() };
+        let mounts = self.0.iter().filter_map(|(disks, refusal)| match refusal {
+            Refusal::System { at, .. } | Refusal::Mounted { at, .. } => Some((at, disks)),
+            _ => None,
+        });
+        let below = mounts.filter(|(at, _)| file.starts_with(at));
+        let nearest = below.max_by_key(|(at, _)| at.components().count());
+        nearest.map(|(_, disks)| disks.clone()).unwrap_or_default()
+    }
+
     /// A line of `mountinfo` (proc_pid_mountinfo(5)): the third field is the device's number, the
     /// fifth the place; behind the dash are type and source.
     fn mount(&mut self, host: &Host, line: &str) {

@@ -96,14 +96,14 @@ fn inspect(image: Image) {
 /// The image that an input stands for: a number of pieces of zeroes (two bytes), then a piece of
 /// bytes, over and over. Images are mostly zeroes, and inputs short.
 #[derive(Debug, Default)]
-struct Sparse {
+pub(super) struct Sparse {
     /// Where each piece begins.
     pieces: Vec<(u64, Vec<u8>)>,
-    len: u64,
+    pub(super) len: u64,
 }
 
 impl Sparse {
-    fn of(input: &[u8]) -> Self {
+    pub(super) fn of(input: &[u8]) -> Self {
         let mut image = Sparse::default();
         for piece in input.chunks(PIECE + 2) {
             let [low, high, data @ ..] = piece else { break };
@@ -137,7 +137,7 @@ impl ReadAt for Sparse {
 }
 
 /// An image as such an input.
-fn pieces(image: &[u8]) -> Vec<u8> {
+pub(super) fn pieces(image: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut skip = 0_u16;
     let last = image.len().div_ceil(PIECE) - 1;
@@ -158,7 +158,7 @@ fn pieces(image: &[u8]) -> Vec<u8> {
 }
 
 /// A tree without anything, and one with one of most kinds.
-fn samples() -> [Tree; 2] {
+pub(super) fn samples() -> [Tree; 2] {
     let mut tree = Tree::new();
     let id = tree.lay("dir/file", Inode::file(0o644, b"content\n".to_vec())).unwrap();
     tree.lay("dir/a longer name.txt", Inode::file(0o600, vec![7; 1000])).unwrap();
@@ -185,7 +185,7 @@ fn ext4(tree: &Tree) -> Vec<u8> {
     sink.into_inner()
 }
 
-fn fat(tree: &Tree) -> Vec<u8> {
+pub(super) fn fat(tree: &Tree) -> Vec<u8> {
     let mut files = Tree::new();
     for (path, _, inode) in tree.iter().filter(|(.., inode)| inode.content().is_some()) {
         files.lay(path, inode.clone()).unwrap();

@@ -11,6 +11,7 @@ mod deb;
 mod deb822;
 mod decompress;
 mod dpkg;
+mod edit;
 mod explode;
 mod filter;
 mod frame;
@@ -21,6 +22,7 @@ mod lay;
 mod layer;
 mod lock;
 mod metadata;
+mod node;
 mod packages;
 mod packed;
 mod recipe;
@@ -48,6 +50,7 @@ pub const TARGETS: &[Target] = &[
     deb822::TARGET,
     decompress::TARGET,
     dpkg::TARGET,
+    edit::TARGET,
     explode::TARGET,
     image::EXT4,
     image::FAT,
@@ -59,6 +62,8 @@ pub const TARGETS: &[Target] = &[
     layer::TARGET,
     lock::TARGET,
     metadata::TARGET,
+    node::NODE,
+    node::NODES,
     packages::TARGET,
     packed::TARGET,
     recipe::RECIPE,

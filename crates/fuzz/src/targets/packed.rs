@@ -1,10 +1,13 @@
-//! zstd files with a seek table, opened as images: what is read in place is what all of it is.
+//! zstd files, with a seek table opened as images: what is read in place is what all of it is, and
+//! what frames say of their size is right if they can be decompressed.
 
+use std::fs::File;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use osb_frames::{Codec, Cuts, Frames, NoStore};
-use osb_image::{Limits, Options};
+use osb_image::{Compression, Limits, Options, zstd_content_size};
 use osb_tree::{Inode, Tree};
 
 use crate::Target;
@@ -24,6 +27,7 @@ fn run(bytes: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("image");
     std::fs::write(&path, bytes).unwrap();
+    sizes(&path, bytes);
     let options = Options { scratch: folder.path(), limits: LIMITS };
     let Ok(image) = osb_image::open(&path, &options) else { return };
     for (_, _, inode) in image.volumes.iter().flat_map(|volume| volume.tree.iter()) {
@@ -33,6 +37,18 @@ fn run(bytes: &[u8]) {
         {
             assert_eq!(read.len() as u64, content.size().min(1 << 20));
         }
+    }
+}
+
+fn sizes(path: &Path, bytes: &[u8]) {
+    let file = File::open(path).unwrap();
+    let Some(told) = zstd_content_size(&file, bytes.len() as u64).unwrap() else { return };
+    let Ok(mut content) = Compression::Zstd.decoder(bytes) else { return };
+    let limited = &mut content.by_ref().take(LIMITS.decompressed);
+    if let Ok(size) = std::io::copy(limited, &mut std::io::sink())
+        && size < LIMITS.decompressed
+    {
+        assert_eq!(told, size);
     }
 }
 

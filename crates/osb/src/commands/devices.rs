@@ -23,7 +23,8 @@ pub(crate) fn run(output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn machine(disk: &Disk) -> Value {
+/// A disk for programs.
+pub(super) fn machine(disk: &Disk) -> Value {
     let contents = disk.contents.iter().map(
         |found| json!({"partition": found.partition, "format": found.format, "label": found.label}),
     );
@@ -70,7 +71,8 @@ fn people(disk: &Disk) -> String {
     lines.join("\n") + "\n"
 }
 
-fn content(found: &Contents) -> String {
+/// What lies on a disk or a partition: `1: vfat "BOOT"`.
+pub(super) fn content(found: &Contents) -> String {
     let label =
         if found.label.is_empty() { String::new() } else { format!(" \"{}\"", found.label) };
     match found.partition {

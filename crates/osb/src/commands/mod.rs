@@ -7,6 +7,7 @@ mod check;
 mod devices;
 mod diff;
 mod doctor;
+mod flash;
 mod inspect;
 mod lock;
 mod plan;
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<ExitCode, Failure> {
         // Images can be read without any rights.
         (Command::Diff(arguments), _) => return diff::run(global, arguments, output),
         (Command::Check(arguments), _) => return check::run(arguments, output),
+        (Command::Flash(arguments), _) => return flash::run(arguments, output),
         (Command::Inspect(arguments), _) => inspect::run(arguments, output),
         (Command::Devices(_), _) => devices::run(output),
         (Command::Doctor(arguments), identity) => doctor::run(global, arguments, &identity, output),

@@ -6,52 +6,37 @@ use std::path::PathBuf;
 
 use ureq::http::{Response, StatusCode, header};
 
-use super::limits::Limits;
-use super::redirect;
-use crate::error::AptError;
-
-/// How a transfer failed.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// Trying again makes no sense.
-    Final(AptError),
-    /// Another attempt may succeed; the text says what happened.
-    Transient(String),
-}
-
-impl From<AptError> for Failure {
-    fn from(error: AptError) -> Failure {
-        Failure::Final(error)
-    }
-}
-
-/// Read errors in the middle of a body are the network's.
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Failure {
-        Failure::Transient(error.to_string())
-    }
-}
+use crate::error::{Failure, HttpError};
+use crate::limits::Limits;
+use crate::redirect;
 
 /// Where to go on with a file of which a part is there already.
 #[derive(Clone, Debug)]
-pub(super) struct Resume {
+pub struct Resume {
     /// Bytes that are there.
-    pub(super) offset: u64,
+    pub offset: u64,
     /// Bytes of the whole file.
-    pub(super) size: u64,
+    pub size: u64,
     /// The ETag or Last-Modified of the answer that the part came from.
-    pub(super) validator: String,
+    pub validator: String,
 }
 
 /// An open transfer.
-pub(super) struct Body {
+pub struct Body {
     reader: Box<dyn Read + Send>,
     /// Where in the file the body begins: 0, or where it was to be resumed.
-    pub(super) offset: u64,
+    pub offset: u64,
     /// The length of the body, if the server tells.
-    pub(super) length: Option<u64>,
+    pub length: Option<u64>,
     /// What names this state of the file, for a resumed transfer.
-    pub(super) validator: Option<String>,
+    pub validator: Option<String>,
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Body { offset, length, validator, .. } = self;
+        write!(f, "Body from {offset} on, {length:?} bytes, {validator:?}")
+    }
 }
 
 impl Read for Body {
@@ -62,13 +47,14 @@ impl Read for Body {
 
 /// The HTTP client; connections are kept and shared between threads.
 #[derive(Debug)]
-pub(super) struct Transport {
+pub struct Transport {
     agent: ureq::Agent,
     redirects: u32,
 }
 
 impl Transport {
-    pub(super) fn new(limits: &Limits) -> Transport {
+    /// Waits no longer than these bounds say.
+    pub fn new(limits: &Limits) -> Transport {
         let tls =
             ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::PlatformVerifier);
         let config = ureq::Agent::config_builder()
@@ -91,7 +77,10 @@ impl Transport {
     }
 
     /// Opens `url`, at `resume` if the server still has the same file and can do so.
-    pub(super) fn open(&self, url: &str, resume: Option<&Resume>) -> Result<Body, Failure> {
+    ///
+    /// # Errors
+    /// If there is nothing, or the server does not answer as it should.
+    pub fn open(&self, url: &str, resume: Option<&Resume>) -> Result<Body, Failure> {
         match url.split_once("://") {
             Some(("http" | "https", _)) => self.open_http(url, resume),
             Some(("file", path)) => open_file(url, path),
@@ -136,7 +125,7 @@ impl Transport {
                 resume.offset
             }
             (StatusCode::NOT_FOUND | StatusCode::GONE, _) => {
-                return Err(Failure::Final(AptError::NotFound { url: url.to_owned() }));
+                return Err(Failure::Final(HttpError::NotFound { url: url.to_owned() }));
             }
             (status, _) if is_transient(status, resume.is_some()) => {
                 return Err(Failure::Transient(format!("the server answers {status}")));
@@ -193,11 +182,11 @@ fn http_failure(url: &str, error: ureq::Error) -> Failure {
 
 /// A failure of the network that another attempt would meet again.
 fn refuse(url: &str, reason: String) -> Failure {
-    Failure::Final(AptError::Network { url: url.to_owned(), attempts: 1, reason })
+    Failure::Final(HttpError::Network { url: url.to_owned(), attempts: 1, reason })
 }
 
 /// Whether a file begins like a page for people. No file of a repository does.
-pub(super) fn is_web_page(bytes: &[u8]) -> bool {
+pub fn is_web_page(bytes: &[u8]) -> bool {
     let text = bytes.trim_ascii_start();
     [b"<!doctype html".as_slice(), b"<html"]
         .iter()
@@ -205,7 +194,7 @@ pub(super) fn is_web_page(bytes: &[u8]) -> bool {
 }
 
 fn bad_url(url: &str, reason: &str) -> Failure {
-    Failure::Final(AptError::BadUrl { url: url.to_owned(), reason: reason.to_owned() })
+    Failure::Final(HttpError::BadUrl { url: url.to_owned(), reason: reason.to_owned() })
 }
 
 /// Opens the file of a `file:///path` URL.
@@ -229,9 +218,9 @@ fn open_file(url: &str, path: &str) -> Result<Body, Failure> {
         }),
         Ok(_) => Err(bad_url(url, "it is not a regular file")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(Failure::Final(AptError::NotFound { url: url.to_owned() }))
+            Err(Failure::Final(HttpError::NotFound { url: url.to_owned() }))
         }
-        Err(error) => Err(Failure::Final(AptError::Io { action: "opening", path, error })),
+        Err(error) => Err(Failure::Final(HttpError::Io { action: "opening", path, error })),
     }
 }
 
@@ -299,12 +288,12 @@ mod tests {
         let open = |url: String| Transport::new(&Limits::default()).open(&url, None);
         let url = format!("file://{}", path.display());
         assert_eq!(open(url.replace(' ', "%20")).ok().unwrap().length, Some(1));
-        assert!(matches!(open(format!("{url}c")), Err(Failure::Final(AptError::NotFound { .. }))));
+        assert!(matches!(open(format!("{url}c")), Err(Failure::Final(HttpError::NotFound { .. }))));
         for bad in
             ["file://a/b".into(), format!("file://{}", dir.path().display()), "file:///%".into()]
         {
-            assert!(matches!(open(bad), Err(Failure::Final(AptError::BadUrl { .. }))));
+            assert!(matches!(open(bad), Err(Failure::Final(HttpError::BadUrl { .. }))));
         }
-        assert!(matches!(open("ftp://x/y".into()), Err(Failure::Final(AptError::BadUrl { .. }))));
+        assert!(matches!(open("ftp://x/y".into()), Err(Failure::Final(HttpError::BadUrl { .. }))));
     }
 }

@@ -4,7 +4,7 @@
 ///
 /// Only http and https are followed: a server must not name files of this machine. https stays
 /// https: who chose it does not want the request to be seen.
-pub(super) fn target(base: &str, location: &str) -> Result<String, String> {
+pub(crate) fn target(base: &str, location: &str) -> Result<String, String> {
     let refuse = |why: &str| Err(format!("a redirect to {location:?} is not followed: {why}"));
     let location_only = location.split('#').next().unwrap_or_default().trim();
     let Some((scheme, rest)) = base.split_once("://") else { return refuse("no base") };

@@ -1,7 +1,7 @@
 //! How long a transfer may take, and how slow it may be.
 //!
 //! Every wait has an end, and the ends are data: tests use milliseconds. What a server does, what
-//! osb does then, and the test that shows it (in `tests/fetch.rs`, `tests/slow.rs` and
+//! osb does then, and the test that shows it (of `crates/apt`: `tests/fetch.rs`, `tests/slow.rs` and
 //! `tests/repository.rs`):
 //!
 //! | a server | osb | test |
@@ -70,31 +70,37 @@ impl Default for Limits {
     }
 }
 
-/// Watches that a body arrives fast enough.
-pub(super) struct Pace<'a> {
-    limits: &'a Limits,
-    begun: Instant,
+/// Watches that a body arrives fast enough. The time that its reader takes for other things does not
+/// count: a slow disk is no slow server.
+#[derive(Debug)]
+pub struct Pace {
+    window: Duration,
+    least: u64,
+    waited: Duration,
     bytes: u64,
 }
 
-impl<'a> Pace<'a> {
+impl Pace {
     /// A body that begins now.
-    pub(super) fn new(limits: &'a Limits) -> Self {
-        Pace { limits, begun: Instant::now(), bytes: 0 }
+    pub fn new(limits: &Limits) -> Self {
+        Pace { window: limits.window, least: limits.least, waited: Duration::ZERO, bytes: 0 }
     }
 
-    /// Counts `n` more bytes; an error says how slow it was.
-    pub(super) fn count(&mut self, n: usize) -> Result<(), String> {
+    /// Counts `n` more bytes, which were waited for since `asked`.
+    ///
+    /// # Errors
+    /// If they come too slowly; the text says how slowly.
+    pub fn count(&mut self, n: usize, asked: Instant) -> Result<(), String> {
         self.bytes += n as u64;
-        let elapsed = self.begun.elapsed();
-        if elapsed < self.limits.window {
+        self.waited += asked.elapsed();
+        if self.waited < self.window {
             return Ok(());
         }
-        if self.bytes < self.limits.least {
-            let seconds = elapsed.as_secs_f64();
+        if self.bytes < self.least {
+            let seconds = self.waited.as_secs_f64();
             return Err(format!("it is too slow: {} bytes in {seconds:.1} s", self.bytes));
         }
-        *self = Pace::new(self.limits);
+        (self.waited, self.bytes) = (Duration::ZERO, 0);
         Ok(())
     }
 }
