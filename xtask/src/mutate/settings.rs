@@ -80,7 +80,8 @@ pub(super) fn all(subject: &Subject) -> Result<Vec<Mutant>> {
         let _ = root(subject).lay("etc/systemd/system/timers.target.wants/x.timer", link);
     }));
     for folder in ["sysctl.d", "modules-load.d"] {
-        let names = root_files.children(format!("usr/lib/{folder}").as_bytes());
+        let own = format!("usr/lib/{folder}");
+        let names = root_files.children(own.as_bytes());
         for (name, _) in names.filter(|(name, _)| name.windows(4).any(|part| part == b"osb-")) {
             let path = format!("etc/{folder}/{}", String::from_utf8_lossy(name));
             found.push(Mutant::new(
