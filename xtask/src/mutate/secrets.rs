@@ -25,7 +25,11 @@ pub(super) fn all() -> Vec<Mutant> {
         ("etc/app/settings.yaml", format!("key: |\n  {}", pem("EC ").replace('\n', "\n  "))),
         (
             "srv/secret.yaml",
-            format!("  tls.key: LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0tLS0tCk{body}\n"),
+            // Its padding is at the end only.
+            format!(
+                "  tls.key: LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0tLS0tCk{}\n",
+                body.replace('=', "A")
+            ),
         ),
         (
             "etc/wireguard/wg0.conf",
