@@ -123,7 +123,11 @@ pub(crate) fn forecast(job: &Job, lock: &Lock, plan: &Plan) -> Result<Forecast, 
     let written = if unchanged.is_some() { State::Cached } else { State::Build };
     let writing = match job.options.only {
         Some(Only::Tree) => Vec::new(),
-        _ => vec![step("write", None, written, last.as_ref())],
+        _ => ["write", "check"]
+            .into_iter()
+            .filter(|stage| job.options.check || *stage != "check")
+            .map(|stage| step(stage, None, written, last.as_ref()))
+            .collect(),
     };
     let Room { cache, output } =
         space::needed(job, lock, plan, |half| unchanged.is_none() && !has(half));

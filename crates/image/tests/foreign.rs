@@ -173,6 +173,37 @@ fn sfdisk_with_logical_partitions_and_gpt() {
 }
 
 #[test]
+fn a_partition_that_osb_does_not_read_hides_no_other() {
+    if !has("sfdisk") || !has("mke2fs") {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let (image, part) = (place.path().join("image"), place.path().join("part"));
+    File::create(&image).unwrap().set_len(40 * MIB).unwrap();
+    let script = r"label: gpt\nstart=2048,size=16M\nstart=34816,size=16M\n";
+    let command = format!("printf '{script}' | sfdisk -q {}", image.display());
+    run("sh", &["-c", &command]);
+    // A journal for another file system is an ext4 without files.
+    for (at, options) in [(1, ["-O", "journal_dev"]), (17, ["-t", "ext4"])] {
+        let mut arguments = vec!["-q", "-F", "-b", "1024"];
+        arguments.extend(options);
+        arguments.extend([part.to_str().unwrap(), "16M"]);
+        let _ = fs::remove_file(&part);
+        run("mke2fs", &arguments);
+        let disk = File::options().write(true).open(&image).unwrap();
+        let bytes = fs::read(&part).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&disk, &bytes, at * MIB).unwrap();
+    }
+    let read = open_path(&image);
+    let numbers: Vec<_> = read.volumes.iter().map(|volume| volume.partition).collect();
+    assert_eq!(numbers, [Some(2)]);
+    let (number, why) = &read.unread[0];
+    assert_eq!(*number, 1);
+    assert!(why.contains("which osb does not read"), "{why}");
+    assert!(read.problems()[0].starts_with("partition 1: "), "{:?}", read.problems());
+}
+
+#[test]
 fn gnu_tar_in_its_formats() {
     let place = tempfile::tempdir().unwrap();
     let source = place.path().join("source");

@@ -9,6 +9,7 @@ mod disk;
 mod harmless;
 mod mutants;
 mod secrets;
+mod settings;
 mod spot;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,9 @@ pub(crate) struct Arguments {
     /// Where the choice comes from
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Only mutants with this in their names or groups
+    #[arg(long, value_name = "TEXT")]
+    only: Vec<String>,
     /// Print every mutant, and what caught it
     #[arg(long)]
     list: bool,
@@ -79,7 +83,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Steps> {
 /// The same for an image that is there, as a part of all proofs.
 pub(crate) fn prove(steps: &mut Steps, project: &Project, image: &Image) {
     let folder = image.out.clone();
-    let arguments = Arguments { image: folder, files: FILES, seed: 1, list: false, boot: true };
+    let arguments = Arguments {
+        image: folder,
+        files: FILES,
+        seed: 1,
+        only: Vec::new(),
+        list: false,
+        boot: true,
+    };
     all(steps, project, &arguments, Some(image));
 }
 
@@ -95,9 +106,15 @@ fn all(steps: &mut Steps, project: &Project, arguments: &Arguments, boots: Optio
     let mut random = Random(arguments.seed);
     let judged = steps.run("mutants", || {
         let started = Instant::now();
-        let mutants = mutants::all(&subject, arguments.files, &mut random)?;
+        let mut mutants = mutants::all(&subject, arguments.files, &mut random)?;
+        let only = &arguments.only;
+        let is_wanted = |mutant: &Mutant, text: &String| {
+            mutant.name.contains(text) || mutant.group.contains(text)
+        };
+        mutants.retain(|mutant| only.is_empty() || only.iter().any(|text| is_wanted(mutant, text)));
+        ensure!(!mutants.is_empty(), "no mutant is called so");
         let fates = judge(&subject, &mutants, &told, &memo);
-        let text = report(&mutants, &fates, arguments.list)?;
+        let text = report(&mutants, &fates, arguments)?;
         let each = started.elapsed().as_secs_f64() * 1000.0 / mutants.len() as f64;
         let judged: Vec<_> = mutants.into_iter().zip(fates).collect();
         Ok((judged, format!("{text}, {each:.0} ms each")))
@@ -174,7 +191,7 @@ fn judge(subject: &Subject, mutants: &[Mutant], base: &BTreeSet<Told>, memo: &Me
 
 /// Prints the score by group; fails if a mutant escaped, or the list names one that is caught or
 /// not made at all.
-fn report(mutants: &[Mutant], fates: &[Fate], list: bool) -> Result<String> {
+fn report(mutants: &[Mutant], fates: &[Fate], arguments: &Arguments) -> Result<String> {
     let mut groups: BTreeMap<&str, [usize; 4]> = BTreeMap::new();
     let (mut escaped, mut caught_by, mut used) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
     for (mutant, fate) in mutants.iter().zip(fates) {
@@ -197,7 +214,7 @@ fn report(mutants: &[Mutant], fates: &[Fate], list: bool) -> Result<String> {
             }
         };
         counts[column] += 1;
-        if list {
+        if arguments.list {
             println!(
                 "{:9} {}: {text}",
                 ["error", "warning", "harmless", "ESCAPED"][column],
@@ -219,7 +236,7 @@ fn report(mutants: &[Mutant], fates: &[Fate], list: bool) -> Result<String> {
     if !escaped.is_empty() {
         bail!("{} of {} mutants escaped: {}", escaped.len(), mutants.len(), escaped.join("; "));
     }
-    if !stale.is_empty() {
+    if !stale.is_empty() && arguments.only.is_empty() {
         bail!("listed as harmless, and caught or not made: {}", stale.join("; "));
     }
     Ok(format!("{} mutants: {caught} caught, {} harmless, none escaped", mutants.len(), sum(2)))

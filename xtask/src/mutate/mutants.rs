@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 use osb_check::Subject;
 use osb_tree::{Content, Inode, Kind, Tree};
 
-use super::contents::{boot, bytes, gunzip, gzip, put, renamed, replace, root, text};
-use super::{secrets, tree};
+use super::contents::{boot, bytes, gunzip, gzip, renamed, replace, root, text};
+use super::{secrets, settings, tree};
 use crate::random::Random;
 
 /// A changed image.
@@ -39,7 +39,8 @@ pub(super) fn all(subject: &Subject, files: usize, random: &mut Random) -> Resul
     all.extend(without_files(tree(&subject.root, "root")?, files, random)?);
     all.extend(changed_files(tree(&subject.root, "root")?, files / 5, random)?);
     all.extend(secrets::all());
-    all.extend(settings(subject)?);
+    all.extend(settings::all(subject)?);
+    all.extend(settings::databases(tree(&subject.root, "root")?)?);
     Ok(all)
 }
 
@@ -306,75 +307,5 @@ fn changed_files(root_files: &Tree, count: usize, random: &mut Random) -> Result
             },
         ));
     }
-    Ok(found)
-}
-
-/// What layers set, undone.
-fn settings(subject: &Subject) -> Result<Vec<Mutant>> {
-    let group = "settings undone";
-    let root_files = tree(&subject.root, "root")?;
-    let mut found = Vec::new();
-    for (path, from, to) in [
-        ("etc/containerd/config.toml", "SystemdCgroup = true", "SystemdCgroup = false"),
-        ("etc/containerd/config.toml", "/opt/cni/bin", "/usr/lib/cni-plugins"),
-        ("etc/containerd/config.toml", "version = 2", "version = 3"),
-        ("etc/containerd/config.toml", "[plugins", "[[plugins"),
-        ("etc/crictl.yaml", "containerd.sock", "cri-dockerd.sock"),
-        ("etc/shadow", "node:!", "node:"),
-        ("var/lib/dpkg/status", "Status: hold ok installed", "Status: install ok installed"),
-        (
-            "var/lib/dpkg/status",
-            "Status: install ok installed",
-            "Status: install ok half-configured",
-        ),
-    ] {
-        let before = text(root_files, path)?;
-        anyhow::ensure!(before.contains(from), "{path} has no {from:?}");
-        let bytes = before.replacen(from, to, 1).into_bytes();
-        found.push(Mutant::new(group, format!("/{path}: {from:?} as {to:?}"), move |subject| {
-            replace(root(subject), path, bytes.clone());
-        }));
-    }
-    let grow = "etc/systemd/system/multi-user.target.wants/osb-grow-root.service";
-    for path in
-        [grow, "opt/cni/bin/bridge", "usr/sbin/runc", "etc/machine-id", "usr/bin/containerd"]
-    {
-        anyhow::ensure!(root_files.get(path).is_some(), "the image has no /{path}");
-        found.push(Mutant::new(group, format!("/{path} is missing"), move |subject| {
-            root(subject).remove(path);
-        }));
-    }
-    for (path, mode) in [("usr/bin/nano", 0o4755), ("etc/passwd", 0o666), ("usr/bin", 0o777)] {
-        found.push(Mutant::new(group, format!("/{path} with mode {mode:o}"), move |subject| {
-            if let Some(inode) = root(subject).get_mut(path) {
-                inode.meta.mode = mode;
-            }
-        }));
-    }
-    for (path, text) in [
-        ("etc/fstab", "/swapfile none swap sw 0 0\n"),
-        ("etc/systemd/zram-generator.conf", "[zram0]\n"),
-        ("etc/sysctl.d/99-x.conf", "net.ipv4.ip_forward = 0\n"),
-    ] {
-        found.push(Mutant::new(group, format!("/{path} with {:?}", text.trim()), move |subject| {
-            put(root(subject), path, 0o644, text.as_bytes().to_vec());
-        }));
-    }
-    found.push(Mutant::new(group, "a unit without its program", |subject| {
-        let unit = b"[Service]\nExecStart=/usr/bin/nothing-of-the-kind\n".to_vec();
-        put(root(subject), "etc/systemd/system/x.service", 0o644, unit);
-        let link = Inode::symlink("/etc/systemd/system/x.service");
-        let _ = root(subject).lay("etc/systemd/system/multi-user.target.wants/x.service", link);
-    }));
-    found.push(Mutant::new(group, "an enabled unit that is not there", |subject| {
-        let link = Inode::symlink("/usr/lib/systemd/system/nothing.service");
-        let _ =
-            root(subject).lay("etc/systemd/system/multi-user.target.wants/nothing.service", link);
-    }));
-    found.push(Mutant::new(group, "a boot partition that is full", |subject| {
-        if let Some(space) = &mut subject.boot_space {
-            space.free = 0;
-        }
-    }));
     Ok(found)
 }

@@ -1,6 +1,9 @@
 //! Secrets and traces, where people leave them. None is real: each has the form alone.
 
-use super::contents::{boot, put, replace, root};
+use osb_check::{Other, Place};
+use osb_tree::Tree;
+
+use super::contents::{boot, bytes, gzip, put, replace, root};
 use super::mutants::Mutant;
 
 const GROUP: &str = "secrets added";
@@ -22,7 +25,11 @@ pub(super) fn all() -> Vec<Mutant> {
         ("etc/app/settings.yaml", format!("key: |\n  {}", pem("EC ").replace('\n', "\n  "))),
         (
             "srv/secret.yaml",
-            format!("  tls.key: LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0tLS0tCk{body}\n"),
+            // Its padding is at the end only.
+            format!(
+                "  tls.key: LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0tLS0tCk{}\n",
+                body.replace('=', "A")
+            ),
         ),
         (
             "etc/wireguard/wg0.conf",
@@ -80,6 +87,39 @@ pub(super) fn all() -> Vec<Mutant> {
     all.push(Mutant::new(GROUP, "the boot partition with a token", move |subject| {
         let text = format!("token = \"{token}\"\n");
         put(boot(subject), "osb/node.toml", 0o755, text.into_bytes());
+    }));
+    all.push(Mutant::new(GROUP, "a data partition with a token", move |subject| {
+        let mut tree = Tree::new();
+        put(&mut tree, "join.sh", 0o755, format!("--token {token}\n").into_bytes());
+        let place = Place { partition: Some(3), ..Place::default() };
+        subject.others.push(Other { place, tree });
+    }));
+    all.push(Mutant::new(GROUP, "the initramfs with a token", move |subject| {
+        // Another archive behind the others: a header, the name, the file, and the end.
+        let entry = |name: &str, data: &str| {
+            let (size, length) = (data.len(), name.len() + 1);
+            let fields = [1, 0o100_644, 0, 0, 1, 0, size, 0, 0, 0, 0, length, 0];
+            let fields: String = fields.iter().map(|field| format!("{field:08x}")).collect();
+            let mut bytes = format!("070701{fields}{name}\0").into_bytes();
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            bytes.extend_from_slice(data.as_bytes());
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            bytes
+        };
+        let join = entry("etc/join", &format!("--token {token}\n"));
+        let more = gzip(&[join, entry("TRAILER!!!", "")].concat());
+        let (Ok(mut initramfs), Ok(more)) = (bytes(boot(subject), "initrd.img"), more) else {
+            return;
+        };
+        initramfs.resize(initramfs.len().next_multiple_of(4), 0);
+        initramfs.extend(more);
+        // In the root, too: there is nothing that it could differ from.
+        let names = root(subject).children(b"boot").map(|(name, _)| name.to_vec());
+        let own: Vec<String> = names.filter_map(|name| String::from_utf8(name).ok()).collect();
+        for name in own.iter().filter(|name| name.starts_with("initrd.img-")) {
+            replace(root(subject), &format!("boot/{name}"), initramfs.clone());
+        }
+        replace(boot(subject), "initrd.img", initramfs);
     }));
     all.push(Mutant::new(GROUP, "the boot partition with a seed", |subject| {
         put(boot(subject), "loader/random-seed", 0o755, vec![7; 32]);

@@ -107,10 +107,12 @@ impl Facts<'_> {
             if let Ok(boot) = self.boot() {
                 wanted.extend(contents(boot).map(|(path, content)| (mounted(path), content)));
             }
+            // One budget for all of them: partitions may lie over each other.
+            let mut left = MOST;
             for other in others {
                 // A second system has packages, too.
                 let dpkg = Dpkg::read(&other.tree, &self.files);
-                let changed = self.compare(&other.tree, &dpkg, &mut { MOST });
+                let changed = self.compare(&other.tree, &dpkg, &mut left);
                 let public = public(&dpkg, &changed);
                 let private = contents(&other.tree).filter(|(path, _)| !public.contains(*path));
                 let place = self.mount_of(other);

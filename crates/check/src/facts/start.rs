@@ -14,6 +14,8 @@ use crate::rule::{Finding, Skip};
 const OF_A_PI: [&str; 4] = ["config.txt", "cmdline.txt", "kernel8.img", "kernel_2712.img"];
 /// Ways to start that are looked at: each costs what its files cost.
 const MOST_STARTS: usize = 64;
+/// Files that may be such ways, of which the headers are read.
+const MOST_FILES: usize = 1000;
 /// What the firmware looks for, in this order.
 const KERNELS: [&str; 2] = ["kernel_2712.img", "kernel8.img"];
 
@@ -85,7 +87,10 @@ impl Facts<'_> {
                 .ok()
                 .map(|config| of_pi(boot, &config.unwrap_or_default(), &self.files));
             let entries = self.loader_entries().unwrap_or_default();
-            let entries = entries.iter().filter_map(|(path, lines)| of_entry(boot, path, lines));
+            let entries = entries
+                .iter()
+                .take(MOST_FILES)
+                .filter_map(|(path, lines)| of_entry(boot, path, lines));
             let all: Vec<Start> =
                 pi.into_iter().chain(entries).chain(of_ukis(boot)).take(MOST_STARTS + 1).collect();
             if all.len() > MOST_STARTS {
@@ -255,7 +260,7 @@ fn of_ukis(boot: &Tree) -> Vec<Start> {
         let end = name.last_chunk::<4>();
         end.is_some_and(|end| end.eq_ignore_ascii_case(b".efi"))
     });
-    let found = names.filter_map(|(name, _)| {
+    let found = names.take(MOST_FILES).filter_map(|(name, _)| {
         let path = [&folder[..], b"/", name].concat();
         let name = String::from_utf8_lossy(&path).into_owned();
         let by = mounted(&name);

@@ -8,8 +8,9 @@ const LINE: usize = 98;
 /// Filters for models, that a Pi 5 passes.
 const MODELS: [&str; 2] = ["pi5", "board-type=0x17"];
 
-/// Files that are included, one within the other, and lines of all together.
+/// Files that are included, one within the other and all together, and lines of all together.
 const MOST_DEPTH: usize = 8;
+const MOST_FILES: usize = 64;
 const MOST_LINES: usize = 20_000;
 
 /// The lines that count.
@@ -19,6 +20,8 @@ pub(crate) struct ConfigTxt {
     pub(crate) lines: Vec<Line>,
     /// Lines that include what cannot be read.
     pub(crate) not_included: Vec<Line>,
+    /// Files that were included.
+    included: usize,
 }
 
 /// A line.
@@ -93,9 +96,11 @@ impl ConfigTxt {
         filters: &mut Filters,
         open: &mut Vec<String>,
     ) {
-        let again = open.iter().any(|other| other == name) || open.len() >= MOST_DEPTH;
-        match read(name).filter(|_| !again) {
+        let again = open.iter().any(|other| other == name);
+        let too_many = open.len() >= MOST_DEPTH || self.included >= MOST_FILES;
+        match (!again && !too_many).then(|| read(name)).flatten() {
             Some(text) => {
+                self.included += 1;
                 open.push(name.to_owned());
                 self.add(&text, partition, read, filters, open);
                 open.pop();

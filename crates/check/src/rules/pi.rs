@@ -15,6 +15,8 @@ const DEVICE_TREES: [&str; 2] = ["bcm2712-rpi-5-b.dtb", "bcm2712-d-rpi-5-b.dtb"]
 const DEVICE_TREE_MAGIC: [u8; 4] = [0xD0, 0x0D, 0xFE, 0xED];
 /// Bytes of a file that firmware before 2025-06-09 cannot read from NVMe.
 const NVME_LIMIT: u64 = 32_000_000;
+/// Overlays that are looked for: a Pi has fewer pins.
+const MOST_OVERLAYS: usize = 256;
 /// Most bytes of the map of overlays: the vendor's has 6 KiB.
 const MAP_LIMIT: u64 = 1 << 20;
 /// Bytes that the firmware reads of a command line.
@@ -100,7 +102,7 @@ fn overlays(facts: &Facts) -> Verdict {
             || map.iter().any(|map| map.windows(name.len()).any(|part| part == name.as_bytes()))
     };
     let mut found = Vec::new();
-    for (line, value) in config.all("dtoverlay") {
+    for (line, value) in config.all("dtoverlay").take(MOST_OVERLAYS) {
         let name = value.split([',', ':']).next().unwrap_or_default().trim();
         if !name.is_empty() && !is_there(name) {
             let path = find(boot, &line.file).unwrap_or_else(|| b"config.txt".to_vec());

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use osb_check::{Context, Memo, Place, Report, Subject, check};
+use osb_check::{Context, Memo, Other, Place, Report, RuleResult, Subject, check};
 use osb_image::{Partition, Space, Table, TableKind};
 use osb_tree::{Inode, Tree};
 
@@ -262,4 +262,17 @@ pub(crate) fn edited(path: &'static str, from: &'static str, to: &'static str) -
         assert!(text.contains(from), "{path}: {from}");
         put(boot, path, 0o755, text.replace(from, to));
     })
+}
+
+/// A file system of its own, with one file.
+pub(crate) fn data(text: &str) -> Other {
+    let mut tree = Tree::new();
+    put(&mut tree, "home/x", 0o644, text);
+    Other { place: Place { partition: Some(3), uuid: "0815".into(), ..Place::default() }, tree }
+}
+
+/// What came of one rule.
+pub(crate) fn outcome(subject: &Subject, context: &Context, rule: &str) -> RuleResult {
+    let report = check(subject, context, &Memo::default());
+    report.results.into_iter().find(|result| result.rule.id == rule).unwrap()
 }
