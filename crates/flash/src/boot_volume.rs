@@ -14,6 +14,8 @@ const BASIC_DATA: &str = "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7";
 const MBR_FAT: [&str; 6] = ["04", "06", "0B", "0C", "0E", "EF"];
 /// The longest boot file that is looked into, in bytes: what names a root is text.
 const MOST: u32 = 64 << 10;
+/// Files and folders that are looked at, at most: a boot partition has hundreds.
+const MOST_ITEMS: usize = 10_000;
 /// How deep folders are looked into: `EFI/BOOT/grub.cfg`, `loader/entries/x.conf`.
 const DEPTH: usize = 4;
 
@@ -135,8 +137,13 @@ impl<'disk, 'below> BootVolume<'disk, 'below> {
 fn small_files(editor: &mut Editor<'_>) -> Result<Vec<String>, EditError> {
     let mut found = Vec::new();
     let mut folders = vec![(String::new(), 0)];
+    let mut seen = 0;
     while let Some((folder, depth)) = folders.pop() {
+        if seen > MOST_ITEMS {
+            break;
+        }
         for item in editor.names(&folder)?.unwrap_or_default() {
+            seen += 1;
             let path = match folder.as_str() {
                 "" => item.name,
                 _ => format!("{folder}/{}", item.name),

@@ -42,7 +42,6 @@ mod engine;
 mod error;
 mod identity;
 mod overlay;
-mod pinned;
 mod source;
 mod target;
 
@@ -60,7 +59,6 @@ pub use identity::{Identity, Renamed};
 pub use osb_http::Limits;
 pub use osb_image::Table;
 pub use overlay::Overlay;
-pub use pinned::{Pinned, pinned_in_boot, pinned_in_root};
 pub use source::{
     About, Found, Image, Place, Source, SourceError, SourceFailure, SourceOptions, Trust, open,
 };

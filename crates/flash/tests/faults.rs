@@ -191,6 +191,8 @@ fn faults() -> Vec<(&'static str, Told, Fault)> {
         ("a write to the beginning", Verification, at(Write, MIB, 0, || Effect::Redirect(0))),
         ("half the capacity", Verification, wraps(8 * MIB)),
         ("a quarter of the capacity", Verification, wraps(4 * MIB)),
+        // The image fits; what comes to lie in the middle of it is written after it was read back.
+        ("only its end wraps", Verification, wraps(SIZE - 3 * MIB - 200 * K)),
         ("capacity of the boot partition's place", Verification, wraps(MIB)),
         // Reads, flushes, zeroing.
         ("read error: wiped end", Device, at(Read, COPY, 0, eio)),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::Target;
+use crate::{Disk, Target};
 
 /// How long others may hold the lock, or a partition: udev looks at a disk whenever it is closed.
 const OTHERS: Duration = Duration::from_secs(5);
@@ -85,7 +85,13 @@ impl Device {
             return Err(DeviceError::Partition { path: path() });
         }
         let flags = OFlags::RDWR | OFlags::EXCL | OFlags::DIRECT | OFlags::CLOEXEC;
-        let file = match rustix::fs::open(path(), flags, Mode::empty()) {
+        // Who lists disks claims each for a moment.
+        let mut opened = Err(Errno::BUSY);
+        let _ = patiently(|| {
+            opened = rustix::fs::open(path(), flags, Mode::empty());
+            opened.as_ref().map(drop).map_err(|errno| *errno)
+        });
+        let file = match opened {
             Err(Errno::BUSY) => return Err(DeviceError::InUse { path: path() }),
             file => File::from(file.map_err(|errno| failed(errno.into()))?),
         };
@@ -105,6 +111,19 @@ impl Device {
             return Err(failed(io::Error::other(text)));
         }
         Ok(Device { file, size, sector_size })
+    }
+}
+
+impl Device {
+    /// Whether this is the disk that was looked at before. A name may have become another disk's
+    /// since; while this is open, the disk keeps its number.
+    pub fn is(&self, disk: &Disk) -> bool {
+        let Ok(metadata) = self.file.metadata() else { return false };
+        let number = metadata.rdev();
+        let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
+        let place = format!("/sys/dev/block/{major}:{minor}");
+        disk.number == format!("{major}:{minor}")
+            && disk.sequence == crate::devices::sequence(Path::new(&place))
     }
 }
 

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use crate::FlashError;
 use crate::devices::contents::probe;
-use crate::devices::host::{Host, names, number};
+use crate::devices::host::{Host, attribute, names, number};
 use crate::devices::identity::{Transport, model, serial};
 use crate::devices::refusal::Refusal;
 use crate::devices::usage::{Usage, holders};
@@ -93,6 +93,8 @@ fn disk(name: &str, place: &Path, usage: &Usage, by_id: &BTreeMap<String, Vec<Pa
     refusals.dedup();
     Disk {
         path: Path::new("/dev").join(identity::clean(name)),
+        number: attribute(&place.join("dev")).unwrap_or_default(),
+        sequence: sequence(place),
         by_id: by_id.get(name).cloned().unwrap_or_default(),
         model: model(place),
         serial: serial(place),
@@ -146,4 +148,9 @@ fn by_id(host: &Host) -> BTreeMap<String, Vec<PathBuf>> {
         }
     }
     found
+}
+
+/// `diskseq` of a disk at a place in sysfs.
+pub(crate) fn sequence(place: &Path) -> Option<u64> {
+    number(&place.join("diskseq"))
 }

@@ -13,6 +13,7 @@ pub use contents::Contents;
 pub use host::Host;
 pub use identity::Transport;
 pub use list::devices;
+pub(crate) use list::sequence;
 pub use refusal::Refusal;
 
 use std::path::PathBuf;
@@ -22,6 +23,10 @@ use std::path::PathBuf;
 pub struct Disk {
     /// The device, such as `/dev/nvme0n1`.
     pub path: PathBuf,
+    /// Its number, `major:minor`, which another disk may have later.
+    pub number: String,
+    /// A number that no other disk gets before the next start of this machine; since Linux 5.15.
+    pub sequence: Option<u64>,
     /// Names of it that stay the same wherever it is connected, below `/dev/disk/by-id`; sorted.
     pub by_id: Vec<PathBuf>,
     /// Maker and model, as the hardware says; may be empty.

@@ -120,7 +120,7 @@ fn disks_below(place: &Path) -> BTreeSet<String> {
         whole.file_name().map(|name| name.to_string_lossy().into_owned()).into_iter().collect();
     // A loop device that was made of a disk, which the kernel does not list below it.
     let backing = attribute(&whole.join("loop/backing_file"));
-    if let Some(below) = backing.and_then(|file| backing_disk(&whole, &file)) {
+    if let Some(below) = backing.and_then(|file| backing_disk(whole, &file)) {
         disks.extend(disks_below(&below));
     }
     for slave in names(&whole.join("slaves")) {

@@ -91,6 +91,8 @@ impl Feed<'_> {
         };
         let end = match ended {
             Ok(written) => Ok(Arc::new(written)),
+            // A source that was stopped says that it failed.
+            Err(_) if self.stop.load(Ordering::Relaxed) => return,
             Err(Ended::Fault(fault)) => Err(fault),
             // Whoever listens sees that it is to stop.
             Err(Ended::Idle) => return,

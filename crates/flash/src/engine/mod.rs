@@ -28,7 +28,7 @@ mod wipe;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{channel, sync_channel};
 use std::thread::{self, ScopedJoinHandle};
 
@@ -54,6 +54,8 @@ const TAIL: u64 = 1 << 20;
 /// Buffers of [`PIECE`] bytes, beside one for each disk: one is read into, some are hashed, some
 /// wait. With all else it makes less than 64 MiB for one disk.
 const BUFFERS: usize = 8;
+/// Most buffers, however many disks there are: memory has a bound, and a slow disk slows the others.
+const MOST_BUFFERS: usize = 12;
 
 /// Writes an image to disks, all at once. Each result is that of the target in its place.
 ///
@@ -70,13 +72,15 @@ pub fn flash(
     let none = |cause: &dyn Fn() -> Cause| names.iter().map(|_| Err(early(cause()))).collect();
     let (first, facts) = match look(&mut image) {
         Ok(found) => found,
+        // A source that was stopped says that it failed.
+        Err(_) if stop.load(Ordering::Relaxed) => return none(&|| Cause::Interrupted),
         Err(fault) => return none(&|| fault.clone().into()),
     };
     let hashers = match Hashers::new().map_err(Arc::new) {
         Ok(hashers) => hashers,
         Err(error) => return none(&|| Cause::Threads(Arc::clone(&error))),
     };
-    let buffers = Buffers::new(BUFFERS + names.len());
+    let buffers = Buffers::new((BUFFERS + names.len()).min(MOST_BUFFERS));
     let common = Common { options, image: facts, buffers, hashers };
     let time = ReadTime::default();
     let (starts, begun) = channel();

@@ -1,5 +1,6 @@
 //! One disk, from its beginning to its end.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
@@ -109,9 +110,11 @@ impl<'a> Run<'a> {
         drop(starts);
         let written = self.copy(&works)?;
         drop(works);
+        self.mark_end(written.size)?;
         self.disk.meter.begin(Phase::Sync, None);
         self.disk.sync()?;
         self.verify(&written.checks)?;
+        self.clear_end(written.size)?;
         let (identity, head) = self.adapt(&written)?;
         let warnings = self.finish(&head)?;
         self.disk.meter.end();
@@ -155,7 +158,9 @@ impl<'a> Run<'a> {
         // Nothing of an image that is damaged, or of a disk that is, is worth going on from.
         let keep = match cause {
             Cause::Interrupted | Cause::Device(_) | Cause::Customise(_) => true,
-            Cause::Source(fault) => matches!(fault, SourceFault::Read { .. }),
+            Cause::Source(SourceFault::Read { error, .. }) => {
+                !matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
+            }
             _ => false,
         };
         if !keep {

@@ -10,6 +10,11 @@ use crate::engine::record::Record;
 use crate::engine::run::Run;
 use crate::engine::{Cause, HEAD, Mode, Phase, Refused, TAIL};
 
+/// What no partition table and no file system begins with.
+const MARK: u8 = 0x5A;
+/// Bytes at the end that are marked: more than the 33 sectors of a table's copy, however long.
+const MARKED: u64 = 256 << 10;
+
 impl Run<'_> {
     /// Wipes both ends and looks whether they are.
     pub(crate) fn wipe(&mut self) -> Result<(), Cause> {
@@ -33,6 +38,27 @@ impl Run<'_> {
         self.wiped = true;
         self.disk.meter.advance(HEAD + TAIL);
         Ok(())
+    }
+
+    /// Writes a mark to the end of the disk, behind the image. A disk that claims to be larger than it
+    /// is may have it in the middle of the image instead, and the table's copy later on: reading the
+    /// image back finds it there.
+    pub(crate) fn mark_end(&mut self, image: u64) -> Result<(), Cause> {
+        let (start, len) = self.behind(image);
+        self.disk.write_bytes(&vec![MARK; len], start)
+    }
+
+    /// Takes the mark away again.
+    pub(crate) fn clear_end(&mut self, image: u64) -> Result<(), Cause> {
+        let (start, len) = self.behind(image);
+        self.disk.write_bytes(&vec![0; len], start)
+    }
+
+    /// Where the table's copy will be, as far as that is not the image's.
+    fn behind(&self, image: u64) -> (u64, usize) {
+        let end = image.next_multiple_of(self.disk.sector.into());
+        let start = end.max(self.disk.size - MARKED).min(self.disk.size);
+        (start, (self.disk.size - start) as usize)
     }
 
     /// Wipes the first MiB but for the record, and looks whether it is.

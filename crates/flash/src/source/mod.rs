@@ -37,6 +37,15 @@ pub trait Source: Send {
     /// away what lies between). Less than the buffer's length only at the image's end.
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
+    /// Reads what is left, and compares all of it with what it should be, if the source knows that
+    /// only at its end.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not what it should be.
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Of the time that calls of `read_at` took, what they waited for compressed bytes to come
     /// in; the rest was decompression. `None` if there is no such difference.
     fn waited(&self) -> Option<Duration> {

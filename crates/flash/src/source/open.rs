@@ -149,7 +149,14 @@ fn file(
     let digest = options.digest.or(word.digest);
     match (&word.map, digest) {
         // Each range has its own digest; the user's is of the whole, as the promised one is.
-        (Some(map), _) if compression.is_none() => verify::ranges(path, &file, map, options)?,
+        (Some(map), _) if compression.is_none() => {
+            verify::ranges(path, &file, map, options)?;
+            // The user's word stands above what lies beside the image, and is of the whole.
+            if let Some(digest) = options.digest {
+                let link = format!("{place} is not what the SHA-256 that was named says");
+                verify::whole(path, &file, size, digest, &link, options)?;
+            }
+        }
         (_, Some(digest)) => {
             let says = if word.digest.is_some() { SUMS } else { "the SHA-256 that was named" };
             let link = format!("{place} is not what {says} says");
@@ -157,6 +164,8 @@ fn file(
         }
         (_, None) => {}
     }
+    // It is compared once more while it is written.
+    let word = Word { digest, ..word };
     let trust = match (&word.map, digest) {
         (Some(_), _) => Trust::Ranges,
         (None, Some(_)) => Trust::Sum,
@@ -236,6 +245,8 @@ fn decompressed(
         && let Some(table) = SeekTable::read(&file, size)?
         // One that contradicts the promise is of no use.
         && word.content_size.is_none_or(|expected| expected == table.content_len())
+        // Without a map only a reader of the whole file can compare it once more.
+        && (word.map.is_some() || digest.is_none())
     {
         let mut frames = Frames::start(file, table, word.map.as_ref(), options.threads)?;
         let head = frames.head(HEAD)?;

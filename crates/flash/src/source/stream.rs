@@ -128,6 +128,13 @@ impl Source for Stream {
         Ok(filled)
     }
 
+    fn finish(&mut self) -> io::Result<()> {
+        while !self.ended {
+            self.next()?;
+        }
+        Ok(())
+    }
+
     fn waited(&self) -> Option<Duration> {
         let [input, worked] =
             [&self.input, &self.worked].map(|time| time.load(Ordering::Relaxed) as f64);

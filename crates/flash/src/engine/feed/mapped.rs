@@ -32,6 +32,11 @@ pub(super) fn mapped(feed: &mut Feed, map: &BlockMap) -> Result<Written, Ended> 
             }
         }
     }
+    if feed.start == 0 {
+        // Who has read all of a file knows whether it was the one that was promised.
+        let error = |error| SourceFault::Read { offset: map.size(), error: Arc::new(error) };
+        feed.source.finish().map_err(error)?;
+    }
     drop(faults);
     if let Some(fault) = found.into_iter().next() {
         return Err(Ended::Fault(fault));

@@ -28,7 +28,7 @@ pub(super) fn consent(
     yes: bool,
 ) -> Consent {
     let known = !disk.serial.is_empty();
-    let pinned = known && serials.iter().any(|serial| *serial == disk.serial);
+    let pinned = known && serials.contains(&disk.serial);
     if !serials.is_empty() && !pinned {
         let own = match disk.serial.as_str() {
             "" => "it has none that the kernel knows".to_owned(),
@@ -84,6 +84,8 @@ mod tests {
     fn disk() -> Disk {
         Disk {
             path: "/dev/sda".into(),
+            number: "8:0".to_owned(),
+            sequence: Some(7),
             by_id: vec!["/dev/disk/by-id/usb-X_1".into()],
             model: "X Disk".to_owned(),
             serial: "S1".to_owned(),

@@ -19,7 +19,7 @@ use osb_flash::{
 
 use crate::cli::Flash;
 use crate::environment;
-use crate::exit::Failure;
+use crate::exit::{Failure, REFUSED};
 use crate::output::Output;
 use board::Board;
 use disks::Chosen;
@@ -74,11 +74,21 @@ pub(crate) fn run(arguments: &Flash, output: &Output) -> Result<ExitCode, Failur
     Ok(outcome::tell(receipt, &chosen, &results, output))
 }
 
+/// A disk that is open, and its name.
+type Named = (String, Box<dyn Target>);
+
 /// Opens all disks, or none is written.
-fn open(chosen: &[Chosen]) -> Result<Vec<(String, Box<dyn Target>)>, Failure> {
+fn open(chosen: &[Chosen]) -> Result<Vec<Named>, Failure> {
     let open = |each: &Chosen| {
         let path = &each.disk.path;
         let device = Device::open(path).map_err(|error| outcome::closed(&error))?;
+        if !device.is(&each.disk) {
+            let message = format!(
+                "nothing was written: {} has become another disk meanwhile",
+                path.display()
+            );
+            return Err(Failure::new(REFUSED, message));
+        }
         Ok((path.display().to_string(), Box::new(device) as Box<dyn Target>))
     };
     chosen.iter().map(open).collect()
