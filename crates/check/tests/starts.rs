@@ -73,6 +73,9 @@ fn a_unified_kernel_image_is_a_kernel_an_initramfs_and_a_command_line() {
         assert!(lacking.contains("boot-initramfs-finds-disks"), "{lacking:?}");
         let cut = whole_uki(ROOT_ID, &MODULES)[..9000].to_vec();
         assert!(!image(cut).is_empty());
+        // In the middle of its kernel, with another way to start that is whole.
+        let cut = image(whole_uki(ROOT_ID, &MODULES)[..6000].to_vec());
+        assert!(cut.contains("boot-kernel-whole"), "{cut:?}");
     }
     // An entry for a program that is none, and a file that is not there.
     let shell =
@@ -80,6 +83,16 @@ fn a_unified_kernel_image_is_a_kernel_an_initramfs_and_a_command_line() {
     assert_eq!(broken(&shell), BTreeSet::new());
     let gone = with_uki(whole_uki(ROOT_ID, &MODULES), Some("title x\nuki /EFI/Linux/no.efi\n"));
     assert!(broken(&gone).contains("uefi-entry-present"));
+}
+
+#[test]
+fn a_pc_without_an_entry_does_not_start() {
+    let mut subject = good();
+    let boot = subject.boot.as_mut().unwrap();
+    for path in ["loader/entries/osb.conf", "config.txt", "cmdline.txt", "kernel8.img"] {
+        boot.remove(path);
+    }
+    assert!(broken(&subject).contains("uefi-entry-present"), "{:?}", broken(&subject));
 }
 
 #[test]

@@ -147,6 +147,8 @@ fn a_bad_file_is_one_line_and_changes_nothing() {
     for (text, said) in [
         ("", "version None; this image knows 1"),
         ("version = 2", "version 2; this image knows 1"),
+        ("version = true", "version True; this image knows 1"),
+        (&format!("version = {}", "1".repeat(5000)), ""),
         ("version = x\n", "Invalid value (at line 1, column 11)"),
         ("version = 1\nhostnam = \"a\"", "it has a key that is not known: hostnam"),
         ("version = 1\nhostname = \"A\"", "hostname cannot be 'A'"),
@@ -180,6 +182,31 @@ fn a_bad_file_is_one_line_and_changes_nothing() {
         assert!(line.starts_with(start) && line.matches('\n').count() == 1, "{shown:?}: {line}");
         assert!(root.all() == before, "{shown:?}");
     }
+}
+
+#[test]
+fn a_file_from_another_system_and_odd_places_are_no_trouble() {
+    let Some(root) = Root::new() else { return };
+    let long = format!("/etc/{}", "n".repeat(255));
+    let node = Node {
+        hostname: Some("edge-1".to_owned()),
+        files: vec![File::new("/etc/pipe", "0644", b"x\n"), File::new(&long, "0600", b"y")],
+        ..Node::empty()
+    };
+    root.put("etc/motd", "");
+    let pipe = root.folder.path().join("etc/pipe");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o644),
+        0,
+    )
+    .unwrap();
+    let (fine, said) = root.start(&format!("\u{feff}{}", node.to_toml().unwrap()));
+    assert!(fine, "{said}");
+    assert_eq!(root.read("etc/hostname"), "edge-1\n");
+    assert_eq!((root.read("etc/pipe").as_str(), root.read(&long[1..]).as_str()), ("x\n", "y"));
 }
 
 #[test]

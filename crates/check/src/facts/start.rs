@@ -240,7 +240,8 @@ fn of_uki(boot: &Tree, by: Vec<u8>, file: Named, options: Option<String>) -> Opt
         return Some(Start { pi: false, by, kernel, initramfs: Vec::new(), line_by, line });
     };
     let uki = Uki::read(content)?;
-    let part = |part| Named { part: Some(part), ..file.clone() };
+    // Of one that is cut off the whole file is looked at, and found to be damaged.
+    let part = |part| Named { part, ..file.clone() };
     let line_by = if options.is_some() { by.clone() } else { mounted(&file.name) };
     let line = options.or(uki.line).unwrap_or_default();
     Some(Start {

@@ -16,13 +16,15 @@ const LINE: u64 = 64 << 10;
 
 /// What is in a unified kernel image. The contents are parts of its own.
 pub(super) struct Uki {
-    pub(super) kernel: Content,
-    pub(super) initramfs: Option<Content>,
+    /// `None` if it is cut off.
+    pub(super) kernel: Option<Content>,
+    /// `None` inside if it is cut off.
+    pub(super) initramfs: Option<Option<Content>>,
     pub(super) line: Option<String>,
 }
 
 impl Uki {
-    /// `None` if it is none: another program, a kernel alone, or cut off.
+    /// `None` if it is none: another program, or a kernel alone.
     pub(super) fn read(content: &Content) -> Option<Uki> {
         let mut head = Vec::new();
         content.open().ok()?.take(HEAD).read_to_end(&mut head).ok()?;
@@ -34,8 +36,8 @@ impl Uki {
             Some(text.trim_end_matches(['\0', '\n']).to_owned())
         });
         Some(Uki {
-            kernel: part(content, find(".linux")?)?,
-            initramfs: find(".initrd").and_then(|section| part(content, section)),
+            kernel: part(content, find(".linux")?),
+            initramfs: find(".initrd").map(|section| part(content, section)),
             line,
         })
     }

@@ -64,8 +64,9 @@ pub(super) const ENTRY: Rule = Rule {
 
 fn entry(facts: &Facts) -> Verdict {
     let (boot, entries) = (facts.boot()?, facts.loader_entries()?);
-    if entries.is_empty() && facts.starts().is_ok_and(|starts| starts.iter().all(|start| start.pi))
-    {
+    // Unified kernel images need no entry.
+    let others = facts.starts().is_ok_and(|starts| starts.iter().any(|start| !start.pi));
+    if entries.is_empty() && !others {
         return Ok(vec![Finding::at(mounted("loader/entries"), "there is no entry")]);
     }
     let mut found = Vec::new();
