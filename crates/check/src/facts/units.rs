@@ -17,6 +17,8 @@ const UNITS: [&str; 4] = [
     "usr/lib/systemd/system",
 ];
 /// Settings that name units which start, too.
+/// More than any system has.
+const MOST_UNITS: usize = 20_000;
 const PULLS: [&str; 4] = ["Wants", "Requires", "BindsTo", "Upholds"];
 
 /// A unit, with its drop-ins.
@@ -58,13 +60,18 @@ fn units(root: &Tree, files: &Files) -> BTreeMap<String, UnitFile> {
     let mut found = BTreeMap::new();
     let mut seen = BTreeSet::new();
     while let Some(name) = open.pop() {
+        if seen.len() >= MOST_UNITS {
+            files.missed(b"etc/systemd/system", format!("more than {MOST_UNITS} units"));
+            break;
+        }
         if !seen.insert(name.clone()) {
             continue;
         }
         let Some(file) = unit(root, &name, files) else { continue };
         for setting in PULLS {
             let values = file.unit.all("Unit", setting);
-            open.extend(values.flat_map(str::split_ascii_whitespace).map(str::to_owned));
+            let names = values.flat_map(str::split_ascii_whitespace);
+            open.extend(names.filter(|name| !seen.contains(*name)).map(str::to_owned));
         }
         open.extend(started(&name, &file.unit));
         found.insert(name, file);

@@ -12,6 +12,8 @@ const MODELS: [&str; 2] = ["pi5", "board-type=0x17"];
 const MOST_DEPTH: usize = 8;
 const MOST_FILES: usize = 64;
 const MOST_LINES: usize = 20_000;
+/// Lines that are read, of all files together.
+const MOST_SEEN: usize = 200_000;
 
 /// The lines that count.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +24,8 @@ pub(crate) struct ConfigTxt {
     pub(crate) not_included: Vec<Line>,
     /// Files that were included.
     included: usize,
+    /// Lines that were read.
+    seen: usize,
 }
 
 /// A line.
@@ -67,6 +71,11 @@ impl ConfigTxt {
         for (index, line) in text.lines().enumerate() {
             let end = line.char_indices().nth(LINE).map_or(line.len(), |(at, _)| at);
             let line = line[..end].trim();
+            // Those that say nothing count, too: a file of them may be included many times.
+            self.seen += 1;
+            if self.seen > MOST_SEEN {
+                return;
+            }
             if line.is_empty() || line.starts_with('#') || self.lines.len() >= MOST_LINES {
                 continue;
             }

@@ -158,7 +158,21 @@ fn is_placeholder(text: &[u8]) -> bool {
     let value: Vec<u8> = value.copied().collect();
     let first = value.first().copied().unwrap_or(b'$');
     let plain = value.strip_suffix(b"\"").or(value.strip_suffix(b"'")).unwrap_or(&value);
-    b"$<{%[@&!|>".contains(&first) || plain.iter().all(|byte| *byte == first)
+    let quoted = plain.len() < value.len();
+    // In quotes only what is closed, too: a password may begin with anything.
+    let closed = |open: u8, close: u8| first == open && plain.last() == Some(&close);
+    let filled_in = match quoted {
+        true => {
+            // A variable of a shell, by custom in capitals.
+            let variable = |byte: &u8| byte.is_ascii_uppercase() || b"_{(".contains(byte);
+            (first == b'$' && plain.get(1).is_none_or(variable))
+                || [(b'<', b'>'), (b'{', b'}'), (b'%', b'%'), (b'@', b'@'), (b'[', b']')]
+                    .iter()
+                    .any(|(open, close)| closed(*open, *close))
+        }
+        false => b"$<{%[@&!|>".contains(&first),
+    };
+    filled_in || plain.iter().all(|byte| *byte == first)
 }
 
 /// Whether a URL with a name and a password is one that documentation shows: both the password

@@ -84,8 +84,15 @@ pub(crate) fn programs(value: &str) -> Vec<(String, String)> {
 fn words(value: &str) -> Vec<String> {
     let mut found = Vec::new();
     let (mut word, mut quote, mut begun) = (String::new(), None, false);
-    for char in value.chars() {
+    let mut chars = value.chars();
+    while let Some(char) = chars.next() {
         match (char, quote) {
+            // An escaped quote is no end of one.
+            ('\\', _) => {
+                word.push(char);
+                word.extend(chars.next());
+                begun = true;
+            }
             ('"' | '\'', None) => (quote, begun) = (Some(char), true),
             (char, Some(open)) if char == open => quote = None,
             (char, None) if char.is_ascii_whitespace() => {
@@ -123,6 +130,7 @@ mod tests {
         let all = |value: &str| -> Vec<String> {
             programs(value).into_iter().map(|(prefix, path)| format!("{prefix} {path}")).collect()
         };
+        assert_eq!(all(r#"/bin/sh -c "echo \"a ; b c\"""#), [" /bin/sh"]);
         assert_eq!(all("/bin/a b"), [" /bin/a"]);
         assert_eq!(all("-@\"/opt/a b/c\" x \"y z\""), ["-@ /opt/a b/c"]);
         assert_eq!(all("\"-/opt/a\""), ["- /opt/a"]);

@@ -24,6 +24,9 @@ const CACHE_PORT: &str = "3142";
 /// Ways to get files without a host (sources.list(5)).
 const HOSTLESS: [&str; 5] = ["file", "copy", "cdrom", "store", "rred"];
 
+/// Findings that are enough to know that something is wrong, and lines of a list of mirrors.
+const MOST_FOUND: usize = 1000;
+
 pub(super) const MIRRORS: Rule = Rule {
     id: "no-private-mirrors",
     severity: Severity::Error,
@@ -39,6 +42,9 @@ fn mirrors(facts: &Facts) -> Verdict {
     let mut found = Vec::new();
     for (path, text) in sources(facts, root) {
         for line in told_lines(&text) {
+            if found.len() >= MOST_FOUND {
+                return Ok(found);
+            }
             for word in line.split(|char: char| char.is_ascii_whitespace() || char == '"') {
                 look_at(facts, root, &path, word, &mut found);
             }
@@ -46,7 +52,7 @@ fn mirrors(facts: &Facts) -> Verdict {
     }
     for (path, text) in settings(facts, root) {
         for line in told_lines(&text).filter(|line| line.contains("://")) {
-            if line.contains("Proxy") {
+            if line.to_ascii_lowercase().contains("proxy") {
                 found.push(Finding::at(&path, format!("a proxy: {line}")));
             }
         }
@@ -97,6 +103,7 @@ fn look_at(facts: &Facts, root: &Tree, path: &str, word: &str, found: &mut Vec<F
         };
         // A line is a URI and what it is good for.
         let words = told_lines(&text).filter_map(|line| line.split_ascii_whitespace().next());
+        let words = words.take(MOST_FOUND);
         let hosts = words.filter_map(uri).filter_map(|(scheme, rest)| host(scheme, rest));
         found.extend(hosts.filter_map(|host| private(facts, list, host)));
         return;

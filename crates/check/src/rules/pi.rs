@@ -99,7 +99,12 @@ fn overlays(facts: &Facts) -> Verdict {
         [format!("{name}.dtbo"), format!("{name}-pi5.dtbo"), format!("{name}-overlay.dtb")]
             .iter()
             .any(|file| find(boot, &format!("{folder}{file}")).is_some())
-            || map.iter().any(|map| map.windows(name.len()).any(|part| part == name.as_bytes()))
+            // Names of nodes end with a zero byte, and follow a number of four (device tree
+            // specification, section 5.4).
+            || map.iter().any(|map| {
+                let node = [b"\x01", name.as_bytes(), b"\0"].concat();
+                map.windows(node.len()).any(|part| part == node)
+            })
     };
     let mut found = Vec::new();
     for (line, value) in config.all("dtoverlay").take(MOST_OVERLAYS) {

@@ -170,7 +170,9 @@ impl<'a> Editor<'a> {
                 return Err(EditError::IsFolder { path: path.to_owned() });
             }
             Some(entry) if self.volume.first_of(entry) != 0 => {
-                let most = self.volume.shape.clusters_for(MOST_WRITTEN);
+                // No chain is longer than the volume.
+                let all = u64::from(self.volume.shape.clusters);
+                let most = self.volume.shape.clusters_for(MOST_WRITTEN).min(all);
                 self.volume.chain(self.volume.first_of(entry), most)?
             }
             _ => Vec::new(),
