@@ -21,6 +21,7 @@ pub(super) fn mounted(steps: &mut Steps, site: &Site) {
     steps.run("refused: mounted", || {
         let disk = site.disk()?;
         let mount = Mounted::new(site, &disk)?;
+        mount.freeze()?;
         let line = refuse(&disk, &mut site.flash(&disk, &["--yes"]), "mounted")?;
         drop(mount);
         Ok(((), line))
@@ -45,7 +46,7 @@ pub(super) fn check(steps: &mut Steps, site: &Site) {
         let mount = Mounted::new(site, &disk)?;
         let copy = mount.0.join("sd.img.zst");
         fs::copy(site.image.out.join("sd.img.zst"), &copy)?;
-        rustix::fs::sync();
+        mount.freeze()?;
         // A disk that a file can be read from is mounted.
         let line = refuse(&disk, &mut site.flash_file(&disk, &copy, &["--yes"]), "mounted")?;
         drop(mount);
@@ -119,6 +120,12 @@ impl Mounted {
         capture(site.tools.command("mke2fs")?.args(["-q", "-F", "-t", "ext4"]).arg(device))?;
         show(Command::new("mount").arg(device).arg(&folder))?;
         Ok(Mounted(folder))
+    }
+
+    /// From here on the kernel itself writes nothing to it: it would go on with inode tables and
+    /// the journal for a while.
+    fn freeze(&self) -> Result<()> {
+        show(Command::new("mount").args(["-o", "remount,ro"]).arg(&self.0))
     }
 }
 
