@@ -278,6 +278,13 @@ mod tests {
                 format!("x = ICAtLS0tLUJFR0lOIFBSSVZBVEUgS0VZLS0tLS0K{base64}{base64}"),
                 Kind::PrivateKey,
             ),
+            (
+                format!(
+                    "  tls.key: LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0tLS0tCk{}\n",
+                    "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVoA".repeat(6)
+                ),
+                Kind::PrivateKey,
+            ),
             (format!("eC0tLS0tQkVHSU4gUFJJVkFURSBLRVktLS0tLQo{base64}{base64}"), Kind::PrivateKey),
             (
                 "[Interface]\nPrivateKey = yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=\n"
