@@ -198,6 +198,11 @@ impl<'a> Guest<'a> {
         capture(command.arg("node@127.0.0.1").arg(line).stdin(input))
     }
 
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Waits for the guest to switch itself off.
     pub(crate) fn wait_for_end(&mut self) -> Result<Duration> {
         let asked = Instant::now();

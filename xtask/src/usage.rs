@@ -18,6 +18,24 @@ pub(crate) struct Usage {
     pub(crate) peak: u64,
 }
 
+impl Usage {
+    /// The median of each figure.
+    pub(crate) fn median<'a>(all: impl Iterator<Item = &'a Usage> + Clone) -> Usage {
+        Usage {
+            cpu: median(all.clone().map(|usage| usage.cpu)),
+            wall: median(all.clone().map(|usage| usage.wall)),
+            peak: median(all.map(|usage| usage.peak as f64)) as u64,
+        }
+    }
+}
+
+/// The one in the middle; 0 of none.
+pub(crate) fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or_default()
+}
+
 impl std::fmt::Display for Usage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mib = self.peak >> 20;

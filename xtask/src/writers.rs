@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use crate::project::{Image, Project};
 use crate::steps::{Steps, capture, show};
 use crate::test::{clear, release, test_tools};
-use crate::usage::{Usage, measure};
+use crate::usage::{self, Usage, measure};
 
 /// Both sides of one comparison.
 struct Pair {
@@ -195,19 +195,13 @@ fn once(command: &mut Command, output: &Path) -> Result<Cost> {
 
 /// The median of each figure.
 fn median(costs: &[Cost]) -> Cost {
-    let middle = |figure: &dyn Fn(&Cost) -> f64| {
-        let mut figures: Vec<f64> = costs.iter().map(figure).collect();
-        figures.sort_by(f64::total_cmp);
-        figures.get(figures.len() / 2).copied().unwrap_or_default()
+    let middle = |figure: &dyn Fn(&Cost) -> u64| {
+        usage::median(costs.iter().map(|cost| figure(cost) as f64)) as u64
     };
     Cost {
-        usage: Usage {
-            cpu: middle(&|cost| cost.usage.cpu),
-            wall: middle(&|cost| cost.usage.wall),
-            peak: middle(&|cost| cost.usage.peak as f64) as u64,
-        },
-        size: middle(&|cost| cost.size as f64) as u64,
-        allocated: middle(&|cost| cost.allocated as f64) as u64,
+        usage: Usage::median(costs.iter().map(|cost| &cost.usage)),
+        size: middle(&|cost| cost.size),
+        allocated: middle(&|cost| cost.allocated),
     }
 }
 

@@ -1,13 +1,16 @@
 //! The command line, as data. `docs/cli.md` describes it for people.
 
+mod cache;
 mod flash;
+mod image;
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use cache::{Cache, CacheAction, Prune, Verify};
 pub(crate) use flash::Flash;
+pub(crate) use image::{Check, Diff, Inspect, What};
 
 /// From signed Debian packages to a disk that boots.
 #[derive(Debug, Parser)]
@@ -357,232 +360,12 @@ pub(crate) struct Doctor {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  osb cache                              what there is, and how much room it takes
-  osb cache prune                        remove what this version of osb cannot use
-  osb cache prune --older-than 30d       and what no run has used for 30 days
-  osb cache prune --all --dry-run        tell what would go
-  osb cache verify                       read all of it: is it what was put there?")]
-pub(crate) struct Cache {
-    #[command(subcommand)]
-    pub(crate) action: Option<CacheAction>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum CacheAction {
-    /// List what the cache holds (the default)
-    List,
-    /// Remove what no run needs: folders of former versions, what killed runs left, and more
-    Prune(Prune),
-    /// Read everything that the cache holds, and tell what is damaged
-    Verify(Verify),
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  osb cache verify             exit code 4 if anything is damaged
-  osb cache verify --remove    and the next build makes it anew
-
-A build looks at what it uses, and makes anew what is damaged. This looks at all of it, and reads
-the contents of files, too, that only programs in the sandbox read.")]
-pub(crate) struct Verify {
-    /// Take damaged entries away
-    #[arg(long)]
-    pub(crate) remove: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  osb cache prune --older-than 30d       what no run has made or used for 30 days, too
-  osb cache prune --keep-size 5G         what was not used for longest, until the rest fits
-  osb cache prune --layers               every built layer, and no download
-  osb cache prune --all                  everything; the next build downloads it again
-  osb cache prune --all --dry-run        tell what would go
-
-Everything in the cache can be made again. Runs that use the cache lose nothing: prune waits until
-they have ended, and runs that begin wait while it takes entries away, which is a moment.")]
-pub(crate) struct Prune {
-    /// Remove entries that no run has made or used for so many days, too
-    #[arg(long, value_name = "DAYS", value_parser = days, conflicts_with = "all")]
-    pub(crate) older_than: Option<u32>,
-    /// Remove the entries that were not used for longest, until the rest takes no more than this
-    /// (500M, 5G), too
-    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "all")]
-    pub(crate) keep_size: Option<u64>,
-    /// Remove built layers only: all, or those that the other two options tell
-    #[arg(long, conflicts_with = "all")]
-    pub(crate) layers: bool,
-    /// Remove every entry
-    #[arg(long)]
-    pub(crate) all: bool,
-    /// Tell what would be removed, and remove nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Fail, and do not wait, if other runs use the cache
-    #[arg(long)]
-    pub(crate) no_wait: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  osb diff old/ out/                       two output folders of osb build
-  osb diff out/disk.img /dev/shm/disk.img  two disks, down to the first byte that differs
-  osb diff out/disk.img out/rootfs.tar.gz  do both hold the same files?
-  osb diff 3f2a 91bc                       two layers of the cache, by the beginning of their keys
-  osb diff old/ out/ --limit 0 --json      every difference, one JSON object a line
-
-Each side is an output folder, disk.img, sd.img.zst, rootfs.tar.gz, a file system, a layer of the
-cache (its folder or key), or any folder. Nothing is mounted, and no rights are needed.
-
-Exit codes: 0 nothing differs, 1 something differs, 2 one side cannot be read.")]
-pub(crate) struct Diff {
-    /// How it was
-    #[arg(value_name = "A")]
-    pub(crate) a: PathBuf,
-    /// How it is
-    #[arg(value_name = "B")]
-    pub(crate) b: PathBuf,
-    /// Lines in each section; 0 for all [default: 100, with --json all]
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  osb check                                  the image in ./out/
-  osb check /srv/images/disk.img             any disk.img, sd.img.zst, rootfs.tar.gz, or folder
-  osb check --rule no-private-keys           one rule only (repeatable)
-  osb check --allow setuid-known:/usr/bin/x  a finding that is wanted
-  osb check --recipe osb.toml                with what the recipe's [check] allows
-  osb check --list                           all rules: what they say, why, and who says so
-  osb check --json | jq 'select(.outcome == \"found\")'
-
-Nothing is mounted, changed or run, and no rights are needed.
-
-Exit codes: 0 no rule of severity error is broken, 2 the image cannot be read, 4 one is. A rule that
-could not look everywhere is \"not proven\", and does not change the exit code.")]
-pub(crate) struct Check {
-    /// The image, or an output folder
-    #[arg(default_value = "out", value_name = "IMAGE|DIR")]
-    pub(crate) image: PathBuf,
-    /// Hold it against this rule only (repeatable)
-    #[arg(long, value_name = "ID", value_parser = rule())]
-    pub(crate) rule: Vec<String>,
-    /// Leave this rule out (repeatable)
-    #[arg(long, value_name = "ID", value_parser = rule())]
-    pub(crate) skip: Vec<String>,
-    /// Findings that are wanted: a path on the node (`*`, `**`), or a word of what is told (repeatable)
-    #[arg(long, value_name = "RULE[:SUBJECT]", value_parser = allow)]
-    pub(crate) allow: Vec<osb_check::Allow>,
-    /// A host that nodes reach, though only one network knows it, as apt writes it (repeatable)
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub(crate) mirror: Vec<String>,
-    /// Allow what this recipe and its layers allow
-    #[arg(long, value_name = "FILE|NAME")]
-    pub(crate) recipe: Option<PathBuf>,
-    /// List the rules, and look at no image
-    #[arg(long, conflicts_with_all = ["rule", "skip", "allow", "mirror", "recipe"])]
-    pub(crate) list: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  osb inspect out/disk.img                          partitions, file systems, system, kernel
-  osb inspect out/sd.img.zst cat /etc/os-release    a file, without decompressing the rest
-  osb inspect out/disk.img ls /boot/firmware        the boot partition lies where it is mounted
-  osb inspect out/disk.img --partition 1 tree       or by its number
-  osb inspect out/rootfs.tar.gz packages --json     what dpkg has installed
-
-The image is disk.img, sd.img.zst, rootfs.tar.gz, an output folder, a file system (ext2 to ext4,
-FAT), any disk of those, or any folder. No rights are needed.")]
-pub(crate) struct Inspect {
-    /// The image
-    #[arg(value_name = "IMAGE")]
-    pub(crate) image: PathBuf,
-    /// Look into this partition only, as it is
-    #[arg(long, value_name = "N", global = true)]
-    pub(crate) partition: Option<u32>,
-    #[command(subcommand)]
-    pub(crate) what: Option<What>,
-}
-
-/// What of an image to look at.
-#[derive(Debug, Subcommand)]
-pub(crate) enum What {
-    /// List a folder, or tell about a file
-    Ls {
-        /// Its path
-        #[arg(default_value = "/")]
-        path: OsString,
-    },
-    /// Write files to standard output, as they are
-    Cat {
-        /// Their paths
-        #[arg(required = true)]
-        paths: Vec<OsString>,
-    },
-    /// List a folder and everything below it
-    Tree {
-        /// Its path
-        #[arg(default_value = "/")]
-        path: OsString,
-        /// So many levels only
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-        depth: Option<u16>,
-    },
-    /// List the partitions
-    Partitions,
-    /// List the packages that are installed
-    Packages,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct Tools {
     /// The set: build, boot, peer or test
     #[arg(value_name = "SET")]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) project: Project,
-}
-
-/// `30` or `30d`.
-fn days(text: &str) -> Result<u32, String> {
-    text.strip_suffix('d')
-        .unwrap_or(text)
-        .parse()
-        .map_err(|_| "expected a number of days, such as 30 or 30d".to_owned())
-}
-
-/// `500M`: binary units, as `osb cache` prints them; bytes without one.
-fn size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|char: char| !char.is_ascii_digit());
-    let shift = match &text[digits.len()..] {
-        "" => Some(0),
-        "K" | "KiB" => Some(10),
-        "M" | "MiB" => Some(20),
-        "G" | "GiB" => Some(30),
-        "T" | "TiB" => Some(40),
-        _ => None,
-    };
-    let value = digits.parse::<u64>().ok().zip(shift);
-    value
-        .and_then(|(number, shift)| number.checked_mul(1 << shift))
-        .ok_or_else(|| "expected a size, such as 500M or 5G".to_owned())
-}
-
-/// The name of a rule.
-fn rule() -> clap::builder::PossibleValuesParser {
-    osb_check::RULES.iter().map(|rule| rule.id).collect::<Vec<_>>().into()
-}
-
-fn allow(text: &str) -> Result<osb_check::Allow, String> {
-    osb_check::Allow::parse(text).map_err(|error| error.to_string())
 }
 
 /// `NAME=VALUE`.
@@ -627,14 +410,6 @@ mod tests {
         assert_eq!(pair("a=b=c"), Ok(("a".into(), "b=c".into())));
         assert!(pair("a").is_err());
         assert!(pair("=b").is_err());
-    }
-
-    #[test]
-    fn days_are_numbers() {
-        assert_eq!((days("30"), days("0d")), (Ok(30), Ok(0)));
-        for bad in ["", "d", "-1", "1h", "1.5", "30dd"] {
-            assert!(days(bad).is_err(), "{bad}");
-        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::loops::{Loop, fill};
 use crate::project::{DEFAULT, Project};
 use crate::steps::{Steps, capture};
 use crate::test::{clear, release};
-use crate::usage::{Usage, measure};
+use crate::usage::{self, Usage, measure};
 
 /// osb may take so much of the time of dd and cmp, and of that of bmaptool.
 const OF_DD: f64 = 0.6;
@@ -140,18 +140,12 @@ fn written(device: &Path) -> Result<u64> {
 
 /// The median of each figure.
 fn median(costs: &[Cost]) -> Cost {
-    let middle = |figure: &dyn Fn(&Cost) -> f64| {
-        let mut figures: Vec<f64> = costs.iter().map(figure).collect();
-        figures.sort_by(f64::total_cmp);
-        figures.get(figures.len() / 2).copied().unwrap_or_default()
+    let middle = |figure: &dyn Fn(&Cost) -> u64| {
+        usage::median(costs.iter().map(|cost| figure(cost) as f64)) as u64
     };
     Cost {
-        usage: Usage {
-            cpu: middle(&|cost| cost.usage.cpu),
-            wall: middle(&|cost| cost.usage.wall),
-            peak: middle(&|cost| cost.usage.peak as f64) as u64,
-        },
-        written: middle(&|cost| cost.written as f64) as u64,
+        usage: Usage::median(costs.iter().map(|cost| &cost.usage)),
+        written: middle(&|cost| cost.written),
     }
 }
 

@@ -123,7 +123,7 @@ impl Site<'_> {
     /// Boots, and sees it come to an end, or to nothing within `limit`.
     fn fails(&self, limit: Duration) -> Result<String> {
         let disk = self.disk();
-        let guest = Guest::boot(self.project, self.tools, self.image, Disk::Own(&disk))?;
+        let mut guest = Guest::boot(self.project, self.tools, self.image, Disk::Own(&disk))?;
         let started = Instant::now();
         loop {
             thread::sleep(Duration::from_millis(500));
@@ -132,7 +132,8 @@ impl Site<'_> {
             if guest.prompt.try_recv().is_ok() {
                 bail!("it came up all the same");
             }
-            let end = ENDS.iter().find(|end| console.contains(**end));
+            let end = ENDS.iter().find(|end| console.contains(**end)).copied();
+            let end = if guest.has_ended()? { Some("the machine ended") } else { end };
             let waited = started.elapsed();
             if end.is_some() || waited > limit {
                 let why = end.map_or_else(
