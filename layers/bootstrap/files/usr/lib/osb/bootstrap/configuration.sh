@@ -1,0 +1,118 @@
+# shellcheck shell=bash
+# What this node is to be: name, role, address, labels. From node.toml, an inventory, or a server.
+#
+# An answer is a JSON object: hostname, role, ip, labels, and whatever else a server says.
+
+# Where the answer came from, for the record.
+FOUND_IN=''
+
+# The node table of node.toml; nothing if there is none.
+configuration_from_node_toml() {
+    jq --compact-output 'select(.node | type == "object") | {hostname} + .node
+        | with_entries(select(.value != null))' <<<"$NODE_TOML"
+}
+
+# What an inventory says of this machine: {entry, default}.
+ask_inventory() {
+    local path=$1 title=$2 identity=$3 inventory answer problem near
+    inventory=$(to_json yaml "$path") || bad_input "$title cannot be read"
+    answer=$(jq --compact-output --argjson identity "$identity" --argjson told "$NODE_TOML" \
+        --from-file "$ROOMS/inventory.jq" <<<"$inventory") || bad_input "$title is not an inventory"
+    problem=$(jq --raw-output '.problem // empty' <<<"$answer")
+    [[ -z $problem ]] || bad_input "$title: $(printable "$problem")"
+    near=$(jq --raw-output '.near | join(", ")' <<<"$answer")
+    [[ -z $near ]] ||
+        say "$title: of $near only mac or serial fits, not both: not taken"
+    printf '%s\n' "$answer"
+}
+
+# Asks the server: the answer, or nothing if it does not know this machine.
+ask_server() {
+    local endpoint=$1 identity=$2 mac serial status answer=$RUN/answer.json
+    mac=$(jq --raw-output '.macs[0] // ""' <<<"$identity")
+    serial=$(jq --raw-output '.serial // ""' <<<"$identity")
+    status=$(download "$endpoint" "$answer" --get --data-urlencode "mac=$mac" \
+        --data-urlencode "serial=$serial" --header 'Accept: application/json') || exit
+    case $status in
+    200) ;;
+    404) return 0 ;;
+    401 | 403) refuse "$endpoint does not serve this node (HTTP $status)" ;;
+    *) fail "$endpoint answers HTTP $status" ;;
+    esac
+    jq --compact-output 'if type == "object" then . else error("not an object") end' "$answer" 2>/dev/null ||
+        fail "the answer of $endpoint is not a JSON object"
+}
+
+# What everyone must be able to rely on, whoever said it.
+check_configuration() {
+    local wrong
+    wrong=$(jq --raw-output '
+        def must(rule; $text): if rule then empty else $text end;
+        must(.hostname | type == "string" and test("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$");
+            "hostname is missing or not a name"),
+        must(.role | IN("control-plane", "worker"); "role must be control-plane or worker"),
+        must(.ip // "0.0.0.0" | type == "string" and test("^[0-9a-fA-F.:]{2,45}(/[0-9]{1,3})?$");
+            "ip is not an address"),
+        must(.labels // {} | type == "object" and ([.[] | type == "string"] | all);
+            "labels must be names with text")' <<<"$1" | head -n 1)
+    [[ -z $wrong ]] || bad_input "$FOUND_IN: $(printable "$wrong")"
+}
+
+# Decides, inventory first; sets CONFIGURATION and FOUND_IN. Inventories are those of the boot
+# partition and of the scripts in $1; the first one that is there counts.
+CONFIGURATION=''
+decide_configuration() {
+    local tree=$1 identity=$2 from path title='' inventory='{}' answer default
+    CONFIGURATION=$(configuration_from_node_toml)
+    FOUND_IN='node.toml'
+    from=$(setting configuration.from)
+    if [[ -z $CONFIGURATION && $from != server ]]; then
+        for path in "$PARTITION/nodes.yaml" "$tree/config/nodes.yaml"; do
+            [[ -e $path ]] || continue
+            title=nodes.yaml
+            [[ $path != "$PARTITION"/* ]] || title='osb/nodes.yaml on the boot partition'
+            inventory=$(ask_inventory "$path" "$title" "$identity")
+            break
+        done
+        CONFIGURATION=$(jq --compact-output '.entry // empty' <<<"$inventory")
+        FOUND_IN=$title
+    fi
+    if [[ -z $CONFIGURATION && $from != inventory ]]; then
+        FOUND_IN=$(setting configuration.endpoint)
+        CONFIGURATION=$(ask_server "$FOUND_IN" "$identity")
+    fi
+    default=$(jq --compact-output '.default // empty
+        | select(.auto_register // "false" | ascii_downcase | IN("true", "yes"))' <<<"$inventory")
+    if [[ -z $CONFIGURATION && -n $default ]]; then
+        FOUND_IN="the default of $title"
+        answer=$(hostname_by_mac "$(jq --raw-output '.hostname_prefix // "worker-"' <<<"$default")") ||
+            fail "there is no wired interface to make a name of"
+        CONFIGURATION=$(jq --compact-output --arg name "$answer" \
+            '{hostname: $name, role: (.role // "worker")} + with_entries(select(.key == "labels"))' <<<"$default")
+    fi
+    if [[ -z $CONFIGURATION ]]; then
+        refuse "nobody knows this machine: add it to the inventory: $(jq --compact-output \
+            '{macs, serial}' <<<"$identity")"
+    fi
+    # What was said of this one node counts most. Without a role it is a worker; without a name it
+    # has the one it started with.
+    CONFIGURATION=$(jq --compact-output --arg name "$(node_name)" --argjson told "$NODE_TOML" \
+        '{role: "worker"} + . | .hostname = ($told.hostname // .hostname // $name)' <<<"$CONFIGURATION")
+    check_configuration "$CONFIGURATION"
+    say "configuration from $FOUND_IN: $(jq --raw-output \
+        '"\(.hostname), \(.role)" + (if .ip then ", \(.ip)" else "" end)' <<<"$CONFIGURATION")"
+}
+
+# NODE_CONFIG: everything setup.sh may want to know, in memory only, since a server may have sent
+# secrets.
+write_node_config() {
+    local identity=$1 path=$RUN/node-config.json
+    (umask 077 && jq --null-input \
+        --argjson node "$CONFIGURATION" --argjson identity "$identity" \
+        --argjson boot "$(boot_description)" --argjson told "$NODE_TOML" \
+        --arg found "$FOUND_IN" --argjson source "$(source_description)" \
+        '{version: 1, node: $node, found_in: $found, identity: $identity, boot: $boot,
+          source: $source, settings: ($told.settings // {})}' >"$path.new")
+    mv -f "$path.new" "$path"
+    printf '%s\n' "$path"
+}

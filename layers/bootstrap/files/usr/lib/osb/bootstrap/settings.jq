@@ -1,0 +1,45 @@
+# What is wrong with the settings: strings, most basic ones first; nothing if nothing is.
+# Input: the merged settings; $defaults has every key there is.
+
+def https: test("^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/%+-]*)?$");
+def id: test("^([0-9a-f]{40}|[0-9a-f]{64})$");
+def must(rule; $text): if rule then empty else $text end;
+
+def shape:
+  . as $all
+  | (keys - ($defaults | keys))[] | "unknown table bootstrap.\(.)";
+
+def tables:
+  to_entries[] | .key as $table | .value as $value
+  | if $value | type != "object" then "\($table) must be a table"
+    else $value | to_entries[] | .key as $key
+      | if $defaults[$table] | has($key) | not then "unknown key \($table).\($key)"
+        elif ($defaults[$table][$key] | type) != (.value | type) then
+          "\($table).\($key) must be \(if $table == "limits" then "a number" else "text" end)"
+        elif $table == "limits" and (.value < 0 or .value > 86400 or .value != (.value | floor)) then
+          "limits.\($key) must be a whole number up to 86400"
+        else empty end
+    end;
+
+def values:
+  . as {$source, $configuration, $hostname, $limits}
+  | must($source.kind | IN("git", "tarball"); "source.kind must be git or tarball"),
+    must($source.url | . == "" or https;
+      "source.url must be https://, without user, query or fragment"),
+    must($source.ref | id or (test("^refs/(heads|tags)/[A-Za-z0-9][A-Za-z0-9._/-]*$") and (contains("..") | not));
+      "source.ref must be refs/heads/NAME, refs/tags/NAME or the whole id of a commit"),
+    must($source.floor | . == "" or if $source.kind == "git" then id else test("^[0-9]+([.][0-9]+)*$") end;
+      "source.floor must be the whole id of a commit, or for a tarball a version such as 1.4"),
+    must($source.sha256 | . == "" or test("^[0-9a-f]{64}$"); "source.sha256 must be 64 hex digits"),
+    must($configuration.from | IN("inventory", "server", "hybrid");
+      "configuration.from must be inventory, server or hybrid"),
+    must($configuration.endpoint | . == "" or https;
+      "configuration.endpoint must be https://, without user, query or fragment"),
+    must($configuration.from == "inventory" or $configuration.endpoint != "";
+      "configuration.endpoint is missing"),
+    must($hostname.unknown | IN("mac", "dhcp"); "hostname.unknown must be mac or dhcp"),
+    must($hostname.prefix | test("^[a-z0-9][a-z0-9-]{0,55}$");
+      "hostname.prefix must be at most 56 lower-case letters, digits and dashes"),
+    must($limits.tries | . >= 1 and . <= 20; "limits.tries must be 1 to 20");
+
+first(shape, tables, values)
