@@ -8,15 +8,15 @@ FOUND_IN=''
 
 # The node table of node.toml; nothing if there is none.
 configuration_from_node_toml() {
-    jq --compact-output 'select(.node | type == "object") | {hostname} + .node
-        | with_entries(select(.value != null))' <<<"$NODE_TOML"
+    jq --compact-output 'select(.node | type == "object") | .node
+        | {hostname: .name} + del(.name)' <<<"$NODE_TOML"
 }
 
 # What an inventory says of this machine: {entry, default}.
 ask_inventory() {
     local path=$1 title=$2 identity=$3 inventory answer problem near
     inventory=$(to_json yaml "$path") || bad_input "$title cannot be read"
-    answer=$(jq --compact-output --argjson identity "$identity" --argjson told "$NODE_TOML" \
+    answer=$(jq --compact-output --argjson identity "$identity" \
         --from-file "$ROOMS/inventory.jq" <<<"$inventory") || bad_input "$title is not an inventory"
     problem=$(jq --raw-output '.problem // empty' <<<"$answer")
     [[ -z $problem ]] || bad_input "$title: $(printable "$problem")"
@@ -85,7 +85,7 @@ decide_configuration() {
         | select(.auto_register // "false" | ascii_downcase | IN("true", "yes"))' <<<"$inventory")
     if [[ -z $CONFIGURATION && -n $default ]]; then
         FOUND_IN="the default of $title"
-        answer=$(hostname_by_mac "$(jq --raw-output '.hostname_prefix // "worker-"' <<<"$default")") ||
+        answer=$(hostname_by_mac "$(jq --raw-output '.hostname_prefix // "node-"' <<<"$default")") ||
             fail "there is no wired interface to make a name of"
         CONFIGURATION=$(jq --compact-output --arg name "$answer" \
             '{hostname: $name, role: (.role // "worker")} + with_entries(select(.key == "labels"))' <<<"$default")

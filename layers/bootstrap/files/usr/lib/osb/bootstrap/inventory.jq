@@ -1,6 +1,6 @@
 # What an inventory (nodes.yaml) says of one machine.
-# Input: the inventory; $identity is the machine, $told its node.toml, whose `node` may be the name of
-# an entry. Output: one object with `problem` (text), or with
+# The format is that of docs/node.md, where osb checks it with line and column; here only what this
+# machine relies on is. Input: the inventory; $identity is the machine. Output: one object with `problem` (text), or with
 # `entry` and `default`, each of which may be null, and `near`: entries of which only a part fits.
 # All values are text (see to-json).
 
@@ -39,16 +39,18 @@ def problem:
     ((.default // {}) | problems("default"; ["role", "hostname_prefix", "auto_register", "labels"])),
     must((.default // {}).auto_register // "false" | ascii_downcase | IN("true", "false", "yes", "no");
       "default: auto_register must be true or false"),
-    must((.default // {}).hostname_prefix // "worker-" | test("^[a-z0-9][a-z0-9-]{0,55}$");
+    must((.default // {}).hostname_prefix // "node-" | test("^[a-z0-9][a-z0-9-]{0,55}$");
       "default: hostname_prefix must be lower-case letters, digits and dashes")
   ) end;
 
 ([problem][0]) as $problem
 | if $problem then {problem: $problem}
   else
-    ([$told.node | strings][0]) as $name
-    | [(.nodes // [])[] | select(if $name then .hostname == $name else fits | all end)] as $all
-    | [(.nodes // [])[] | select($name == null) | select(fits | any and (all | not)) | .hostname] as $near
+    [(.nodes // [])[] | select(fits | all)] as $all
+    | [(.nodes // [])[] | select(fits | any and (all | not)) | .hostname] as $near
     | if ($all | length) > 1 then {problem: "more than one entry is this machine: \([$all[].hostname] | join(", "))"}
-      else {entry: $all[0], default: .default, near: $near} end
+      else {
+        entry: (if $all[0] then {role: ((.default // {}).role // "worker")} + $all[0] else null end),
+        default: .default, near: $near
+      } end
   end

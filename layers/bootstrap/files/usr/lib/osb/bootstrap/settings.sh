@@ -3,9 +3,6 @@
 # Where things are, and what this node was told: by its image, and by osb/node.toml on its boot
 # partition.
 
-# The folder of this file.
-ROOMS=$(dirname "${BASH_SOURCE[0]}")
-readonly ROOMS
 # The root of the file system; tests have one of their own.
 readonly ROOT=${OSB_ROOT:-}
 readonly IMAGE=$ROOT/etc/osb
@@ -47,7 +44,9 @@ load_settings() {
             setpath($key | split(".");
                 if $value | type == "object" then $value | nested else $value end));
         # Numbers may come as text from a command line.
-        def typed: .limits |= with_entries(.value |= (tonumber? // .));
+        def typed: if .limits | type == "object"
+            then .limits |= (to_entries | map(.value = ((.value | tonumber?) // .value)) | from_entries)
+            else . end;
         $defaults * $image * (($node.settings // {}) | nested | .bootstrap // {}) | typed') || {
         say "the settings of node.toml contradict each other"
         return 1
@@ -56,12 +55,24 @@ load_settings() {
         --from-file "$ROOMS/settings.jq" <<<"$merged") || return 1
     [[ -z $wrong ]] || { say "bootstrap settings: $(printable "$wrong")" && return 1; }
     SETTINGS=$merged
+    index_settings
 }
 
 # One value: setting source.url
+declare -A VALUES=()
 setting() {
-    jq --raw-output --arg path "$1" 'getpath($path | split("."))' <<<"$SETTINGS"
+    printf '%s\n' "${VALUES[$1]-}"
 }
+
+# Makes VALUES of SETTINGS, whose values have no line ends.
+index_settings() {
+    local key value
+    while IFS=$'\t' read -r key value; do
+        VALUES[$key]=$value
+    done < <(jq --raw-output 'to_entries[] | .key as $table | .value | to_entries[]
+        | "\($table).\(.key)\t\(.value)"' <<<"$SETTINGS")
+}
+index_settings
 
 # Whether there is anything to run.
 bootstrap_wanted() {

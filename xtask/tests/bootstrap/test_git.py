@@ -1,0 +1,367 @@
+"""First boots with scripts from a Git repository: good ones, refused ones, interrupted ones."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from fixture import MAC, SERIAL, SETUP, Authority, Server, SiteTest, run, unused_port
+
+
+class Good(SiteTest):
+    def test_provisions_and_records(self):
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertIn("signed by ops@example.org (ssh)", said)
+        self.assertTrue(self.machine.provisioned())
+        state = self.machine.state()
+        self.assertEqual((state["status"], state["commit"], state["hostname"], state["tries"]),
+                         ("provisioned", self.first, "cp1", 1))
+        self.assertEqual(state["configuration"]["role"], "control-plane")
+        self.assertIn(self.first, self.machine.read("var/lib/node-provisioned"))
+        self.assertEqual(self.machine.read("proc/sys/kernel/hostname"), "cp1")
+        self.assertEqual(self.machine.read("etc/hostname"), "cp1\n")
+        self.assertEqual(len(self.machine.logs()), 1)
+        self.assertIn("provisioned", self.machine.read("var/lib/osb/state.json"))
+
+    def test_node_config_is_complete(self):
+        self.machine.write("boot/firmware/osb/node.toml", '[settings]\n"cluster.name" = "lab"\n')
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        import json
+        seen = json.loads(self.machine.read("seen.json"))
+        self.assertEqual(seen["node"], {"mac": MAC.upper(), "serial": SERIAL, "hostname": "cp1",
+                                        "role": "control-plane", "ip": "192.168.1.10", "labels": {"zone": "a"}})
+        self.assertEqual(seen["identity"]["macs"], [MAC])
+        self.assertEqual(seen["identity"]["serial"], SERIAL)
+        self.assertEqual(seen["source"]["commit"], self.first)
+        self.assertEqual(seen["settings"], {"cluster.name": "lab"})
+        self.assertEqual(seen["boot"]["state"], "disk")
+
+    def test_second_run_repeats_nothing(self):
+        self.assertEqual(self.boot()[0], 0)
+        requests = len(self.server.http.requests)
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertIn("marker yes, record provisioned", said)
+        self.assertEqual(self.machine.runs(), 1)
+        self.assertEqual(len(self.server.http.requests), requests)
+
+    def test_lost_marker_is_written_again(self):
+        self.assertEqual(self.boot()[0], 0)
+        (self.machine.root / "var/lib/node-provisioned").unlink()
+        self.assertEqual(self.boot()[0], 0)
+        self.assertTrue(self.machine.provisioned())
+        self.assertEqual(self.machine.runs(), 1)
+
+    def test_newer_commit_after_failed_run(self):
+        self.scripts.commit({"setup.sh": "#!/bin/bash\nexit 7\n"})
+        self.scripts.push()
+        code, said = self.boot()
+        self.assertEqual(code, 1)
+        self.assertIn("setup.sh ended with code 7", said)
+        newer = self.scripts.commit()
+        self.scripts.push()
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertEqual(self.machine.state()["commit"], newer)
+
+    def test_a_tag_and_an_id_are_refs(self):
+        self.scripts.git("tag", "v1")
+        self.scripts.push("refs/tags/v1")
+        self.scripts.commit({"setup.sh": "#!/bin/bash\nexit 7\n"})
+        self.scripts.push()
+        self.settings('ref = "refs/tags/v1"')
+        self.assertEqual(self.boot()[0], 0)
+        self.assertEqual(self.machine.state()["commit"], self.first)
+        (self.machine.root / "var/lib/node-provisioned").unlink()
+        (self.machine.root / "var/lib/osb/state.json").unlink()
+        self.settings(f'ref = "{self.first}"')
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertEqual(self.machine.state()["commit"], self.first)
+
+    def test_floor_is_the_commit_itself(self):
+        self.settings(f'floor = "{self.first}"')
+        self.assertEqual(self.boot()[0], 0)
+
+    def test_client_certificate(self):
+        clients = Server(self.served, *self.certificate, clients=self.authority.certificate)
+        self.addCleanup(clients.stop)
+        self.settings(url=clients.url("git/bootstrap.git"))
+        self.assertEqual(self.boot()[0], 1)
+        certificate, key = self.authority.issue("node")
+        self.trust("client.crt", certificate.read_text())
+        self.trust("client.key", key.read_text())
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+
+    def test_openpgp_signature(self):
+        if not (shutil.which("gpg") and shutil.which("sqv")):
+            self.skipTest("SKIPPED: this machine has no gpg or no sqv")
+        home = self.folder / "gnupg"
+        home.mkdir(mode=0o700)
+        environment = dict(os.environ, GNUPGHOME=str(home))
+        self.addCleanup(subprocess.run, ["gpgconf", "--kill", "all"], env=environment)
+        run("gpg", "--batch", "--passphrase", "", "--quick-generate-key", "ops@example.org", "ed25519", "sign", env=environment)
+        ring = run("gpg", "--armor", "--export", env=environment).stdout.decode()
+        self.scripts.git("config", "gpg.format", "openpgp")
+        self.scripts.git("config", "user.signingkey", "ops@example.org")
+        os.environ["GNUPGHOME"] = str(home)
+        self.addCleanup(os.environ.pop, "GNUPGHOME")
+        self.scripts.commit()
+        self.scripts.push()
+        self.assert_refused("no keyring.pgp")
+        self.trust("keyring.pgp", ring)
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertIn("(OpenPGP)", said)
+
+
+class Refused(SiteTest):
+    def test_unsigned(self):
+        self.scripts.commit(sign=False)
+        self.scripts.push()
+        self.assert_refused("REFUSED: commit", "it is not signed")
+
+    def test_signed_by_a_stranger(self):
+        self.scripts.commit(key="bad")
+        self.scripts.push()
+        fingerprint = run("ssh-keygen", "-lf", self.keys / "bad.pub").stdout.decode().split()[1]
+        self.assert_refused("not in allowed_signers", fingerprint)
+
+    def test_signed_parent_only(self):
+        # The good commit is in the history; what would run is not signed.
+        self.scripts.commit({"evil.sh": "#!/bin/bash\n"}, sign=False)
+        self.scripts.git("tag", "-a", "v1", "-m", "a tag")
+        self.scripts.push("refs/tags/v1")
+        self.settings('ref = "refs/tags/v1"')
+        self.assert_refused("it is not signed")
+
+    def test_tampered(self):
+        commit = self.scripts.git("cat-file", "commit", "HEAD") + "\n"
+        path = self.folder / "commit"
+        path.write_text(commit.replace("change", "changed"))
+        forged = self.scripts.git("hash-object", "-t", "commit", "-w", str(path))
+        self.scripts.push(f"{forged}:refs/heads/main")
+        self.assert_refused("the signature of commit", "does not verify")
+
+    def test_damaged_on_the_way(self):
+        for path in (self.scripts.bare / "objects").glob("??/*"):
+            path.chmod(0o644)
+            data = bytearray(path.read_bytes())
+            data[len(data) // 2] ^= 0xFF
+            path.write_bytes(data)
+        code, said = self.boot()
+        self.assertEqual(code, 1, said)
+        self.assertEqual(self.machine.runs(), 0)
+        self.assertFalse(self.machine.provisioned())
+
+    def test_older_than_the_floor(self):
+        floor = self.scripts.commit()
+        self.scripts.push()
+        self.settings(f'floor = "{floor}"')
+        self.scripts.push(f"{self.first}:refs/heads/main")
+        self.assert_refused("older than this image allows", floor)
+
+    def test_older_than_what_ran_last(self):
+        newer = self.scripts.commit({"setup.sh": "#!/bin/bash\nexit 7\n"})
+        self.scripts.push()
+        self.assertEqual(self.boot()[0], 1)
+        self.scripts.push(f"{self.first}:refs/heads/main")
+        self.assert_refused("older than what ran last", newer)
+
+    def test_rewritten_history(self):
+        self.scripts.commit({"setup.sh": "#!/bin/bash\nexit 7\n"})
+        self.scripts.push()
+        self.assertEqual(self.boot()[0], 1)
+        self.scripts.git("checkout", "--quiet", "--orphan", "other")
+        self.scripts.commit()
+        self.scripts.push()
+        self.assert_refused("older than what ran last")
+
+    def test_wrong_authority(self):
+        self.trust("ca.pem", self.stranger.certificate.read_text())
+        self.assert_refused("is not who it must be")
+        self.assertEqual(len(self.machine.logs()), 1, "a refusal is not tried again")
+
+    def test_no_setup(self):
+        self.scripts.git("rm", "--quiet", "setup.sh")
+        self.scripts.commit({"README": "nothing"})
+        self.scripts.push()
+        self.assert_refused("there is no setup.sh")
+
+    def test_no_keys(self):
+        (self.machine.root / "etc/osb/bootstrap/allowed_signers").unlink()
+        self.assert_refused("this node has no allowed_signers")
+
+    def test_the_image_pins_what_the_partition_cannot_widen(self):
+        self.scripts.commit(key="bad")
+        self.scripts.push()
+        self.machine.write("boot/firmware/osb/allowed_signers", f"evil@example.org {self.bad}")
+        self.assert_refused("not in allowed_signers")
+
+    def test_expired_key(self):
+        self.trust("allowed_signers", f'ops@example.org valid-before="20200101" {self.good}')
+        self.assert_refused("REFUSED")
+
+    def test_redirect_to_another_place(self):
+        self.settings(url=self.server.url("elsewhere/bootstrap.git"))
+        self.assert_refused("cannot be fetched", code=1)
+
+
+class Interrupted(SiteTest):
+    def pauses(self):
+        return [call.split()[1] for call in self.machine.called("sleep")]
+
+    def test_server_down_for_good(self):
+        self.settings(url=f"https://localhost:{unused_port()}/git/bootstrap.git")
+        code, said = self.boot()
+        self.assertEqual(code, 1, said)
+        self.assertEqual(self.pauses(), ["15", "60"])
+        self.assertEqual(len(self.machine.logs()), 3)
+        self.assertIn("NOT provisioned", said)
+        self.assertFalse(self.machine.provisioned())
+        self.assertEqual(self.machine.state()["status"], "failed")
+        # The server comes back; the next boot goes on.
+        self.settings()
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertIn("going on where try 3 stopped", said)
+
+    def test_server_down_for_a_while(self):
+        self.server.http.broken = 2
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertEqual(self.pauses(), ["15", "60"])
+        self.assertEqual(self.machine.runs(), 1)
+
+    def test_setup_fails_twice(self):
+        setup = SETUP + '[[ $(wc -l <"$OSB_ROOT/runs") == 3 ]] || { echo not yet; exit 1; }\n'
+        self.scripts.commit({"setup.sh": setup})
+        self.scripts.push()
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertEqual(self.machine.runs(), 3)
+        self.assertEqual(["not yet" in log.read_text() for log in self.machine.logs()], [True, True, False])
+
+    def test_setup_hangs(self):
+        self.machine.stub("sleep", "exec /usr/bin/sleep \"$@\"")
+        self.scripts.commit({"setup.sh": SETUP + "sleep 30\n"})
+        self.scripts.push()
+        self.settings(limits="setup = 1\ntries = 1")
+        code, said = self.boot()
+        self.assertEqual(code, 1)
+        self.assertIn("setup.sh took longer than 1 seconds", said)
+
+    def test_killed_in_the_middle(self):
+        self.machine.stub("sleep", "exec /usr/bin/sleep \"$@\"")
+        wait = SETUP + '[[ $(wc -l <"$OSB_ROOT/runs") -gt 1 ]] || sleep 30\n'
+        self.scripts.commit({"setup.sh": wait})
+        self.scripts.push()
+        child = self.machine.start()
+        deadline = time.time() + 30
+        while not self.machine.runs() and time.time() < deadline:
+            time.sleep(0.05)
+        self.assertEqual(self.machine.runs(), 1)
+        # All of it dies, as when the power goes; `timeout` has a process group of its own.
+        for pid in subprocess.run(["pgrep", "-s", str(child.pid)], capture_output=True, text=True).stdout.split():
+            os.kill(int(pid), signal.SIGKILL)
+        child.communicate()
+        self.assertEqual(self.machine.state()["status"], "started")
+        self.assertFalse(self.machine.provisioned())
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertIn("record started", said)
+        self.assertIn("going on where try 1 stopped", said)
+        self.assertEqual(self.machine.state()["tries"], 2)
+
+    def test_killed_at_many_moments(self):
+        """Whenever it dies, the next run ends well, and setup.sh is never thought done before it was."""
+        for moment in range(1, 12):
+            with self.subTest(moment=moment):
+                shutil.rmtree(self.machine.root / "var/lib/osb", ignore_errors=True)
+                (self.machine.root / "var/lib/node-provisioned").unlink(missing_ok=True)
+                (self.machine.root / "runs").unlink(missing_ok=True)
+                child = self.machine.start()
+                time.sleep(moment * 0.1)
+                for pid in subprocess.run(["pgrep", "-s", str(child.pid)], capture_output=True, text=True).stdout.split():
+                    try:
+                        os.kill(int(pid), signal.SIGKILL)
+                    except ProcessLookupError:
+                        pass
+                child.communicate()
+                self.assertFalse(self.machine.provisioned() and not self.machine.runs())
+                code, said = self.boot()
+                self.assertEqual(code, 0, said)
+                self.assertTrue(self.machine.provisioned())
+                self.assertGreaterEqual(self.machine.runs(), 1)
+
+    def test_damaged_copy_is_made_anew(self):
+        self.scripts.commit({"setup.sh": "#!/bin/bash\nexit 7\n"})
+        self.scripts.push()
+        self.assertEqual(self.boot()[0], 1)
+        for path in (self.machine.root / "var/lib/osb/bootstrap/repository.git/objects").rglob("*"):
+            if path.is_file():
+                path.chmod(0o644)
+                path.write_bytes(b"")
+        self.scripts.commit()
+        self.scripts.push()
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertIn("made anew", said)
+
+    def test_damaged_state_is_no_state(self):
+        self.machine.write("var/lib/osb/state.json", '{"status": "prov')
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertEqual(self.machine.runs(), 1)
+
+    def test_one_at_a_time(self):
+        self.machine.stub("sleep", "exec /usr/bin/sleep \"$@\"")
+        self.scripts.commit({"setup.sh": SETUP + "sleep 3\n"})
+        self.scripts.push()
+        first = self.machine.start()
+        deadline = time.time() + 20
+        while not self.machine.runs() and time.time() < deadline:
+            time.sleep(0.05)
+        code, said = self.boot()
+        self.assertEqual(code, 1)
+        self.assertIn("another first boot is running", said)
+        first.communicate()
+        self.assertEqual(first.returncode, 0)
+        self.assertEqual(self.machine.runs(), 1)
+
+    def test_logs_are_not_kept_for_ever(self):
+        for number in range(40):
+            self.machine.write(f"var/lib/osb/log/{number:06}-old.log", "")
+        self.assertEqual(self.boot()[0], 0)
+        self.assertEqual(len(self.machine.logs()), 30)
+
+
+class Signs(SiteTest):
+    def test_joined_by_hand(self):
+        self.machine.stub("systemctl", "exit 0")
+        self.machine.stub("kubectl", "exit 0")
+        self.machine.write("etc/kubernetes/kubelet.conf", "x")
+        self.machine.write("proc/sys/kernel/hostname", "by-hand")
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertIn("kubelet active yes, known to the cluster yes: adopted", said)
+        self.assertEqual(self.machine.runs(), 0)
+        self.assertTrue(self.machine.provisioned())
+        self.assertTrue(self.machine.state()["adopted"])
+
+    def test_half_joined_goes_on(self):
+        self.machine.stub("systemctl", "exit 0")
+        self.machine.write("var/lib/osb/state.json", '{"version": 1, "status": "started", "tries": 1}')
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertIn("record started, kubelet active yes, known to the cluster no: continue", said)
+        self.assertEqual(self.machine.runs(), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
