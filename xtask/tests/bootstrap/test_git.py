@@ -1,5 +1,6 @@
 """First boots with scripts from a Git repository: good ones, refused ones, interrupted ones."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from fixture import MAC, SERIAL, SETUP, Authority, Server, SiteTest, run, unused_port
+from fixture import MAC, SERIAL, SETUP, Server, SiteTest, run, unused_port
 
 
 class Good(SiteTest):
@@ -30,7 +31,6 @@ class Good(SiteTest):
         self.machine.write("boot/firmware/osb/node.toml", '[settings]\n"cluster.name" = "lab"\n')
         code, said = self.boot()
         self.assertEqual(code, 0, said)
-        import json
         seen = json.loads(self.machine.read("seen.json"))
         self.assertEqual(seen["node"], {"mac": MAC.upper(), "serial": SERIAL, "hostname": "cp1",
                                         "role": "control-plane", "ip": "192.168.1.10", "labels": {"zone": "a"}})

@@ -7,10 +7,7 @@
 mount_of() {
     local path=$1 best='' found='' device point options rest type
     while read -r _ _ device _ point options rest; do
-        case $path/ in
-        "${point%/}"/*) ;;
-        *) continue ;;
-        esac
+        [[ ${path%/}/ == "${point%/}/"* ]] || continue
         # A later mount on the same point hides the earlier one.
         [[ ${#point} -ge ${#best} ]] || continue
         # Optional fields end with a lonely dash.

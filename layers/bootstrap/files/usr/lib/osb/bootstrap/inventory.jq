@@ -8,10 +8,10 @@ def mac: ascii_downcase | gsub("-"; ":");
 def name: test("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$");
 def must(rule; $text): if rule then empty else $text end;
 
-def problems($what; $keys):
+def problems($what; $known):
   if type != "object" then "\($what) must be keys with values"
   else
-    ((keys - $keys)[] | "\($what): unknown key \(.)"),
+    ((keys - $known)[] | "\($what): unknown key \(.)"),
     (del(.labels) | to_entries[] | must(.value | type == "string"; "\($what): \(.key) must be text")),
     must((.labels // {}) | type == "object" and ([.[] | type == "string"] | all); "\($what): labels must be names with text"),
     must((.role // "worker") | IN("control-plane", "worker"); "\($what): role must be control-plane or worker")
