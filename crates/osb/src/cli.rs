@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Devices(Devices),
     /// Write an image to disks, read it back, and give each disk its own identifiers
     Flash(Flash),
+    /// Write the scripts that a node runs at its first boot, to begin with
+    Init(Init),
     /// Tell whether this machine can build, and what is missing
     Doctor(Doctor),
     /// List what the cache holds, or remove what is not needed
@@ -341,6 +343,18 @@ Examples:
   osb devices                    every disk, with what is on it and who uses it
   osb devices --json | jq -r 'select(.refusals == []) | .path'")]
 pub(crate) struct Devices {}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb init --bootstrap bootstrap    then: cd bootstrap && git init && less README.md
+
+docs/first-boot.md says how a node gets them.")]
+pub(crate) struct Init {
+    /// Write a bootstrap repository into this folder, which must be new or empty
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bootstrap: PathBuf,
+}
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

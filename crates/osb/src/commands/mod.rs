@@ -8,6 +8,7 @@ mod devices;
 mod diff;
 mod doctor;
 mod flash;
+mod init;
 mod inspect;
 mod lock;
 mod plan;
@@ -42,6 +43,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<ExitCode, Failure> {
         (Command::Flash(arguments), _) => return flash::run(arguments, output),
         (Command::Inspect(arguments), _) => inspect::run(arguments, output),
         (Command::Devices(_), _) => devices::run(output),
+        (Command::Init(arguments), _) => init::run(arguments, output),
         (Command::Doctor(arguments), identity) => doctor::run(global, arguments, &identity, output),
         (_, Err(missing)) => Err(missing.into()),
         (Command::Build(arguments), Ok(_)) => build::run(global, arguments, output),
