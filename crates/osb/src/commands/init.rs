@@ -65,7 +65,8 @@ pub(crate) fn run(arguments: &Init, output: &Output) -> Result<(), Failure> {
     let files: Vec<&str> = BOOTSTRAP.iter().map(|file| file.path).collect();
     // As text: a path that is not UTF-8 cannot be JSON.
     let name = folder.display().to_string();
-    let text = format!("wrote {} files into {name}; its README.md says what comes next", files.len());
+    let text =
+        format!("wrote {} files into {name}; its README.md says what comes next", files.len());
     output.answer(&json!({"event": "init", "folder": name, "files": files}), &text);
     Ok(())
 }
