@@ -7,6 +7,7 @@
 mod bench;
 mod beside;
 mod boot;
+mod bootstrap;
 mod customise;
 mod equivalence;
 mod ext4;

@@ -11,7 +11,7 @@ use crate::kills::Series;
 use crate::project::{DEFAULT, Image, Project};
 use crate::steps::{Steps, show};
 use crate::{
-    boot, customise, ext4, flash, flashed, full, fuzz, image, kubernetes, layouts, referee,
+    boot, bootstrap, customise, ext4, flash, flashed, full, fuzz, image, kubernetes, layouts, referee,
     reproduce, user,
 };
 
@@ -23,6 +23,7 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
     let project = Project::find()?;
     let mut steps = Steps::default();
     cargo(&mut steps, &project);
+    bootstrap::check(&mut steps, &project);
     if quick {
         return Ok(steps);
     }
