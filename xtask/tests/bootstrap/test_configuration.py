@@ -193,6 +193,7 @@ class Settings(SiteTest):
             ("[sauce]\n", "unknown table bootstrap.sauce"),
             ("[source]\nurll = 'x'\n", "unknown key source.urll"),
             ("[limits]\ntries = 0\n", "limits.tries must be 1 to 20"),
+            ("[limits]\nsetup = 0\n", "limits.fetch and limits.setup must be at least 1"),
             ("[limits]\npause = -1\n", "limits.pause must be a whole number"),
             ("[configuration]\nfrom = 'server'\n", "configuration.endpoint is missing"),
             ("source = 1\n", "source must be a table"),

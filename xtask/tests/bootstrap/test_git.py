@@ -25,7 +25,11 @@ class Good(SiteTest):
         self.assertEqual(self.machine.read("proc/sys/kernel/hostname"), "cp1")
         self.assertEqual(self.machine.read("etc/hostname"), "cp1\n")
         self.assertEqual(len(self.machine.logs()), 1)
-        self.assertIn("provisioned", self.machine.read("var/lib/osb/state.json"))
+        self.assertIn(f"osb: provisioned {state['finished']} commit {self.first} as cp1\n", said)
+        code, said = self.machine.run("opt/bootstrap/bootstrap.sh", "--status")
+        self.assertEqual(code, 0)
+        known = json.loads(said[said.index("{"):])
+        self.assertEqual((known["state"]["commit"], known["identity"]["serial"]), (self.first, SERIAL))
 
     def test_node_config_is_complete(self):
         self.machine.write("boot/firmware/osb/node.toml", '[settings]\n"cluster.name" = "lab"\n')
@@ -255,6 +259,14 @@ class Interrupted(SiteTest):
         code, said = self.boot()
         self.assertEqual(code, 1)
         self.assertIn("setup.sh took longer than 1 seconds", said)
+
+    def test_setup_leaves_something_running(self):
+        self.scripts.commit({"setup.sh": SETUP + "/usr/bin/sleep 100 &\n"})
+        self.scripts.push()
+        started = time.time()
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertLess(time.time() - started, 60)
 
     def test_killed_in_the_middle(self):
         self.machine.stub("sleep", "exec /usr/bin/sleep \"$@\"")

@@ -42,15 +42,20 @@ get_scripts() {
         refuse "there is no setup.sh that can be run in $(setting source.url)"
 }
 
-# Runs the scripts with a limit; what they leave running in the background ends with them.
+# Runs the scripts with a limit. What they leave running in the background would hold the log open
+# for ever: it ends with them, unless systemd runs it.
 run_setup() {
-    local config=$1 code=0 limit
+    local config=$1 code=0 limit group
     limit=$(setting limits.setup)
     say "running setup.sh of $COMMIT"
     (
         cd "$TREE"
-        NODE_CONFIG=$config timeout --kill-after=20 "$limit" ./setup.sh </dev/null
-    ) || code=$?
+        # It makes itself the leader of a process group.
+        NODE_CONFIG=$config exec timeout --kill-after=20 "$limit" ./setup.sh </dev/null
+    ) &
+    group=$!
+    wait "$group" || code=$?
+    kill -KILL -- "-$group" 2>/dev/null || true
     ((code != 124)) || fail "setup.sh took longer than $limit seconds"
     ((code == 0)) || fail "setup.sh ended with code $code"
 }
@@ -99,7 +104,7 @@ try_often() {
         keep_logs
         if ((code == 0)); then
             write_marker
-            say "provisioned: $(cat "$MARKER")"
+            say "$(cat "$MARKER")"
             return 0
         fi
         change_state '.status = "failed" | .reason = $reason' \

@@ -40,6 +40,8 @@ def values:
     must($hostname.unknown | IN("mac", "dhcp"); "hostname.unknown must be mac or dhcp"),
     must($hostname.prefix | test("^[a-z0-9][a-z0-9-]{0,55}$");
       "hostname.prefix must be at most 56 lower-case letters, digits and dashes"),
-    must($limits.tries | . >= 1 and . <= 20; "limits.tries must be 1 to 20");
+    must($limits.tries | . >= 1 and . <= 20; "limits.tries must be 1 to 20"),
+    must($limits.fetch >= 1 and $limits.setup >= 1;
+      "limits.fetch and limits.setup must be at least 1");
 
 first(shape, tables, values)
