@@ -40,6 +40,7 @@ have=$(kubeadm version --output short)
 
 if ! is_first && ! node_known; then
     endpoint=$(needed .cluster.endpoint)
+    # Only whether it answers: who it is, kubeadm checks by the hash of its authority.
     wait_until "$(needed .limits.api)" "https://$endpoint/livez" \
         curl --silent --insecure --max-time 10 --output /dev/null "https://$endpoint/livez"
 fi
