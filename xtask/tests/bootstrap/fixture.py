@@ -20,7 +20,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 FILES = REPOSITORY / "layers/bootstrap/files"
 MAC = "d8:3a:dd:12:34:56"
 SERIAL = "10000000abcdef01"
-NEEDED = ["bash", "jq", "git", "openssl", "ssh-keygen", "curl", "timeout", "flock"]
+NEEDED = ["bash", "jq", "git", "openssl", "ssh-keygen", "curl", "timeout", "flock", "pgrep"]
 
 SETUP = """#!/bin/bash
 set -eu
@@ -249,6 +249,20 @@ class Machine:
             os.killpg(child.pid, signal.SIGKILL)
             raise
         return child.returncode, said
+
+    def cut_power(self, child):
+        """All of it dies at once; `timeout` has a process group of its own, so the session counts."""
+        for _ in range(100):
+            found = subprocess.run(["pgrep", "-s", str(child.pid)], capture_output=True, text=True).stdout.split()
+            if not found:
+                break
+            for pid in found:
+                try:
+                    os.kill(int(pid), signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            child.poll()
+        child.communicate()
 
     def shell(self, text):
         """What a function of the rooms prints."""

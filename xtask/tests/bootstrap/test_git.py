@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import time
 import unittest
@@ -278,10 +277,7 @@ class Interrupted(SiteTest):
         while not self.machine.runs() and time.time() < deadline:
             time.sleep(0.05)
         self.assertEqual(self.machine.runs(), 1)
-        # All of it dies, as when the power goes; `timeout` has a process group of its own.
-        for pid in subprocess.run(["pgrep", "-s", str(child.pid)], capture_output=True, text=True).stdout.split():
-            os.kill(int(pid), signal.SIGKILL)
-        child.communicate()
+        self.machine.cut_power(child)
         self.assertEqual(self.machine.state()["status"], "started")
         self.assertFalse(self.machine.provisioned())
         code, said = self.boot()
@@ -299,12 +295,7 @@ class Interrupted(SiteTest):
                 (self.machine.root / "runs").unlink(missing_ok=True)
                 child = self.machine.start()
                 time.sleep(moment * 0.1)
-                for pid in subprocess.run(["pgrep", "-s", str(child.pid)], capture_output=True, text=True).stdout.split():
-                    try:
-                        os.kill(int(pid), signal.SIGKILL)
-                    except ProcessLookupError:
-                        pass
-                child.communicate()
+                self.machine.cut_power(child)
                 self.assertFalse(self.machine.provisioned() and not self.machine.runs())
                 code, said = self.boot()
                 self.assertEqual(code, 0, said)
