@@ -187,7 +187,7 @@ class Refused(SiteTest):
 
     def test_wrong_authority(self):
         self.trust("ca.pem", self.stranger.certificate.read_text())
-        self.assert_refused("is not who it must be")
+        self.assert_refused("is not who it must be", "(the clock is not synchronised: 20")
         self.assertEqual(len(self.machine.logs()), 1, "a refusal is not tried again")
 
     def test_no_setup(self):

@@ -20,6 +20,12 @@ no_certificates() {
     printf '%s\n' "$RUN/no-certificates"
 }
 
+# By which time certificates are judged, if that is in doubt.
+clock_note() {
+    [[ -e $ROOT/run/systemd/timesync/synchronized ]] ||
+        printf ' (the clock is not synchronised: %s)' "$(date --utc +%FT%TZ)"
+}
+
 # download URL FILE [curl arguments]: prints the HTTP status; fails if there is none. No redirects:
 # where things are is said by who owns the image.
 download() {
@@ -38,7 +44,7 @@ download() {
     case $code in
     0) printf '%s\n' "$said" ;;
     # CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE: libcurl-errors(3)
-    60 | 77) refuse "$url is not who it must be: $(printable "$(<"$RUN/curl")")" ;;
+    60 | 77) refuse "$url is not who it must be: $(printable "$(<"$RUN/curl")")$(clock_note)" ;;
     63) refuse "$url is larger than 256 MiB" ;;
     *) fail "$url cannot be had: $(printable "$(<"$RUN/curl")")" ;;
     esac
@@ -87,7 +93,10 @@ fetch_git() {
         --no-recurse-submodules "$url" "${refspecs[@]}" 2>"$RUN/git" || code=$?
     if ((code != 0)); then
         case $(<"$RUN/git") in
-        *certificate* | *'SSL peer'*) refuse "$url is not who it must be: $(printable "$(<"$RUN/git")")" ;;
+        # What libcurl says with OpenSSL, and with GnuTLS.
+        *'certificate problem'* | *'certificate verification failed'* | *'certificate subject name'*)
+            refuse "$url is not who it must be: $(printable "$(<"$RUN/git")")$(clock_note)"
+            ;;
         *"find remote ref"*) fail "$url has no $ref" ;;
         esac
         ((code != 124)) || fail "$url took longer than $(setting limits.fetch) seconds"
