@@ -108,7 +108,7 @@ try_often() {
             return 0
         fi
         change_state '.status = "failed" | .reason = $reason' \
-            --arg reason "$(grep -a '^osb: ' "$log" | tail -n 1)"
+            --arg reason "$(sed -n 's/^osb: //p' "$log" | tail -n 1)"
         if ((code != FAILED || try == tries)); then
             break
         fi

@@ -3,7 +3,7 @@
 
 # Names of the wired interfaces, sorted: hardware (not bridges or tunnels), Ethernet, not wireless.
 wired_interfaces() {
-    local interface
+    local LC_ALL=C interface
     for interface in "$ROOT"/sys/class/net/*; do
         [[ -e $interface/device && -e $interface/address ]] || continue
         [[ $(<"$interface/type") == 1 ]] || continue # ARPHRD_ETHER
@@ -11,7 +11,7 @@ wired_interfaces() {
         # 1: made up by the kernel, another one at the next boot (include/uapi/linux/netdevice.h).
         [[ ! -e $interface/addr_assign_type || $(<"$interface/addr_assign_type") != 1 ]] || continue
         printf '%s\n' "${interface##*/}"
-    done | LC_ALL=C sort
+    done
 }
 
 # The first wired interface; fails if there is none. Interface names are predictable ones (end0,
@@ -25,10 +25,11 @@ first_wired_interface() {
 
 # MAC addresses of all wired interfaces, as a JSON list.
 macs() {
-    local name
+    local name address
     wired_interfaces | while read -r name; do
-        tr '[:upper:]' '[:lower:]' <"$ROOT/sys/class/net/$name/address"
-    done | jq --raw-input . | jq --slurp --compact-output .
+        address=$(<"$ROOT/sys/class/net/$name/address")
+        printf '%s\n' "${address,,}"
+    done | jq --raw-input --null-input --compact-output '[inputs]'
 }
 
 # The first six hex digits of the SHA-1 of the first wired interface's address file.
@@ -39,11 +40,14 @@ mac_suffix() {
     printf '%s\n' "${digest:0:6}"
 }
 
-# One line of a file of the firmware, which may end with a NUL; nothing if it says nothing.
+# The text of a file of the firmware, which may end with a NUL; nothing if it says nothing.
 firmware_text() {
-    local text
+    local text=''
     [[ -r $1 ]] || return 0
-    text=$(tr -d '\000-\037\177' <"$1" | sed 's/^ *//; s/ *$//')
+    IFS= read -r -d '' text <"$1" || true
+    text=${text//[[:cntrl:]]/}
+    text=${text#"${text%%[! ]*}"}
+    text=${text%"${text##*[! ]}"}
     case ${text,,} in
     # What makers of boards leave in.
     '' | 0 | 'none' | 'n/a' | 'not specified' | 'not applicable' | 'default string' | \

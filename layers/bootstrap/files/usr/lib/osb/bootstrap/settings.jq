@@ -1,5 +1,8 @@
-# What is wrong with the settings: strings, most basic ones first; nothing if nothing is.
-# Input: the merged settings; $defaults has every key there is.
+# The settings: $defaults, which has every key there is, changed by the image's bootstrap.toml ($image),
+# changed by the node.toml ($node) with settings whose keys begin with `bootstrap.`.
+#
+# Output: a line that says what is wrong, most basic things first, or an empty one; a line with the
+# settings; a line `KEY<tab>VALUE` for each.
 
 def https: test("^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/%+-]*)?$");
 def id: test("^([0-9a-f]{40}|[0-9a-f]{64})$");
@@ -44,4 +47,16 @@ def values:
     must($limits.fetch >= 1 and $limits.setup >= 1;
       "limits.fetch and limits.setup must be at least 1");
 
-first(shape, tables, values)
+# Tables of settings by their dotted keys.
+def nested: reduce to_entries[] as {$key, $value} ({};
+  setpath($key | split("."); if $value | type == "object" then $value | nested else $value end));
+
+# Numbers may come as text from a command line.
+def typed: if .limits | type == "object"
+  then .limits |= (to_entries | map(.value = ((.value | tonumber?) // .value)) | from_entries)
+  else . end;
+
+($defaults * $image * (($node.settings // {}) | nested | .bootstrap // {}) | typed) as $settings
+| ([$settings | first(shape, tables, values)][0] // ""),
+  ($settings | tojson),
+  ($settings | to_entries[] | .key as $table | .value | objects | to_entries[] | "\($table).\(.key)\t\(.value)")

@@ -18,8 +18,9 @@ readonly DEFAULTS='{
   "limits": {"tries": 3, "pause": 15, "fetch": 120, "setup": 900, "clock": 60}
 }'
 
-# One JSON object, set by load_settings.
+# One JSON object, and its values by their dotted keys; set by load_settings.
 SETTINGS=$DEFAULTS
+declare -A VALUES=()
 # osb/node.toml as a JSON object.
 NODE_TOML='{}'
 
@@ -28,51 +29,45 @@ to_json() {
     "$ROOMS/to-json" "$1" "$2"
 }
 
-# Merges the defaults, the image's bootstrap.toml, and node.toml's settings that begin with
-# `bootstrap.`, written as tables or as dotted keys. Prints what is wrong and fails.
+# Reads the image's bootstrap.toml and the boot partition's node.toml. Says what is wrong, fails, and
+# leaves the defaults.
 load_settings() {
-    local image='{}' merged wrong
+    local image='{}'
+    if ! read_toml_files || ! merge_settings "$image" "$NODE_TOML"; then
+        merge_settings '{}' '{}'
+        return 1
+    fi
+}
+
+read_toml_files() {
     if [[ -e $IMAGE/bootstrap.toml ]]; then
         image=$(to_json toml "$IMAGE/bootstrap.toml") || return 1
     fi
     if [[ -e $PARTITION/node.toml ]]; then
         NODE_TOML=$(to_json toml "$PARTITION/node.toml") || return 1
     fi
-    merged=$(jq --null-input --compact-output \
-        --argjson defaults "$DEFAULTS" --argjson image "$image" --argjson node "$NODE_TOML" '
-        def nested: reduce to_entries[] as {$key, $value} ({};
-            setpath($key | split(".");
-                if $value | type == "object" then $value | nested else $value end));
-        # Numbers may come as text from a command line.
-        def typed: if .limits | type == "object"
-            then .limits |= (to_entries | map(.value = ((.value | tonumber?) // .value)) | from_entries)
-            else . end;
-        $defaults * $image * (($node.settings // {}) | nested | .bootstrap // {}) | typed') || {
-        say "the settings of node.toml contradict each other"
-        return 1
-    }
-    wrong=$(jq --raw-output --argjson defaults "$DEFAULTS" \
-        --from-file "$ROOMS/settings.jq" <<<"$merged") || return 1
-    [[ -z $wrong ]] || { say "bootstrap settings: $(printable "$wrong")" && return 1; }
-    SETTINGS=$merged
-    index_settings
+}
+
+# Sets SETTINGS and VALUES.
+merge_settings() {
+    local lines wrong key value
+    lines=$(jq --null-input --raw-output --argjson defaults "$DEFAULTS" --argjson image "$1" \
+        --argjson node "$2" --from-file "$ROOMS/settings.jq") ||
+        { say "bootstrap settings contradict each other" && return 1; }
+    {
+        read -r wrong
+        [[ -z $wrong ]] || { say "bootstrap settings: $(printable "$wrong")" && return 1; }
+        read -r SETTINGS
+        while IFS=$'\t' read -r key value; do
+            VALUES[$key]=$value
+        done
+    } <<<"$lines"
 }
 
 # One value: setting source.url
-declare -A VALUES=()
 setting() {
     printf '%s\n' "${VALUES[$1]-}"
 }
-
-# Makes VALUES of SETTINGS, whose values have no line ends.
-index_settings() {
-    local key value
-    while IFS=$'\t' read -r key value; do
-        VALUES[$key]=$value
-    done < <(jq --raw-output 'to_entries[] | .key as $table | .value | to_entries[]
-        | "\($table).\(.key)\t\(.value)"' <<<"$SETTINGS")
-}
-index_settings
 
 # Whether there is anything to run.
 bootstrap_wanted() {
