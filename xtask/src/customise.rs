@@ -86,7 +86,7 @@ impl<'a> Site<'a> {
         let node = Node::from_options(osb_node::Options {
             hostname: Some(NAME.to_owned()),
             ssh_keys: vec![access.public.clone()],
-            settings: vec!["bootstrap.ref=v1.2".to_owned()],
+            settings: vec!["bootstrap.source.ref=refs/tags/v1.2".to_owned()],
             files: vec![osb_node::File::new(PLACE, MODE, BYTES)],
             member: None,
         })?;

@@ -11,7 +11,7 @@
 //! use osb_node::{Node, Options};
 //! let node = Node::from_options(Options {
 //!     hostname: Some("worker-3".to_owned()),
-//!     settings: vec!["bootstrap.ref=v1.2".to_owned()],
+//!     settings: vec!["bootstrap.source.ref=refs/tags/v1.2".to_owned()],
 //!     ..Options::default()
 //! })?;
 //! let text = node.to_toml()?;

@@ -14,7 +14,7 @@ fn example() -> Node {
     Node {
         hostname: Some("worker-3".into()),
         ssh_keys: vec![KEY.into()],
-        settings: BTreeMap::from([("bootstrap.ref".into(), "v1.2".into())]),
+        settings: BTreeMap::from([("bootstrap.source.ref".into(), "refs/tags/v1.2".into())]),
         node: Some(Member {
             name: "worker-3".into(),
             role: Role::Worker,
@@ -50,7 +50,10 @@ fn options_make_the_document() {
     let options = Options {
         hostname: None,
         ssh_keys: vec![format!("# mine\n{KEY}\n\n{KEY}\r\n"), KEY.into()],
-        settings: vec!["bootstrap.ref=v1.1".into(), "bootstrap.ref=v1.2".into()],
+        settings: vec![
+            "bootstrap.source.ref=refs/tags/v1.1".into(),
+            "bootstrap.source.ref=refs/tags/v1.2".into(),
+        ],
         files: [&[File::new("/etc/motd", "0600", b"")], &example.files[..]].concat(),
         member: example.node.clone(),
     };
