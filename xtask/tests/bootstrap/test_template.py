@@ -138,6 +138,17 @@ class Template(MachineTest):
         self.assertEqual(code, 0, said)
         self.assertEqual(len(self.kubeadms("reset")), 1)
 
+    def test_half_a_control_plane_is_no_control_plane(self):
+        self.node = {"hostname": "cp-2", "role": "control-plane"}
+        self.machine.write("proc/sys/kernel/hostname", "cp-2")
+        self.secrets["certificate_key"] = "ab" * 32
+        # The cluster knows the node already, but there is no API server on it.
+        self.machine.write("etc/kubernetes/kubelet.conf", "half")
+        self.machine.write("member", "")
+        code, said = self.setup_node()
+        self.assertEqual(code, 0, said)
+        self.assertEqual((len(self.kubeadms("reset")), len(self.kubeadms("join"))), (1, 1))
+
     def test_a_database_is_never_thrown_away(self):
         self.machine.write("etc/kubernetes/kubelet.conf", "half")
         self.machine.write("var/lib/etcd/member/x", "data")

@@ -18,10 +18,13 @@ fetch_secrets() {
         jq '.node_config.node.secrets' "$CONFIG" >"$SECRETS"
     else
         for folder in "$ROOT/etc/osb/bootstrap" "$ROOT/boot/firmware/osb"; do
-            [[ ! -s $folder/ca.pem || ${tls[*]} == *--cacert* ]] || tls+=(--cacert "$folder/ca.pem")
+            # The empty folder: else curl trusts the system's authorities beside the pinned one.
+            [[ ! -s $folder/ca.pem || ${tls[*]} == *--cacert* ]] ||
+                tls+=(--cacert "$folder/ca.pem" --capath "$WORK/no-certificates")
             [[ ! -s $folder/client.key || ${tls[*]} == *--cert* ]] ||
                 tls+=(--cert "$folder/client.crt" --key "$folder/client.key")
         done
+        mkdir -p "$WORK/no-certificates"
         mac=$(config '.node_config.identity.macs[0]')
         serial=$(config .node_config.identity.serial)
         curl --disable --silent --show-error --fail --max-time 30 "${tls[@]}" --output "$SECRETS" \
@@ -40,6 +43,15 @@ kubeadm_configuration() {
         --arg patches "$HERE/manifests/patches" --from-file "$HERE/scripts/kubeadm.jq" "$CONFIG"
 }
 
+# Whether kubeadm did its work, though nobody wrote that down. A control plane is known to the cluster
+# before its own API server runs.
+joined() {
+    node_known || return 1
+    is_control_plane || return 0
+    [[ -e $ROOT/etc/kubernetes/manifests/kube-apiserver.yaml ]] &&
+        curl --silent --insecure --fail --max-time 10 --output /dev/null https://127.0.0.1:6443/livez
+}
+
 # Takes back what a kubeadm that did not end left behind.
 clean_up_half() {
     [[ -e $KUBELET_CONF || -e $ROOT/etc/kubernetes/manifests/kube-apiserver.yaml ]] || return 0
@@ -54,8 +66,8 @@ if [[ -e $DONE ]]; then
     say "already a node of the cluster"
     exit 0
 fi
-if node_known; then
-    say "the cluster knows this node"
+if joined; then
+    say "kubeadm has done its work"
 else
     trap 'rm -f "$SECRETS" "$KUBEADM"' EXIT
     umask 077
