@@ -1,5 +1,5 @@
 # kubeadm's configuration (v1beta4), as one text: JSON is a part of YAML, and what jq quotes is quoted
-# well. Input: the configuration of setup.sh; $what is init or join; $secret has the token; $patches
+# well. Input: the configuration of setup.sh; $what is init or join; $secret, a list of one, has the token; $patches
 # is the folder of kubelet's changes.
 
 def node: .node_config.node;
@@ -17,18 +17,18 @@ def endpoint: {bindPort: 6443} + (node.ip | if . then {advertiseAddress: .} else
 def joining: [{
     apiVersion: "kubeadm.k8s.io/v1beta4", kind: "JoinConfiguration",
     discovery: {bootstrapToken: {
-      token: $secret.token, apiServerEndpoint: .cluster.endpoint, caCertHashes: $secret.ca_cert_hashes}},
+      token: $secret[0].token, apiServerEndpoint: .cluster.endpoint, caCertHashes: $secret[0].ca_cert_hashes}},
     nodeRegistration: registration,
     patches: {directory: $patches}
   } + if node.role == "control-plane" then {controlPlane: {
     localAPIEndpoint: endpoint,
-    certificateKey: ($secret.certificate_key // error("a control plane needs a certificate_key"))
+    certificateKey: ($secret[0].certificate_key // error("a control plane needs a certificate_key"))
   }} else {} end];
 
 def making: [
   {
     apiVersion: "kubeadm.k8s.io/v1beta4", kind: "InitConfiguration",
-    bootstrapTokens: [{token: $secret.token, ttl: "10m0s", usages: ["signing", "authentication"],
+    bootstrapTokens: [{token: $secret[0].token, ttl: "10m0s", usages: ["signing", "authentication"],
       groups: ["system:bootstrappers:kubeadm:default-node-token"]}],
     localAPIEndpoint: endpoint,
     nodeRegistration: registration,
