@@ -111,7 +111,7 @@ impl Inventory {
             }
         }
         let answer = match found[..] {
-            [member] => Answer::Entry(Told::entry(member)),
+            [member] => Answer::Entry(Told::of(member)),
             [] if self.defaults.auto_register => Answer::Default(self.newcomer(machine)),
             [] => Answer::Unknown,
             _ => {
@@ -138,7 +138,8 @@ impl Inventory {
 }
 
 impl Told {
-    fn entry(member: &Member) -> Told {
+    /// What the node of an entry is told.
+    pub fn of(member: &Member) -> Told {
         let Member { name, role, mac, serial, ip, labels } = member.clone();
         Told { hostname: Some(name), role, mac, serial, ip, labels }
     }

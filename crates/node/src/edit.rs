@@ -162,8 +162,8 @@ impl Entry {
         if let Some(serial) = &self.serial {
             add("serial", serial);
         }
-        if let Some((name, _)) = Role::NAMES.iter().find(|(_, role)| Some(*role) == self.role) {
-            add("role", name);
+        if let Some(role) = self.role {
+            add("role", role.name());
         }
         if let Some(ip) = &self.ip {
             add("ip", &ip.to_string());

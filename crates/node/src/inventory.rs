@@ -14,6 +14,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::error::{InventoryError, Problem};
 use crate::model::{Member, Role};
 use crate::reader::Reader;
@@ -33,7 +35,7 @@ pub struct Inventory {
 }
 
 /// What holds for nodes that are not in the list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Defaults {
     /// What such a node is in its cluster, and what a node of the list is that does not say.
     pub role: Role,
@@ -101,6 +103,15 @@ impl Inventory {
                 Some(known) => format!("no node {name:?}: did you mean {known}?"),
                 None => format!("no node {name:?} among {} nodes", self.nodes.len()),
             }
+        })
+    }
+
+    /// The node that has this MAC address, in any usual spelling, or this serial number.
+    pub fn known_by(&self, text: &str) -> Option<&Member> {
+        let mac = rules::any_mac(text).ok();
+        self.nodes.iter().find(|node| {
+            (mac.is_some() && node.mac == mac)
+                || node.serial.as_ref().is_some_and(|serial| serial.eq_ignore_ascii_case(text))
         })
     }
 }

@@ -180,10 +180,8 @@ fn whole(rule: fn(&str) -> Result<(), String>) -> impl FnOnce(&str) -> Result<St
 }
 
 fn role(text: &str) -> Result<Role, String> {
-    let known = Role::NAMES.iter().find(|(name, _)| *name == text).map(|(_, role)| *role);
-    known.ok_or_else(|| {
-        let names = Role::NAMES.map(|(name, _)| name).join(" or ");
-        format!("no role {:?}: {names}", rules::clip(text))
+    Role::from_name(text).ok_or_else(|| {
+        format!("no role {:?}: {}", rules::clip(text), Role::ALL.map(Role::name).join(" or "))
     })
 }
 
