@@ -132,7 +132,7 @@ fn a_machine_is_shown_by_whatever_is_known_of_it() {
     }
     let stranger = &folder.objects("show nodes.yaml d8:3a:dd:00:00:03")[0];
     // printf 'd8:3a:dd:00:00:03\n' | sha1sum
-    assert_eq!(stranger["node"]["hostname"], "lab-53d5ba");
+    assert_eq!(stranger["node"]["hostname"], "lab-fdb88c");
     assert_eq!(
         (&stranger["found_in"], &stranger["node"]["role"]),
         (&"default".into(), &"worker".into())
