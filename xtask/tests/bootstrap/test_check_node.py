@@ -6,10 +6,11 @@ import unittest
 from fixture import REPOSITORY, MachineTest
 
 PROGRAM = REPOSITORY / "layers/k8s-prereq/files/usr/lib/osb/check-node"
+CONFIG = REPOSITORY / "layers/k8s-prereq/files/etc/containerd/config.toml"
 DUMP = """
-    sandbox_image = "registry.k8s.io/pause:3.10.2@sha256:%s"
+    sandbox_image = "registry.k8s.io/pause:3.10.2"
             SystemdCgroup = true
-""" % ("0" * 64)
+"""
 
 
 class CheckNode(MachineTest):
@@ -30,6 +31,7 @@ class CheckNode(MachineTest):
         for name in ("runc", "conntrack", "iptables", "nft", "socat", "ethtool", "mount", "systemctl"):
             m.stub(name, "exit 0")
         self.containerd(DUMP)
+        m.write("etc/containerd/config.toml", CONFIG.read_text())
         m.stub("dpkg-query", "exit 1")
 
     def containerd(self, dump):
@@ -65,12 +67,16 @@ class CheckNode(MachineTest):
             "cgroup v2 with cpu, memory and pids: no controller memory: cgroup v2 has: cpu io pids ")
 
     def test_containerd(self):
-        self.containerd(DUMP.replace("true", "false").replace("@sha256", "#"))
+        self.containerd(DUMP.replace("true", "false").replace("3.10.2", "3.8"))
         self.machine.stub("systemctl", "echo failed; exit 3")
         (self.machine.root / "opt/cni/bin/loopback").chmod(0o644)
         self.assert_wrong(
             "containerd runs: failed", "containerd leaves cgroups to systemd: /etc/containerd/config.toml does not say so",
             "the pause image is pinned: /etc/containerd/config.toml does not say so", "CNI plugins: no loopback")
+
+    def test_a_pause_image_that_nobody_named(self):
+        self.machine.write("etc/containerd/config.toml", "version = 2\n")
+        self.assert_wrong("the pause image is pinned: /etc/containerd/config.toml names none")
 
     def test_settings_of_containerd_2(self):
         self.containerd(DUMP.replace("sandbox_image", "sandbox").replace('"', "'"))
