@@ -58,7 +58,8 @@ fn changes(root: &Path, old: &str, new: &str, date: &str) -> Result<Vec<(PathBuf
         parts?.try_into().ok()
     };
     demand!(numbers(new).is_some(), "{new:?} is no version X.Y.Z");
-    demand!(numbers(new) > numbers(old), "{new} is not later than {old}");
+    // The present version has no section of the changelog before its release.
+    demand!(numbers(new) >= numbers(old), "{new} is older than {old}");
     let day = date.len() == 10
         && date.bytes().enumerate().all(|(place, byte)| match place {
             4 | 7 => byte == b'-',
@@ -124,8 +125,9 @@ mod tests {
             assert!(text.contains("987.6.5"), "{}", path.display());
             fs::write(path, text).unwrap();
         }
-        // It is the current one now, and the next one finds it.
+        // It is the current one now, it has been released, and the next one finds it.
         assert!(changes(dir.path(), CURRENT, "988.0.0", "2026-11-21").is_err());
+        assert!(changes(dir.path(), "987.6.5", "987.6.5", "2026-11-21").is_err());
         let log = dir.path().join("CHANGELOG.md");
         let text = fs::read_to_string(&log).unwrap().replace("ed]\n", "ed]\n\n- That.\n");
         fs::write(&log, text).unwrap();
@@ -140,8 +142,7 @@ mod tests {
             ("v1.2.3", "2026-11-21", "no version"),
             ("1.2.3-rc.1", "2026-11-21", "no version"),
             ("1.+2.3", "2026-11-21", "no version"),
-            ("0.0.9", "2026-11-21", "not later"),
-            (CURRENT, "2026-11-21", "not later"),
+            ("0.0.9", "2026-11-21", "is older"),
             ("987.6.5", "21.11.2026", "no day"),
             ("987.6.5", "2026-11-2x", "no day"),
         ] {
