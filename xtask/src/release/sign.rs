@@ -54,3 +54,34 @@ pub(crate) fn image(steps: &mut Steps, project: &Project, folder: &Path, keys: &
         Ok(((), text.lines().last().unwrap_or_default().trim().to_owned()))
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    /// The error for a release with these arguments.
+    fn error(arguments: &[&str]) -> anyhow::Error {
+        let line = ["xtask", "release", "v1.2.3"].iter().chain(arguments);
+        let crate::Task::Release(arguments) = crate::Arguments::parse_from(line).task else {
+            unreachable!("the task is named above");
+        };
+        Keys::find(&arguments).map(|_| ()).unwrap_err()
+    }
+
+    #[test]
+    fn a_missing_key_is_told_before_any_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = dir.path().join("osb.key");
+        let name = key.to_str().unwrap();
+        let told = |error: anyhow::Error, text: &str| {
+            assert!(error.is::<BadInput>() && error.to_string().contains(text), "{error}");
+        };
+        told(error(&[]), "name the secret key with --key");
+        told(error(&["--key", name]), "no secret key");
+        std::fs::write(&key, "").unwrap();
+        told(error(&["--key", name]), &format!("no public key {name}.pub"));
+        told(error(&["--key", name, "--public-key", "/nowhere"]), "no public key /nowhere");
+    }
+}
