@@ -22,6 +22,7 @@ pub(crate) fn image(
     project: &Project,
     variant: &Variant,
     output: &Path,
+    limit: &str,
 ) -> Option<()> {
     let place = project.work.join("release");
     let first = Project {
@@ -77,6 +78,11 @@ pub(crate) fn image(
         };
         let name = variation.build(&image, project)?;
         Ok(((), format!("another folder, a cold cache, --jobs 1, time zone, umask 077, {name}")))
+    })?;
+    // The list of sums stays that of the whole files.
+    steps.run("osb split", || {
+        let text = capture(first.osb(&["split", "--limit", limit]).arg(&image.out))?;
+        Ok(((), text.trim().replace('\n', ", ")))
     })?;
     clear(&place).ok()
 }

@@ -48,6 +48,9 @@ pub(crate) struct Arguments {
     /// A series of upstream Kubernetes, or none (repeatable) [default: none]
     #[arg(long, value_name = "SERIES")]
     kubernetes: Vec<String>,
+    /// Cut files that are larger: GitHub takes what is less than 2 GiB
+    #[arg(long, value_name = "SIZE", default_value = "1900MiB")]
+    limit: String,
     /// One phase alone
     #[arg(long, value_enum)]
     only: Option<Phase>,
@@ -88,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Steps> {
     if runs(Phase::Build) {
         fs::create_dir_all(&output).with_context(|| output.display().to_string())?;
         for variant in &variants {
-            build::image(&mut steps, &project, variant, &output);
+            build::image(&mut steps, &project, variant, &output, &arguments.limit);
         }
     }
     if let Some(keys) = keys.filter(|_| steps.all_passed()) {
