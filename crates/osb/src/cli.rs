@@ -3,6 +3,7 @@
 mod cache;
 mod flash;
 mod image;
+mod nodes;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use cache::{Cache, CacheAction, Prune, Verify};
 pub(crate) use flash::Flash;
 pub(crate) use image::{Check, Diff, Inspect, What};
+pub(crate) use nodes::{Nodes, NodesAction, NodesAdd, NodesList, NodesShow, NodesValidate};
 
 /// From signed Debian packages to a disk that boots.
 #[derive(Debug, Parser)]
@@ -72,6 +74,8 @@ pub(crate) enum Command {
     Flash(Flash),
     /// Write the scripts that a node runs at its first boot, to begin with
     Init(Init),
+    /// Check, list, ask or extend the inventory of a cluster's nodes
+    Nodes(Nodes),
     /// Tell whether this machine can build, and what is missing
     Doctor(Doctor),
     /// List what the cache holds, or remove what is not needed
