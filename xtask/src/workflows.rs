@@ -1,79 +1,102 @@
 //! What every workflow in `.github/workflows` has to be, beyond what actionlint and zizmor ask for.
 //!
 //! No rights but those that a job names, an end to every job, and no logic: a step is an action of a
-//! pinned commit, or one line that runs a script of `ci` or a task of `xtask` which exist.
+//! pinned commit, or one line that runs a script of `ci` or a task of `xtask` which exist. The files
+//! are read as lines, in the form that they are written in here; whether they are YAML, and mean
+//! something to GitHub, is actionlint's to say.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use clap::Parser;
-use serde_json::Value;
 
 /// What is wrong with a workflow; `root` is the repository.
 fn problems(root: &Path, text: &str) -> Vec<String> {
     let mut problems = Vec::new();
-    let workflow: Value = match serde_saphyr::from_str(text) {
-        Ok(workflow) => workflow,
-        Err(error) => return vec![error.to_string()],
-    };
-    if workflow["permissions"] != Value::Object(serde_json::Map::new()) {
+    let (head, jobs) = text.split_once("\njobs:\n").unwrap_or((text, ""));
+    if !head.lines().any(|line| line == "permissions: {}") {
         problems.push("the workflow's own permissions are not {}".to_owned());
     }
-    if workflow["concurrency"].is_null() {
+    if !head.lines().any(|line| line.starts_with("concurrency:")) {
         problems.push("no concurrency".to_owned());
     }
-    let jobs: BTreeMap<String, Value> =
-        serde_json::from_value(workflow["jobs"].clone()).unwrap_or_default();
+    let jobs = blocks(jobs, "  ");
     if jobs.is_empty() {
         problems.push("no jobs".to_owned());
     }
-    for (name, job) in &jobs {
+    for job in jobs {
+        let name = job[0].trim().trim_end_matches(':');
         let mut problem = |text: String| problems.push(format!("{name}: {text}"));
-        if !job["permissions"].is_object() {
+        let has = |key: &str| job.iter().any(|line| line.starts_with(&format!("    {key}:")));
+        if !has("permissions") {
             problem("no permissions".to_owned());
         }
-        if let Some(called) = job["uses"].as_str() {
-            if !called.strip_prefix("./").is_some_and(|path| root.join(path).is_file()) {
-                problem(format!("{called} is no workflow of this repository"));
-            }
-            continue;
-        }
-        if !job["timeout-minutes"].is_u64() {
+        // A job that calls another workflow has that one's steps and ends.
+        if !has("uses") && !has("timeout-minutes") {
             problem("no timeout-minutes".to_owned());
         }
-        for step in job["steps"].as_array().into_iter().flatten() {
-            if let Some(action) = step["uses"].as_str() {
-                action_problems(action, step, text, &mut problem);
-            }
-            if let Some(command) = step["run"].as_str()
-                && let Err(text) = command_exists(root, command)
-            {
-                problem(format!("{command:?}: {text}"));
+        for line in &job {
+            let (key, value) =
+                line.trim_start_matches([' ', '-']).split_once(": ").unwrap_or_default();
+            match key {
+                "uses" => action_problems(root, value, &job, &mut problem),
+                "run" => {
+                    if let Err(text) = command_exists(root, value) {
+                        problem(format!("{value:?}: {text}"));
+                    }
+                }
+                _ => {}
             }
         }
     }
     problems
 }
 
-/// An action is pinned by commit, with its version behind it for people; a checkout keeps no token.
-fn action_problems(action: &str, step: &Value, text: &str, problem: &mut impl FnMut(String)) {
+/// The parts of a text that begin with a line of exactly this indentation, without comments.
+fn blocks<'a>(text: &'a str, indentation: &str) -> Vec<Vec<&'a str>> {
+    let mut blocks: Vec<Vec<&str>> = Vec::new();
+    for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        let begins = line.strip_prefix(indentation).is_some_and(|rest| !rest.starts_with(' '));
+        match blocks.last_mut() {
+            Some(block) if !begins => block.push(line),
+            _ if begins => blocks.push(vec![line]),
+            _ => {}
+        }
+    }
+    blocks
+}
+
+/// An action is pinned by commit, with its version behind it for people; a checkout keeps no token; a
+/// workflow that is called is one of this repository.
+fn action_problems(root: &Path, action: &str, job: &[&str], problem: &mut impl FnMut(String)) {
+    let (action, comment) = action.split_once(" # ").unwrap_or((action, ""));
+    if let Some(path) = action.strip_prefix("./") {
+        if !root.join(path).is_file() {
+            problem(format!("there is no {path}"));
+        }
+        return;
+    }
     let commit = action.split_once('@').map_or("", |(_, commit)| commit);
     if commit.len() != 40 || !commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         problem(format!("{action} is not pinned by its commit"));
     }
-    if !text.contains(&format!("uses: {action} # v")) {
+    if !comment.starts_with('v') {
         problem(format!("{action} has no comment with its version"));
     }
-    if action.starts_with("actions/checkout@") && step["with"]["persist-credentials"] != false {
-        problem("a checkout that keeps the token".to_owned());
+    if action.starts_with("actions/checkout@") {
+        let step = job.iter().skip_while(|line| !line.contains(action));
+        let mut step =
+            step.enumerate().take_while(|(n, line)| *n == 0 || !line.starts_with("      -"));
+        if !step.any(|(_, line)| line.trim() == "persist-credentials: false") {
+            problem("a checkout that keeps the token".to_owned());
+        }
     }
 }
 
 /// Fails unless a command is one line that runs something of this repository, which exists.
 fn command_exists(root: &Path, command: &str) -> Result<(), String> {
-    if command.trim_end().contains('\n') || command.contains(['|', ';', '&', '`', '>']) {
+    if command.contains(['|', ';', '&', '`', '>']) {
         return Err("this is logic: it belongs into a script in ci".to_owned());
     }
     if command.contains("${{") {
@@ -119,7 +142,8 @@ permissions: {}
 concurrency: one
 jobs:
   test:
-    permissions: {contents: read}
+    permissions:
+      contents: read
     timeout-minutes: 5
     steps:
       - uses: actions/checkout@0123456789012345678901234567890123456789 # v9
@@ -136,7 +160,7 @@ fn what_is_wrong_with_a_workflow_is_told() {
     for (from, to, told) in [
         ("permissions: {}", "permissions: read-all", "the workflow's own permissions"),
         ("concurrency: one", "", "no concurrency"),
-        ("    permissions: {contents: read}\n", "", "test: no permissions"),
+        ("    permissions:\n      contents: read\n", "", "test: no permissions"),
         ("    timeout-minutes: 5\n", "", "test: no timeout-minutes"),
         ("@0123456789012345678901234567890123456789 # v9", "@v9", "not pinned"),
         (" # v9", "", "no comment with its version"),
@@ -144,6 +168,7 @@ fn what_is_wrong_with_a_workflow_is_told() {
         ("ci/prepare", "ci/prepares", "No such file"),
         ("ci/prepare", "ci/README.md", "cannot be run"),
         ("ci/prepare", "ci/prepare && reboot", "this is logic"),
+        ("ci/prepare", "|\n          ci/prepare", "this is logic"),
         ("ci/prepare", "make", "neither a script"),
         ("\"$RECIPE\"", "${{ inputs.recipe }}", "values come as variables"),
         ("xtask test", "xtask tests", "unrecognized subcommand"),
