@@ -3,6 +3,7 @@
 mod cache;
 mod flash;
 mod image;
+mod release;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use cache::{Cache, CacheAction, Prune, Verify};
 pub(crate) use flash::Flash;
 pub(crate) use image::{Check, Diff, Inspect, What};
+pub(crate) use release::{Sign, Split, VerifyRelease};
 
 /// From signed Debian packages to a disk that boots.
 #[derive(Debug, Parser)]
@@ -70,6 +72,12 @@ pub(crate) enum Command {
     Devices(Devices),
     /// Write an image to disks, read it back, and give each disk its own identifiers
     Flash(Flash),
+    /// Sign the files of a build, so that others can tell whose they are
+    Sign(Sign),
+    /// Follow the chain from a signature over SHA256SUMS to every file, here or on a server
+    Verify(VerifyRelease),
+    /// Cut files that are too large for a server into parts
+    Split(Split),
     /// Write the scripts that a node runs at its first boot, to begin with
     Init(Init),
     /// Tell whether this machine can build, and what is missing

@@ -67,7 +67,9 @@ pub enum ReleaseError {
         source: io::Error,
     },
     /// No list, so no release.
-    #[error("{place} has no SHA256SUMS: name a folder that `osb build` has finished, or its address")]
+    #[error(
+        "{place} has no SHA256SUMS: name a folder that `osb build` has finished, or its address"
+    )]
     NoSums {
         /// The folder or address.
         place: String,

@@ -34,9 +34,10 @@ impl Joined {
     fn next(&mut self) -> io::Result<Option<&mut Open>> {
         let Some(part) = self.rest.pop() else { return Ok(None) };
         let place = &self.shelf;
-        let content = self.shelf.open(&part.name).map_err(io::Error::other)?.ok_or_else(|| {
-            damage(format!("{} of {place} is missing: copy it, too", part.name))
-        })?;
+        let content =
+            self.shelf.open(&part.name).map_err(io::Error::other)?.ok_or_else(|| {
+                damage(format!("{} of {place} is missing: copy it, too", part.name))
+            })?;
         if let Some(size) = content.size.filter(|size| *size != part.size) {
             return Err(wrong_size(&part, size));
         }
@@ -83,7 +84,10 @@ impl Read for Joined {
 }
 
 fn wrong_size(part: &Part, found: u64) -> io::Error {
-    damage(format!("{} has {found} bytes, and {} were expected: copy it anew", part.name, part.size))
+    damage(format!(
+        "{} has {found} bytes, and {} were expected: copy it anew",
+        part.name, part.size
+    ))
 }
 
 fn damage(problem: String) -> io::Error {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use osb_checksum::{Digest, Sha256Writer, Sums, sha256, to_hex};
+use osb_checksum::{Digest, Sha256Writer, Sums, to_hex};
 use osb_metadata::{Metadata, Provenance};
 use osb_sign::{Keys, Kind};
 
@@ -84,7 +84,9 @@ impl fmt::Display for Problem {
             Problem::Differs { expected, found } => {
                 write!(f, "differs: expected {}, found {}", to_hex(expected), to_hex(found))
             }
-            Problem::OwnSum => f.write_str("the .sha256 beside it does not say what SHA256SUMS says"),
+            Problem::OwnSum => {
+                f.write_str("the .sha256 beside it does not say what SHA256SUMS says")
+            }
         }
     }
 }
@@ -134,7 +136,11 @@ struct Checking<'a> {
 
 impl Checking<'_> {
     /// Compares one file, whole or in parts. The outer error ends everything.
-    fn file(&mut self, name: &str, expected: &Digest) -> Result<Result<File, Problem>, ReleaseError> {
+    fn file(
+        &mut self,
+        name: &str,
+        expected: &Digest,
+    ) -> Result<Result<File, Problem>, ReleaseError> {
         let (mut reader, parts): (Box<dyn Read + Send>, usize) = match self.shelf.open(name) {
             Ok(Some(content)) => (content.reader, 0),
             Ok(None) => match self.shelf.small(&Manifest::file_name(name))? {

@@ -7,7 +7,7 @@ use blake2::{Blake2b, Blake2b512, Digest};
 use ed25519_dalek::{Signer, SigningKey};
 
 use super::signature::Signed;
-use super::{HASHED, PLAIN, SEALED, SECRET, decode, id, payload, take};
+use super::{HASHED, SEALED, SECRET, decode, id, payload, take};
 use crate::error::KeyError;
 
 /// Sealed with scrypt.
@@ -125,7 +125,7 @@ fn parameters(work: u64, memory: u64) -> (u8, u32, u32) {
 pub(crate) fn file(id: [u8; 8], key: &SigningKey, password: Option<&[u8]>) -> String {
     let pair = key.to_keypair_bytes();
     let check =
-        Blake2b::<U32>::new().chain_update(PLAIN).chain_update(id).chain_update(pair).finalize();
+        Blake2b::<U32>::new().chain_update(super::PLAIN).chain_update(id).chain_update(pair).finalize();
     let check = password.map_or([0; 32], |_| check.into());
     let mut sealed = [&id[..], &pair, &check].concat();
     let (sealing, salt, work, memory) = match password {
@@ -138,7 +138,7 @@ pub(crate) fn file(id: [u8; 8], key: &SigningKey, password: Option<&[u8]>) -> St
         sealed.iter_mut().zip(stream).for_each(|(byte, mask)| *byte ^= mask);
     }
     let fields = [
-        &PLAIN[..],
+        &super::PLAIN[..],
         &sealing,
         &BLAKE2B,
         &salt,
