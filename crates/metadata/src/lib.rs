@@ -19,6 +19,7 @@ mod block_map;
 mod model;
 mod provenance;
 mod read;
+mod sbom;
 mod schema;
 mod time;
 
@@ -31,4 +32,5 @@ pub use provenance::{
     BUILD_TYPE, BuildRun, Provenance, ProvenanceError, Revision, UNKNOWN_BUILDER,
 };
 pub use read::{MetadataError, from_json};
+pub use sbom::{PackageOrigin, Sbom, SbomInput, licences};
 pub use schema::schema;

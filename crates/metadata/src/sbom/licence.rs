@@ -76,7 +76,10 @@ mod tests {
     #[test]
     fn what_is_not_certain_keeps_its_name() {
         assert_eq!(choice("GPL-2+").license.id, Some("GPL-2.0-or-later"));
-        assert_eq!(choice("GPL-2+ or Artistic").license.name.as_deref(), Some("GPL-2+ or Artistic"));
+        assert_eq!(
+            choice("GPL-2+ or Artistic").license.name.as_deref(),
+            Some("GPL-2+ or Artistic")
+        );
     }
 
     /// The schema has the list; what is not on it would make the document invalid.

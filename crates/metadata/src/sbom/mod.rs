@@ -19,9 +19,7 @@ pub use model::Sbom;
 
 use crate::model::{LayerInfo, Metadata, PackageInfo, PinnedInfo};
 use crate::time::rfc3339;
-use model::{
-    Component, Dependency, ExternalReference, Hash, MetadataBlock, Property, Tools,
-};
+use model::{Component, Dependency, ExternalReference, Hash, MetadataBlock, Property, Tools};
 
 /// What a package says of itself, beside its entry in [`Metadata::packages`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
