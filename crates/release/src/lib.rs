@@ -37,10 +37,11 @@ mod verify;
 pub use chain::{PROVENANCE, SBOM, SUMS, Signed, signature_name, signed};
 pub use error::{ChainError, ReleaseError};
 pub use join::Joined;
+pub use osb_sign::Kind;
 pub use parts::{Manifest, Part, PartsError, SUFFIX, is_of};
 pub use shelf::{Content, Shelf};
 pub use sign::sign;
-pub use split::split;
+pub use split::{split, write_whole};
 pub use verify::{File, Options, Problem, Verified, verify};
 
 /// The description of a build.

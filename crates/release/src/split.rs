@@ -107,7 +107,10 @@ fn remove_parts(folder: &Path, name: &str) {
 }
 
 /// Writes a small file that is there whole or not at all.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ReleaseError> {
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ReleaseError> {
     let fail = || ReleaseError::io("writing", path);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let partial = path.with_file_name(format!(".{name}.partial"));

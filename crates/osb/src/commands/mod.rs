@@ -13,6 +13,7 @@ mod inspect;
 mod keys;
 mod lock;
 mod plan;
+mod provenance;
 mod sign;
 mod split;
 mod timings;
