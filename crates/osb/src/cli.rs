@@ -4,6 +4,7 @@ mod cache;
 mod flash;
 mod image;
 mod nodes;
+mod release;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ pub(crate) use cache::{Cache, CacheAction, Prune, Verify};
 pub(crate) use flash::Flash;
 pub(crate) use image::{Check, Diff, Inspect, What};
 pub(crate) use nodes::{Nodes, NodesAction, NodesAdd, NodesList, NodesShow, NodesValidate};
+pub(crate) use release::{Sign, Split, VerifyRelease};
 
 /// From signed Debian packages to a disk that boots.
 #[derive(Debug, Parser)]
@@ -72,6 +74,12 @@ pub(crate) enum Command {
     Devices(Devices),
     /// Write an image to disks, read it back, and give each disk its own identifiers
     Flash(Flash),
+    /// Sign the files of a build, so that others can tell whose they are
+    Sign(Sign),
+    /// Follow the chain from a signature over SHA256SUMS to every file, here or on a server
+    Verify(VerifyRelease),
+    /// Cut files that are too large for a server into parts
+    Split(Split),
     /// Write the scripts that a node runs at its first boot, to begin with
     Init(Init),
     /// Check, list, ask or extend the inventory of a cluster's nodes
