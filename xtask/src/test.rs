@@ -11,8 +11,8 @@ use crate::kills::Series;
 use crate::project::{DEFAULT, Image, Project};
 use crate::steps::{Steps, show};
 use crate::{
-    boot, bootstrap, customise, ext4, flash, flashed, full, fuzz, image, kubernetes, layouts, referee,
-    reproduce, user,
+    boot, bootstrap, customise, ext4, flash, flashed, full, fuzz, image, kubernetes, layouts,
+    referee, reproduce, user,
 };
 
 /// How long each fuzz target runs: enough to go through its seeds and some way beyond.
