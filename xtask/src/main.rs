@@ -9,6 +9,7 @@ mod beside;
 mod boot;
 mod bootstrap;
 mod customise;
+mod dist;
 mod equivalence;
 mod ext4;
 mod flash;
@@ -128,6 +129,8 @@ enum Task {
         #[arg(default_value = "out")]
         folder: PathBuf,
     },
+    /// Release archives and a Debian package of osb, for this machine's architecture
+    Dist(dist::Arguments),
     /// Every reader of foreign bytes under libFuzzer
     Fuzz(fuzz::Arguments),
     /// What osb costs, and what mmdebstrap does
@@ -164,6 +167,7 @@ fn main() -> ExitCode {
         Task::Ext4 { folder, recipe } => test::ext4(&recipe, &folder),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
         Task::Flash { folder } => flash::run(&folder),
+        Task::Dist(arguments) => dist::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(bench) => bench::run(&bench),
         Task::Container(container) => {

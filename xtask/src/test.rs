@@ -11,7 +11,7 @@ use crate::kills::Series;
 use crate::project::{DEFAULT, Image, Project};
 use crate::steps::{Steps, show};
 use crate::{
-    boot, bootstrap, customise, ext4, flash, flashed, full, fuzz, image, kubernetes, layouts,
+    boot, bootstrap, customise, dist, ext4, flash, flashed, full, fuzz, image, kubernetes, layouts,
     referee, reproduce, user,
 };
 
@@ -27,11 +27,15 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
     if quick {
         return Ok(steps);
     }
+    if steps.all_passed() {
+        dist::check(&mut steps, &project);
+    }
     for image in project.images()? {
         steps.about(&image.name);
         // Without an image there is nothing to test; the failed step has been counted.
         let Some(()) = steps.run("build", || build(&project, &image)) else { continue };
         let Some(tools) = artifacts(&mut steps, &project, &image, full) else { continue };
+        dist::installs(&mut steps, &project, &image);
         if image.name == DEFAULT {
             user::check(&mut steps, &project, &image);
             flash::check(&mut steps, &project, &tools, &image);

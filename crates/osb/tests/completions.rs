@@ -1,5 +1,5 @@
 //! `osb completions`: the shells themselves read what it prints.
-#![allow(clippy::unwrap_used)] // in helpers, too: a failed one is a failed test
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // in helpers, too: a failed one is a failed test
 
 use std::process::Command;
 

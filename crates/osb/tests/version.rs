@@ -1,5 +1,5 @@
 //! Which commit `osb --version` names: `build/commit.rs` on repositories made here.
-#![allow(clippy::unwrap_used)] // in helpers, too: a failed one is a failed test
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // in helpers, too: a failed one is a failed test
 
 #[path = "../build/commit.rs"]
 mod commit;
