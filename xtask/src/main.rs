@@ -10,6 +10,7 @@ mod boot;
 mod bootstrap;
 mod changelog;
 mod customise;
+mod dist;
 mod equivalence;
 mod exit;
 mod ext4;
@@ -149,6 +150,8 @@ enum Task {
         #[arg(default_value = "out")]
         folder: PathBuf,
     },
+    /// Release archives and a Debian package of osb, for this machine's architecture
+    Dist(dist::Arguments),
     /// Every reader of foreign bytes under libFuzzer
     Fuzz(fuzz::Arguments),
     /// What osb costs, and what mmdebstrap does
@@ -195,6 +198,7 @@ fn main() -> ExitCode {
         Task::Ext4 { folder, recipe } => test::ext4(&recipe, &folder),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
         Task::Flash { folder } => flash::run(&folder),
+        Task::Dist(arguments) => dist::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(bench) => bench::run(&bench),
         Task::Container(container) => {
