@@ -9,6 +9,7 @@ mod beside;
 mod boot;
 mod bootstrap;
 mod customise;
+mod docs;
 mod equivalence;
 mod ext4;
 mod flash;
@@ -130,6 +131,14 @@ enum Task {
     },
     /// Every reader of foreign bytes under libFuzzer
     Fuzz(fuzz::Arguments),
+    /// The book: writes what is made from types, follows every link, renders it
+    Docs,
+    /// Only the commands of the README, the quick start and the cookbook, in scratch projects
+    Documented {
+        /// Only pages with this in their path
+        #[arg(default_value = "")]
+        page: String,
+    },
     /// What osb costs, and what mmdebstrap does
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -165,6 +174,8 @@ fn main() -> ExitCode {
         Task::Equivalence(arguments) => equivalence::run(&arguments),
         Task::Flash { folder } => flash::run(&folder),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Docs => docs::run(),
+        Task::Documented { page } => docs::documented(&page),
         Task::Bench(bench) => bench::run(&bench),
         Task::Container(container) => {
             return container.run().unwrap_or_else(|error| {

@@ -11,8 +11,8 @@ use crate::kills::Series;
 use crate::project::{DEFAULT, Image, Project};
 use crate::steps::{Steps, show};
 use crate::{
-    boot, bootstrap, customise, ext4, flash, flashed, full, fuzz, image, kubernetes, layouts, referee,
-    reproduce, user,
+    boot, bootstrap, customise, docs, ext4, flash, flashed, full, fuzz, image, kubernetes, layouts,
+    referee, reproduce, user,
 };
 
 /// How long each fuzz target runs: enough to go through its seeds and some way beyond.
@@ -24,15 +24,18 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
     let mut steps = Steps::default();
     cargo(&mut steps, &project);
     bootstrap::check(&mut steps, &project);
+    docs::check(&mut steps, &project);
     if quick {
         return Ok(steps);
     }
-    for image in project.images()? {
+    let images = project.images()?;
+    for image in images.clone() {
         steps.about(&image.name);
         // Without an image there is nothing to test; the failed step has been counted.
         let Some(()) = steps.run("build", || build(&project, &image)) else { continue };
         let Some(tools) = artifacts(&mut steps, &project, &image, full) else { continue };
         if image.name == DEFAULT {
+            docs::render(&mut steps, &project, &tools);
             user::check(&mut steps, &project, &image);
             flash::check(&mut steps, &project, &tools, &image);
         }
@@ -48,6 +51,8 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
             fuzz::smoke(&mut steps, &project, FUZZ_SECONDS);
         }
     }
+    steps.whole();
+    docs::commands(&mut steps, &project, &images);
     Ok(steps)
 }
 
