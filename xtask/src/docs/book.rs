@@ -1,4 +1,7 @@
 //! mdBook, on this book: Debian's, from the locked tool set `test`.
+//!
+//! Debian's package brings no web fonts and no `book.js`, so what it renders is good for reading and for
+//! checking; the buttons for themes and the sidebar are those of an mdBook from its own project.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -33,9 +36,11 @@ pub(crate) fn render(steps: &mut Steps, project: &Project, tools: &Tools) {
     });
 }
 
-/// Wants every link of every page to lead to a file, and to an element of it; how many of both.
+/// Wants every link and picture of every page to lead to a file, and to an element of it; how many of
+/// both.
 fn follow(out: &Path) -> Result<(usize, usize)> {
-    let (href, id) = (Regex::new(r#"(?:href|src)="([^"]*)""#)?, Regex::new(r#"id="([^"]*)""#)?);
+    let href = Regex::new(r#"<(?:a|img)\s[^>]*?(?:href|src)="([^"]*)""#)?;
+    let id = Regex::new(r#"id="([^"]*)""#)?;
     let mut pages = BTreeMap::new();
     read(out, &mut pages)?;
     let ids: BTreeMap<&PathBuf, BTreeSet<&str>> = pages
@@ -100,7 +105,7 @@ mod tests {
             "one.html",
             r##"<a href="part/two.html#b"><a href="#a" id="a"><a href="https://x">"##,
         );
-        write("part/two.html", r#"<p id="b"><link href="../style.css">"#);
+        write("part/two.html", r#"<p id="b"><img alt="" src="../style.css"><link href="none">"#);
         assert_eq!(follow(dir.path()).unwrap(), (2, 3));
         write("part/two.html", r#"<p id="c">"#);
         assert!(follow(dir.path()).unwrap_err().to_string().contains("two.html#b"));

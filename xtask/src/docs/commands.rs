@@ -87,7 +87,11 @@ fn page(steps: &mut Steps, project: &Project, images: &[Image], path: &str) {
                     "the page shows a line that is not printed:\n{line}\nbut:\n{printed}"
                 );
             }
-            Ok(((), format!("{} lines as shown", session.shown.len())))
+            let shown = match session.shown.len() {
+                0 => String::new(),
+                count => format!("prints the {count} lines that the page shows"),
+            };
+            Ok(((), shown))
         });
         // What follows may need it.
         if ran.is_none() {

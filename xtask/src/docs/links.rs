@@ -16,7 +16,7 @@ const SUMMARY: &str = "docs/SUMMARY.md";
 /// Folders that hold no pages: what is built, what Git keeps, what tests feed to programs.
 const PASSED_OVER: [&str; 5] = ["target", "out", ".git", "corpus", "node_modules"];
 
-/// What of the book is no page and is linked by none.
+/// What of the book is mdBook's, and is linked by no page.
 const UNLINKED: [&str; 1] = ["docs/book.toml"];
 
 /// All pages, and what of them leads where.

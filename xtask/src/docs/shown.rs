@@ -41,9 +41,12 @@ impl Session {
 
     /// The first command, to call the block by.
     pub(super) fn name(&self) -> &str {
-        let mut lines =
-            self.script.lines().map(|line| line.split("  #").next().unwrap_or(line).trim());
-        lines.find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or("nothing")
+        let bare = |line: &'_ str| -> bool { !line.is_empty() && !line.starts_with('#') };
+        let mut lines = self.script.lines().map(|line| {
+            let command = line.split("  #").next().unwrap_or(line);
+            command.trim_end_matches('\\').trim()
+        });
+        lines.find(|line| bare(line)).unwrap_or("nothing")
     }
 
     /// The first line that the page shows and that was not printed.
@@ -91,7 +94,7 @@ mod tests {
         assert_eq!(found.script, "osb build  # all forms\nosb flash /dev/sda \\\n    --yes\n");
         assert_eq!(found.shown, ["  out/disk.img  2.5 GiB", "done"]);
         assert_eq!(found.name(), "osb build");
-        assert_eq!(session("sh", "# first\ncd x\n").unwrap().name(), "cd x");
+        assert_eq!(session("sh", "# first\ncd x \\\n").unwrap().name(), "cd x");
         assert_eq!(session("toml", "a = 1\n"), None);
     }
 
