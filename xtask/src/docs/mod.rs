@@ -40,7 +40,7 @@ pub(crate) fn documented(name: &str) -> Result<Steps> {
     let mut steps = Steps::default();
     release(&mut steps, &project);
     let images = project.images()?;
-    commands::pages(&mut steps, &project, &images, name);
+    commands::run(&mut steps, &project, &images, name);
     Ok(steps)
 }
 
@@ -54,6 +54,7 @@ pub(crate) fn check(steps: &mut Steps, project: &Project) {
         let (count, links) = pages.count();
         Ok((pages, format!("{links} links in {count} pages lead somewhere")))
     });
+    commands::found(steps, project);
     let Some(pages) = pages else { return };
     steps.run("docs: chapters", || {
         let count = pages.chapters(&project.root)?;

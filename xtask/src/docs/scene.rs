@@ -20,7 +20,7 @@ use crate::test::clear;
 const DISK: u64 = 4 << 30;
 
 /// How the pages call a disk, the repository of somebody else, and the key that signed it.
-const DISKS: &str = r"/dev/(disk/by-id/[\w.-]+|sd[a-z])\b";
+const DISKS: &str = r"/dev/(disk/by-id/[\w.:-]+|sd[a-z])\b";
 const REPOSITORY: &str = "https://apt.example.org";
 const FINGERPRINT: &str = "0123456789ABCDEF0123456789ABCDEF01234567";
 const CERTIFICATE: &str = "keys/example.asc";

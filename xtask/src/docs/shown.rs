@@ -1,6 +1,11 @@
 //! A block of commands as a page shows it: what is typed, and what is printed.
 
+use anyhow::{Result, bail, ensure};
+
 use super::markdown::Block;
+
+/// Languages of blocks in which there are no commands.
+const DATA: [&str; 4] = ["json", "text", "toml", "yaml"];
 
 /// What a block says.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,13 +17,23 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Of a `console` block, where commands begin with `$ ` or `# `, or a `sh` block, which is a
-    /// script; `None` for other blocks.
-    pub(super) fn of(block: &Block) -> Option<Session> {
-        match block.language.as_str() {
-            "sh" => Some(Session { script: block.text.clone(), shown: Vec::new() }),
-            "console" => Some(Self::console(&block.text)),
-            _ => None,
+    /// Of a `console` block, where commands begin with `$ ` or `# ` and what is printed does not, or a
+    /// `sh` block, which is a script; `None` of data. Nothing else is in a page whose commands are run,
+    /// so that none hides.
+    pub(super) fn of(block: &Block) -> Result<Option<Session>> {
+        let Block { line, language, text, .. } = block;
+        match language.as_str() {
+            "sh" => Ok(Some(Session { script: text.clone(), shown: Vec::new() })),
+            "console" => Ok(Some(Self::console(text))),
+            other if DATA.contains(&other) => {
+                let typed = text.lines().any(|line| line.starts_with("$ "));
+                ensure!(!typed, "line {line}: there are commands in a block of {other}");
+                Ok(None)
+            }
+            other => bail!(
+                "line {line}: a block of {other:?} is neither commands (console, sh) nor data ({})",
+                DATA.join(", ")
+            ),
         }
     }
 
@@ -41,12 +56,11 @@ impl Session {
 
     /// The first command, to call the block by.
     pub(super) fn name(&self) -> &str {
-        let bare = |line: &'_ str| -> bool { !line.is_empty() && !line.starts_with('#') };
         let mut lines = self.script.lines().map(|line| {
             let command = line.split("  #").next().unwrap_or(line);
             command.trim_end_matches('\\').trim()
         });
-        lines.find(|line| bare(line)).unwrap_or("nothing")
+        lines.find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or("nothing")
     }
 
     /// The first line that the page shows and that was not printed.
@@ -82,26 +96,36 @@ fn words(line: &str) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    fn session(language: &str, text: &str) -> Option<Session> {
+    fn of(language: &str, text: &str) -> Result<Option<Session>> {
         let (language, text) = (language.to_owned(), text.to_owned());
         Session::of(&Block { line: 1, language, text, note: None })
+    }
+
+    fn session(language: &str, text: &str) -> Session {
+        of(language, text).unwrap().unwrap()
     }
 
     #[test]
     fn commands_are_told_from_what_they_print() {
         let text = "$ osb build  # all forms\n  out/disk.img  2.5 GiB\n# osb flash /dev/sda \\\n    --yes\ndone\n";
-        let found = session("console", text).unwrap();
+        let found = session("console", text);
         assert_eq!(found.script, "osb build  # all forms\nosb flash /dev/sda \\\n    --yes\n");
         assert_eq!(found.shown, ["  out/disk.img  2.5 GiB", "done"]);
         assert_eq!(found.name(), "osb build");
-        assert_eq!(session("sh", "# first\ncd x \\\n").unwrap().name(), "cd x");
-        assert_eq!(session("toml", "a = 1\n"), None);
+        assert_eq!(session("sh", "# first\ncd x \\\n").name(), "cd x");
+    }
+
+    #[test]
+    fn no_command_hides_in_another_block() {
+        assert_eq!(of("toml", "a = 1\n").unwrap(), None);
+        for (language, text) in [("bash", "x\n"), ("", "x\n"), ("text", "a\n$ x\n")] {
+            assert!(of(language, text).is_err(), "{language}");
+        }
     }
 
     #[test]
     fn figures_do_not_matter_and_words_do() {
-        let found = session("console", "$ x\nin 45.1 s, 1 min 01 s of work\n…\nat /a/b: 3 files\n")
-            .unwrap();
+        let found = session("console", "$ x\nin 45.1 s, 1 min 01 s of work\n…\nat /a/b: 3 files\n");
         assert_eq!(found.missing("other\nin 3.2 s, 900 ms of work\nat /c: 11 files\n"), None);
         assert_eq!(
             found.missing("in 3 s of sleep\nat /c: 1 files\n"),
