@@ -111,6 +111,8 @@ class Template(MachineTest):
                                  {"name": "node-labels", "value": 'a/b=c-d,e=f'}]})
         self.assertNotIn("controlPlane", join)
         self.assertTrue((self.machine.root / "var/lib/osb/kubeadm-done").exists())
+        # All that kubeadm wrote, before the file that says so.
+        self.assertEqual(self.machine.called("sync")[0].split(), ["sync"])
         code, said = self.setup_node()
         self.assertEqual(code, 0, said)
         self.assertEqual(len(self.kubeadms("join")), 1)
