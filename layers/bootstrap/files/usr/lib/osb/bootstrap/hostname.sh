@@ -19,7 +19,7 @@ node_name() {
 # Gives the name to the kernel, and keeps it for the next boot where that is possible. Where it is not,
 # networkd would take the name that DHCP answers with instead (systemd.network(5), UseHostname=).
 set_hostname() {
-    local name=$1
+    local name=$1 network=$ROOT/run/systemd/network/80-osb-wired.network.d
     valid_hostname "$name" || { say "not a name for a node: $(printable "$name")" && return 1; }
     if [[ $(node_name) != "$name" ]]; then
         printf '%s' "$name" >"$ROOT/proc/sys/kernel/hostname" || return 1
@@ -28,14 +28,9 @@ set_hostname() {
     if [[ -w $ROOT/etc ]]; then
         write_atomically "$ROOT/etc/hostname" <<<"$name"
     else
-        printf '[%s]\nUseHostname=no\n' DHCPv4 DHCPv6 |
-            write_into "$ROOT/run/systemd/network/80-osb-wired.network.d/50-osb-name.conf"
+        mkdir -p "$network" &&
+            printf '[%s]\nUseHostname=no\n' DHCPv4 DHCPv6 >"$network/50-osb-name.conf"
     fi
-}
-
-# Writes standard input to a file in memory, and makes its folder.
-write_into() {
-    mkdir -p "${1%/*}" && cat >"$1"
 }
 
 # PREFIX and the digits of the MAC address.
