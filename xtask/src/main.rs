@@ -10,6 +10,8 @@ mod boot;
 mod bootstrap;
 mod changelog;
 mod customise;
+mod dist;
+mod docs;
 mod equivalence;
 mod exit;
 mod ext4;
@@ -149,8 +151,18 @@ enum Task {
         #[arg(default_value = "out")]
         folder: PathBuf,
     },
+    /// Release archives and a Debian package of osb, for this machine's architecture
+    Dist(dist::Arguments),
     /// Every reader of foreign bytes under libFuzzer
     Fuzz(fuzz::Arguments),
+    /// The book: writes what is made from types, follows every link, renders it
+    Docs,
+    /// Only the commands of the README, the quick start and the cookbook, in scratch projects
+    Documented {
+        /// Only pages with this in their path
+        #[arg(default_value = "")]
+        page: String,
+    },
     /// What osb costs, and what mmdebstrap does
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -195,7 +207,10 @@ fn main() -> ExitCode {
         Task::Ext4 { folder, recipe } => test::ext4(&recipe, &folder),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
         Task::Flash { folder } => flash::run(&folder),
+        Task::Dist(arguments) => dist::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Docs => docs::run(),
+        Task::Documented { page } => docs::documented(&page),
         Task::Bench(bench) => bench::run(&bench),
         Task::Container(container) => {
             return container.run().unwrap_or_else(|error| {

@@ -18,7 +18,7 @@ pub(crate) const RECIPES: [(&str, &str); 2] =
 pub(crate) const DEFAULT: &str = "osb";
 
 /// A recipe under test, and the folder that its artifacts are in or will be.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Image {
     /// The recipe's name.
     pub(crate) name: String,

@@ -12,8 +12,8 @@ use crate::kills::Series;
 use crate::project::{DEFAULT, Image, Project, RECIPES};
 use crate::steps::{Steps, show};
 use crate::{
-    boot, bootstrap, customise, ext4, flash, flashed, full, fuzz, image, kubernetes, layouts, lint,
-    referee, reproduce, user,
+    boot, bootstrap, customise, dist, docs, ext4, flash, flashed, full, fuzz, image, kubernetes,
+    layouts, lint, referee, reproduce, user,
 };
 
 /// How long each fuzz target runs: enough to go through its seeds and some way beyond.
@@ -43,16 +43,22 @@ pub(crate) fn run(part: &Part, full: bool) -> Result<Steps> {
         cargo(&mut steps, &project);
         lint::check(&mut steps, &project);
         bootstrap::check(&mut steps, &project);
+        docs::check(&mut steps, &project);
     }
     if *part == Part::Code {
         return Ok(steps);
     }
-    for image in images {
+    if *part == Part::Whole && steps.all_passed() {
+        dist::check(&mut steps, &project);
+    }
+    for image in images.clone() {
         steps.about(&image.name);
         // Without an image there is nothing to test; the failed step has been counted.
         let Some(()) = steps.run("build", || build(&project, &image)) else { continue };
         let Some(tools) = artifacts(&mut steps, &project, &image, full) else { continue };
+        dist::installs(&mut steps, &project, &image);
         if image.name == DEFAULT {
+            docs::render(&mut steps, &project, &tools);
             user::check(&mut steps, &project, &image);
             flash::check(&mut steps, &project, &tools, &image);
         }
@@ -68,6 +74,10 @@ pub(crate) fn run(part: &Part, full: bool) -> Result<Steps> {
             fuzz::smoke(&mut steps, &project, FUZZ_SECONDS);
             lint::dependencies(&mut steps, &project);
         }
+    }
+    steps.whole();
+    if *part == Part::Whole {
+        docs::commands(&mut steps, &project, &images);
     }
     Ok(steps)
 }

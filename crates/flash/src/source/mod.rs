@@ -10,6 +10,7 @@ mod error;
 mod found;
 mod frames;
 mod open;
+mod parts;
 mod place;
 mod promise;
 mod raw;

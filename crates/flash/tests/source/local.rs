@@ -275,6 +275,7 @@ fn a_named_digest_is_compared_first() {
     let progress = |_, _| {};
     let options = |digest| SourceOptions {
         digest: Some(digest),
+        keys: None,
         threads: 1,
         stop: &stop,
         progress: &progress,
