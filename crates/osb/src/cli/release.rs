@@ -37,7 +37,7 @@ pub(crate) struct Sign {
 Examples:
   osb verify out                                  is every file what SHA256SUMS says?
   osb verify out --key release.pub                and did this key sign SHA256SUMS?
-  osb verify https://example.org/images/rpi5/ --key RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3
+  osb verify https://example.org/images/rpi5/ --key RWQ…
   osb verify out --key allowed_signers            any of these SSH keys
   osb verify out --rebuild                        does the lock build exactly these files?
 
