@@ -117,12 +117,12 @@ fn files_that_speak_of_others_are_told() {
     release.list(&["disk.img", METADATA, SBOM]);
     fs::remove_file(release.at("disk.img.sha256")).unwrap();
     release.sign(Kind::Ssh, 1);
-    assert!(release.wrong(Kind::Ssh).contains("metadata.json says another disk.img"));
+    assert!(release.wrong(Kind::Ssh).contains("metadata.json says another \"disk.img\""));
     release.damage("disk.img", 1);
     release.list(&["disk.img", METADATA, SBOM]);
     release.explain(&["disk.img", METADATA]);
     release.sign(Kind::Ssh, 1);
-    assert!(release.wrong(Kind::Ssh).contains("do not say the same of sbom.cdx.json"));
+    assert!(release.wrong(Kind::Ssh).contains("do not say the same of \"sbom.cdx.json\""));
     release.put(PROVENANCE, b"{}");
     release.sign(Kind::Ssh, 1);
     assert!(release.wrong(Kind::Ssh).contains("provenance.json is not valid"));

@@ -30,7 +30,13 @@ pub(crate) const KEYS: Target = Target {
     about: "public keys of minisign and OpenSSH, allowed_signers; none is a signature's by chance",
     run: keys,
     seeds: public_keys,
-    words: &["ssh-ed25519 ", "namespaces=\"file\" ", "cert-authority ", "untrusted comment: ", "RWQ"],
+    words: &[
+        "ssh-ed25519 ",
+        "namespaces=\"file\" ",
+        "cert-authority ",
+        "untrusted comment: ",
+        "RWQ",
+    ],
 };
 
 pub(crate) const PARTS: Target = Target {
@@ -103,7 +109,9 @@ fn manifests() -> Vec<Vec<u8>> {
         "{{\"schema_version\":1,\"name\":\"disk.img\",\"size\":7,\"sha256\":\"{digest}\",\"parts\":["
     );
     let part = |number: u32, size: u32| {
-        format!("{{\"name\":\"disk.img.part-{number:03}\",\"size\":{size},\"sha256\":\"{digest}\"}}")
+        format!(
+            "{{\"name\":\"disk.img.part-{number:03}\",\"size\":{size},\"sha256\":\"{digest}\"}}"
+        )
     };
     let mut seeds = texts([format!("{head}{},{}]}}", part(0, 4), part(1, 3)).as_str()]);
     seeds.push(long(&head, &format!("{},", part(0, 7)), "null]}"));

@@ -43,8 +43,8 @@ Examples:
 
 A key that lies beside what it should vouch for shows nothing: get it from somewhere else.
 
-Exit codes: 0 every link holds, 1 reading failed, 2 bad usage or input, 3 refused, 4 a link does not
-hold, 130 interrupted.")]
+Exit codes: 0 every link holds, 1 reading failed, 2 bad usage or input, 4 a link does not hold,
+5 --rebuild cannot build here, 130 interrupted.")]
 pub(crate) struct VerifyRelease {
     /// The folder that `osb build` wrote, here or on a server
     #[arg(value_name = "DIR|URL", default_value = "out")]
