@@ -18,7 +18,7 @@ use super::found::{About, Found, Trust, not_empty, sector_size};
 use super::frames::Frames;
 use super::place::Place;
 use super::promise::{IMAGES, METADATA, MOST, Promise, SUMS, Word, same};
-use super::raw::Raw;
+use super::raw::{Raw, Stamp};
 use super::stream::{Input, Stream};
 use super::{Image, Source, parts, remote, verify};
 
@@ -148,7 +148,8 @@ fn file(
         return Err(SourceError::NoFile { path: path.to_owned() });
     }
     let file = File::open(path).map_err(SourceError::io("opening", path))?;
-    let size = file.metadata().map_err(SourceError::io("opening", path))?.len();
+    let metadata = file.metadata().map_err(SourceError::io("opening", path))?;
+    let (size, stamp) = (metadata.len(), Stamp::of(&metadata));
     if let (Some(expected), Some(promised)) = (options.digest, word.digest) {
         same(expected, promised, || format!("{place}: {SUMS} or {METADATA} beside it"))?;
     }
@@ -190,8 +191,9 @@ fn file(
         warnings.push(format!("{METADATA} beside {place} is not verified: there is no {SUMS}"));
     }
     if compression.is_none() {
-        let opened =
-            Opened { source: Box::new(Raw::new(file, size)), compression, head, trust, warnings };
+        let compared = word.map.as_ref().map(|_| stamp);
+        let source = Box::new(Raw::new(file, size, compared));
+        let opened = Opened { source, compression, head, trust, warnings };
         return Ok(found(&place, name, opened, word, promise));
     }
     let (source, head) = decompressed(&place, file, size, compression, &word, options)

@@ -4,6 +4,7 @@ mod boot;
 mod build;
 mod cache;
 mod check;
+mod completions;
 mod devices;
 mod diff;
 mod doctor;
@@ -12,6 +13,7 @@ mod init;
 mod inspect;
 mod keys;
 mod lock;
+mod nodes;
 mod plan;
 mod provenance;
 mod sign;
@@ -56,6 +58,8 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<ExitCode, Failure> {
         }
         (Command::Devices(_), _) => devices::run(output),
         (Command::Init(arguments), _) => init::run(arguments, output),
+        (Command::Nodes(arguments), _) => nodes::run(arguments, output),
+        (Command::Completions(arguments), _) => completions::run(arguments, output),
         (Command::Doctor(arguments), identity) => doctor::run(global, arguments, &identity, output),
         (_, Err(missing)) => Err(missing.into()),
         (Command::Build(arguments), Ok(_)) => build::run(global, arguments, output),
