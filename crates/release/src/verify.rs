@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use osb_checksum::{Digest, Sha256Writer, Sums, to_hex};
+use osb_checksum::{Digest, Sha256Writer, Sums, sha256, to_hex};
 use osb_metadata::{Metadata, Provenance};
 use osb_sign::{Keys, Kind};
 
@@ -16,6 +16,8 @@ use crate::parts::{Manifest, is_of};
 use crate::shelf::Shelf;
 use crate::{METADATA, SMALL};
 
+/// The lock, if it lies with what was built from it.
+const LOCK: &str = "osb.lock";
 /// Bytes that are read at a time.
 const STEP: usize = 1 << 20;
 
@@ -122,7 +124,7 @@ pub fn verify(shelf: &Shelf, options: &Options) -> Result<Verified, ReleaseError
         Some(bytes) => Some(provenance(&place, &bytes, &sums, options, read)?),
         None => None,
     };
-    let strangers = strangers(shelf, &sums)?;
+    let strangers = strangers(shelf, &sums, provenance.is_some())?;
     Ok(Verified { signed: signature, files, metadata, provenance, strangers })
 }
 
@@ -267,6 +269,13 @@ fn provenance(
         statement.subjects().map(|(name, digest)| (name, digest.to_owned())).collect();
     let listed: BTreeSet<(&str, String)> =
         sums.iter().map(|(name, digest)| (name, to_hex(digest))).collect();
+    // Whoever publishes it too, for a rebuild.
+    if let Some(lock) = read(LOCK)?
+        && statement.lock_sha256() != Some(to_hex(&sha256(&lock)).as_str())
+    {
+        let link = format!("{PROVENANCE} says another {LOCK}");
+        return Err(ReleaseError::Contradiction { place: place.to_owned(), link });
+    }
     let mut differing = subjects.symmetric_difference(&listed);
     match differing.next() {
         None => Ok(signature),
@@ -278,13 +287,14 @@ fn provenance(
 }
 
 /// The names in a folder that are no part of the release.
-fn strangers(shelf: &Shelf, sums: &Sums) -> Result<Vec<String>, ReleaseError> {
+fn strangers(shelf: &Shelf, sums: &Sums, explained: bool) -> Result<Vec<String>, ReleaseError> {
     let known = |name: &String| {
         let sum = name.strip_suffix(".sha256").unwrap_or(name);
         let own = [SUMS, PROVENANCE].iter().any(|file| {
             name == file || Kind::ALL.iter().any(|kind| *name == signature_name(file, *kind))
         });
-        own || sums.get(name).is_some()
+        own || explained && name == LOCK
+            || sums.get(name).is_some()
             || sums.get(sum).is_some()
             || sums.iter().any(|(whole, _)| is_of(whole, name))
     };

@@ -142,6 +142,19 @@ fn provenance_must_be_signed_where_a_key_is_named() {
     assert_eq!(release.verify(Some((Kind::Minisign, 1))).unwrap().provenance, None);
 }
 
+#[test]
+fn a_lock_that_lies_there_is_the_one_of_the_provenance() {
+    let release = Release::signed(Kind::Minisign);
+    release.put("osb.lock", b"");
+    release.verify(Some((Kind::Minisign, 1))).unwrap();
+    assert_eq!(release.verify(None).unwrap().strangers, [""; 0]);
+    release.put("osb.lock", b"x");
+    assert!(release.wrong(Kind::Minisign).contains("provenance.json says another osb.lock"));
+    // Without a provenance nobody speaks of it.
+    fs::remove_file(release.at(PROVENANCE)).unwrap();
+    assert_eq!(release.verify(None).unwrap().strangers, ["osb.lock"]);
+}
+
 /// Cuts the image into three parts.
 fn cut(release: &Release) -> Manifest {
     let sums = Sums::parse(&String::from_utf8(release.get(SUMS)).unwrap()).unwrap();
