@@ -4,6 +4,7 @@
 //! osb run in it with a mount namespace of their own, so osb finds nothing there of the repository
 //! that it was built in.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +18,7 @@ use crate::steps::{Steps, capture, show};
 use crate::test::clear;
 
 /// The recipe whose image runs on this machine as it is.
-const NATIVE: &str = if cfg!(target_arch = "aarch64") { DEFAULT } else { "amd64-node" };
+pub(super) const NATIVE: &str = if cfg!(target_arch = "aarch64") { DEFAULT } else { "amd64-node" };
 
 /// Makes the folder `$1` the root and runs the rest in it. Not by chroot, in which no user namespace
 /// can be made (user_namespaces(7)), and so no sandbox.
@@ -36,6 +37,9 @@ const ENTER: &str = "\
 
 /// What dpkg keeps of packages that are gone: its database, as it writes it, and its log.
 const KEPT: [&str; 2] = ["var/lib/dpkg/", "var/log/dpkg.log"];
+
+/// So many lines of what differs are shown.
+const SHOWN: usize = 10;
 
 /// The folder that is the test's own.
 const OWN: &str = "srv/";
@@ -122,7 +126,7 @@ impl System {
             ensure!(text.trim().is_empty(), "{} says:\n{text}", silent.join(" "));
         }
         let after = self.state()?;
-        let new = after.paths.iter().filter(|path| !before.paths.contains(path)).count();
+        let new = difference(&after.paths, &before.paths).len();
         ensure!(new > 0, "nothing was installed");
         let status = capture(&mut self.command(&["dpkg-query", "--show", "osb"]))?;
         Ok((before, format!("{}, {new} paths", status.trim().replace('\t', " "))))
@@ -144,13 +148,13 @@ impl System {
             capture(&mut self.command(&["dpkg", how, "osb"]))?;
         }
         let after = self.state()?;
-        let (new, gone) =
-            (difference(&after.paths, &before.paths), difference(&before.paths, &after.paths));
+        let new = difference(&after.paths, &before.paths);
+        let gone = difference(&before.paths, &after.paths);
         ensure!(
             new.is_empty() && gone.is_empty(),
             "left or changed:\n{}\nbefore:\n{}",
-            new.join("\n"),
-            gone.join("\n")
+            new[..new.len().min(SHOWN)].join("\n"),
+            gone[..gone.len().min(SHOWN)].join("\n")
         );
         ensure!(
             after.packages == before.packages,
@@ -167,10 +171,10 @@ struct State {
     packages: String,
 }
 
-/// The lines of `a` that are not in `b`, ten at most.
+/// The lines of `a` that are not in `b`.
 fn difference<'a>(a: &'a [String], b: &[String]) -> Vec<&'a str> {
-    let b: std::collections::HashSet<&String> = b.iter().collect();
-    a.iter().filter(|line| !b.contains(line)).map(String::as_str).take(10).collect()
+    let b: HashSet<&String> = b.iter().collect();
+    a.iter().filter(|line| !b.contains(line)).map(String::as_str).collect()
 }
 
 /// The layers that a plan of the default recipe installs; all of them must be there, and so be part

@@ -48,6 +48,11 @@ pub(crate) struct Arguments {
 enum Task {
     /// Write the manual pages and completions anew, from the definition of the command line
     Generate,
+    /// Only the tests of what is released, with the package on a system of trixie
+    Check {
+        /// The folder that `osb build` wrote to, for this machine's own architecture
+        folder: PathBuf,
+    },
 }
 
 /// Who signs for a package.
@@ -68,6 +73,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Steps> {
     }
     release(&mut steps, &project);
     if !steps.all_passed() {
+        return Ok(steps);
+    }
+    if let Some(Task::Check { folder }) = &arguments.task {
+        let image = project.image(install::NATIVE, folder)?;
+        check(&mut steps, &project);
+        installs(&mut steps, &project, &image);
         return Ok(steps);
     }
     let folder = match &arguments.output {
