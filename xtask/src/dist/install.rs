@@ -64,8 +64,8 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, image: &Image) {
         return;
     };
     steps.run("dist: osb in that system", || system.try_out());
-    for purge in ["--remove", "--purge"] {
-        steps.run(&format!("dist: dpkg {purge} leaves nothing"), || system.removed(purge, &before));
+    for how in ["--remove", "--purge"] {
+        steps.run(&format!("dist: dpkg {how} leaves nothing"), || system.removed(how, &before));
     }
     if let Err(error) = clear(&system.root) {
         eprintln!("warning: {error:#}");
@@ -85,6 +85,9 @@ impl System {
         tar.args(["--xattrs", "--xattrs-include=*", "--numeric-owner", "-C"]).arg(&root);
         show(tar.arg("-xpzf").arg(image.out.join("rootfs.tar.gz")))?;
         let system = Self { root };
+        // Nodes do without manual pages and other documents, and tell their dpkg so (docs/recipe.md,
+        // `[trim]`). An ordinary system has them.
+        clear(&system.root.join("etc/dpkg/dpkg.cfg.d"))?;
         // For the default recipe, of which the system has nothing but osb.
         fs::copy(project.root.join("osb.lock"), system.own("osb.lock"))?;
         Ok(system)
@@ -143,10 +146,11 @@ impl System {
 
     /// The package goes; nothing of it must be left, nor anything else be gone.
     fn removed(&self, how: &str, before: &State) -> Result<((), String)> {
-        // Purging knows what is removed already; a package without settings is gone by then.
-        if self.command(&["dpkg-query", "--show", "osb"]).output()?.status.success() {
-            capture(&mut self.command(&["dpkg", how, "osb"]))?;
+        // It was removed before, if this is the second time.
+        if !self.command(&["dpkg-query", "--show", "osb"]).output()?.status.success() {
+            capture(&mut self.command(&["dpkg", "--install", "osb.deb"]))?;
         }
+        capture(&mut self.command(&["dpkg", how, "osb"]))?;
         let after = self.state()?;
         let new = difference(&after.paths, &before.paths);
         let gone = difference(&before.paths, &after.paths);

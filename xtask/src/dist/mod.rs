@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use osb_checksum::{Sums, sha256};
 
 use self::product::Product;
@@ -151,11 +151,18 @@ fn expected_commit(project: &Project) -> Result<String> {
 fn make(product: &Product, maintainer: &str, folder: &Path) -> Result<String> {
     let tar = osb_archive::tar(product.archive()?.tree(), Vec::new())?;
     let name = product.name();
-    let made = [
-        (format!("{name}.tar.gz"), product::gzip(&tar)?),
-        (format!("{name}.tar.zst"), zstd::encode_all(tar.as_slice(), ZSTD_LEVEL)?),
-        (product.deb_name(), product.deb(maintainer)?),
-    ];
+    // Compression is what takes time.
+    let made = std::thread::scope(|scope| {
+        let zst = scope.spawn(|| zstd::encode_all(tar.as_slice(), ZSTD_LEVEL));
+        let gz = product::gzip(&tar)?;
+        let deb = product.deb(maintainer)?;
+        let zst = zst.join().map_err(|_| anyhow!("compressing the archive failed"))??;
+        anyhow::Ok([
+            (format!("{name}.tar.gz"), gz),
+            (format!("{name}.tar.zst"), zst),
+            (product.deb_name(), deb),
+        ])
+    })?;
     clear(folder)?;
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let mut sums = Sums::new();
