@@ -9,6 +9,8 @@ mod beside;
 mod boot;
 mod bootstrap;
 mod customise;
+mod dhcp;
+mod e2e;
 mod equivalence;
 mod ext4;
 mod flash;
@@ -23,6 +25,7 @@ mod kills;
 mod kubernetes;
 mod layouts;
 mod loops;
+mod medium;
 mod mutate;
 mod project;
 mod random;
@@ -95,6 +98,12 @@ enum Task {
         #[arg(long, default_value = project::DEFAULT)]
         recipe: String,
     },
+    /// Only first boots of an image with a site of its own: fetched scripts, a cluster to join, a container
+    E2e {
+        /// Only the one when nothing is wrong
+        #[arg(long)]
+        good: bool,
+    },
     /// Only the proof that `osb check` notices what is wrong: hundreds of images with one fault each
     Mutate(mutate::Arguments),
     /// Only the build by an ordinary user, who must get the same bytes
@@ -157,6 +166,7 @@ fn main() -> ExitCode {
         Task::Proofs { folder, series } => test::proofs(&folder, &series),
         Task::Grow { folder, recipe, failures } => grow::run(&recipe, &folder, &failures),
         Task::Customise { folder, recipe } => customise::run(&recipe, &folder),
+        Task::E2e { good } => e2e::run(if good { e2e::Extent::Good } else { e2e::Extent::All }),
         Task::Mutate(arguments) => mutate::run(&arguments),
         Task::User { folder } => test::user(&folder),
         Task::Reproduce { folder } => reproduce::run(folder.as_deref()),

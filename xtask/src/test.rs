@@ -11,8 +11,8 @@ use crate::kills::Series;
 use crate::project::{DEFAULT, Image, Project};
 use crate::steps::{Steps, show};
 use crate::{
-    boot, bootstrap, customise, ext4, flash, flashed, full, fuzz, image, kubernetes, layouts, referee,
-    reproduce, user,
+    boot, bootstrap, customise, e2e, ext4, flash, flashed, full, fuzz, image, kubernetes, layouts,
+    referee, reproduce, user,
 };
 
 /// How long each fuzz target runs: enough to go through its seeds and some way beyond.
@@ -35,6 +35,8 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
         if image.name == DEFAULT {
             user::check(&mut steps, &project, &image);
             flash::check(&mut steps, &project, &tools, &image);
+            let extent = if full { e2e::Extent::All } else { e2e::Extent::Good };
+            e2e::check(&mut steps, &project, &tools, &image, extent);
         }
         if full && image.name == DEFAULT {
             referee::check(&mut steps, &project, &tools);

@@ -1,0 +1,65 @@
+//! Stand-ins of the Kubernetes project's packages, in a signed repository: what they do to the
+//! machine is what the real ones do, but for the cluster.
+
+use osb_testrepo::{Deb, Key, Server, Suite, TestRepo, serve};
+
+/// The version of all of them.
+pub(super) const VERSION: &str = "1.36.2";
+
+/// The repository, served.
+#[derive(Debug)]
+pub(super) struct Packages {
+    server: Server,
+    fingerprint: String,
+    _folder: TestRepo,
+}
+
+impl Packages {
+    pub(super) fn serve() -> Self {
+        let key = Key::new(9);
+        let folder = TestRepo::new();
+        let program = |package: &str, name: &str, text: &str| {
+            Deb::new(package, &format!("{VERSION}-1.1"), "arm64")
+                .directory("usr", 0o755)
+                .directory("usr/bin", 0o755)
+                .file(&format!("usr/bin/{name}"), 0o755, text)
+        };
+        let units = "usr/lib/systemd/system";
+        let kubelet = program("kubelet", "kubelet", include_str!("guest/kubelet"))
+            .file(&format!("{units}/kubelet.service"), 0o644, include_str!("guest/kubelet.service"))
+            // dh_installsystemd(1) makes the packages' own one like this.
+            .script(
+                "postinst",
+                "#!/bin/sh\nset -e\ndeb-systemd-helper enable kubelet.service >/dev/null\n",
+            );
+        let kubeadm = program("kubeadm", "kubeadm", include_str!("guest/kubeadm"))
+            .field("Depends", "kubelet, kubectl, cri-tools")
+            .file(
+                &format!("{units}/kubelet.service.d/10-kubeadm.conf"),
+                0o644,
+                include_str!("guest/10-kubeadm.conf"),
+            );
+        let suite = Suite::flat("/")
+            .architectures(&["arm64"])
+            .signed_by(&key)
+            .package("", kubelet)
+            .package("", kubeadm)
+            .package("", program("kubectl", "kubectl", include_str!("guest/kubectl")))
+            .package("", program("cri-tools", "crictl", include_str!("guest/crictl")));
+        folder.write(&suite);
+        folder.put("Release.key", key.armored().as_bytes());
+        let server = serve(folder.path());
+        Self { server, fingerprint: key.fingerprint(), _folder: folder }
+    }
+
+    /// What `--set` needs for an image with them.
+    pub(super) fn settings(&self) -> [String; 4] {
+        let url = self.server.url();
+        [
+            "kubernetes.upstream=1.36".to_owned(),
+            format!("kubernetes.repository={url}/"),
+            format!("kubernetes.key={url}/Release.key"),
+            format!("kubernetes.fingerprint={}", self.fingerprint),
+        ]
+    }
+}
