@@ -147,8 +147,8 @@ enum Task {
     Container(equivalence::container::Container),
     /// The same as test, and with --full the long proofs too
     Ci {
-        /// Also compare osb's resolver with apt, mount file systems of ours in a guest, boot a disk that
-        /// was told its name, build under other circumstances, kill builds at random points, build
+        /// Also start nodes on whose first boot something is wrong, compare osb's resolver with apt,
+        /// mount file systems of ours in a guest, boot a disk that was told its name, build under other circumstances, kill builds at random points, build
         /// beside each other and prune, build with upstream Kubernetes and with other disk layouts,
         /// boot a disk that bmaptool wrote, flash and refuse disks of all kinds, and fuzz every reader
         /// of foreign bytes

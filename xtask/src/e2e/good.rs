@@ -48,6 +48,7 @@ pub(super) fn first(site: &mut Site<'_>, node: &Node) -> Result<(Vec<String>, Du
     }
     provisioned(site, &boot, &good).map_err(|error| boot.explain(error))?;
     let mut lines = verdict.lines;
+    lines.extend(boot.console("Memory cgroup out of memory: Killed process")?);
     let asked = boot.switch_off()?;
     ensure!(asked.as_deref() == Some(NAME), "the first DHCP request has the name {asked:?}");
     lines.push(format!("the first DHCP DISCOVER, option 12: {NAME}"));

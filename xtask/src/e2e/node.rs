@@ -1,6 +1,5 @@
 //! A node: a copy of the site's image that was told who it is, and its boots.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -203,17 +202,21 @@ impl Boot<'_> {
         drop(self.guest);
     }
 
-    /// An error with the end of the console.
+    /// An error with the end of the console behind it.
     pub(super) fn explain(&self, error: anyhow::Error) -> anyhow::Error {
         let console = fs::read(&self.guest.console).unwrap_or_default();
         let console = String::from_utf8_lossy(&console);
         let lines: Vec<&str> = console.lines().map(str::trim_end).collect();
-        let mut text = format!("the console ends with ({}):", self.guest.console.display());
-        for line in &lines[lines.len().saturating_sub(TAIL)..] {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "\n    {line}");
-        }
-        error.context(text)
+        let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n    ");
+        anyhow::anyhow!("{error:#}\n{} ends with:\n    {tail}", self.guest.console.display())
+    }
+
+    /// Lines of the console that have `text`, whoever says it.
+    pub(super) fn console(&self, text: &str) -> Result<Vec<String>> {
+        let console = fs::read(&self.guest.console)?;
+        let console = String::from_utf8_lossy(&console);
+        let lines = console.lines().filter(|line| line.contains(text));
+        Ok(lines.map(|line| line.trim_end().to_owned()).collect())
     }
 }
 

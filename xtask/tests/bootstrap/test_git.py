@@ -190,6 +190,19 @@ class Refused(SiteTest):
         self.assert_refused("is not who it must be", "(the clock is not synchronised: 20")
         self.assertEqual(len(self.machine.logs()), 1, "a refusal is not tried again")
 
+    def test_wrong_authority_in_other_words(self):
+        """Git's libcurl is Debian's with GnuTLS, whose words changed with 8.13, and others have OpenSSL."""
+        for words in ["server verification failed: certificate signer not trusted. (CAfile: x CRLfile: none)",
+                      "server certificate verification failed. CAfile: x CRLfile: none",
+                      "server certificate not activated yet.",
+                      "SSL certificate problem: unable to get local issuer certificate",
+                      "SSL: no alternative certificate subject name matches target host name 'x'"]:
+            self.machine.stub("git", f"""
+[[ " $* " != *" fetch "* ]] || {{ echo "fatal: unable to access 'https://x/': {words}" >&2 && exit 128; }}
+exec {shutil.which("git")} "$@"
+""")
+            self.assert_refused("is not who it must be")
+
     def test_no_setup(self):
         self.scripts.git("rm", "--quiet", "setup.sh")
         self.scripts.commit({"README": "nothing"})

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Whether this node is well. Each check is a line; the exit code is 1 if one failed.
 #   NODE_CONFIG=/run/osb/bootstrap/node-config.json tests/verify-node.sh
-# shellcheck disable=SC2329 # `check` calls them
+# shellcheck disable=SC2317,SC2329 # `check` calls them (0.9 and 0.10 number this differently)
 set -euo pipefail
 # shellcheck source=../utils.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../utils.sh"

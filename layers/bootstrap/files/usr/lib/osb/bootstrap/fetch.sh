@@ -93,8 +93,9 @@ fetch_git() {
         --no-recurse-submodules "$url" "${refspecs[@]}" 2>"$RUN/git" || code=$?
     if ((code != 0)); then
         case $(<"$RUN/git") in
-        # What libcurl says with OpenSSL, and with GnuTLS.
-        *'certificate problem'* | *'certificate verification failed'* | *'certificate subject name'*)
+        # What libcurl says with OpenSSL, and with GnuTLS (until 8.12, and since).
+        *'certificate problem'* | *'certificate subject name'* | *'server verification failed'* | \
+            *'server certificate '*)
             refuse "$url is not who it must be: $(printable "$(<"$RUN/git")")$(clock_note)"
             ;;
         *"find remote ref"*) fail "$url has no $ref" ;;
