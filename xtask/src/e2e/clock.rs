@@ -24,33 +24,38 @@ pub(super) fn check(site: &mut Site<'_>, node: &Node) -> Result<Vec<String>> {
     let from = site.epoch + 12 * HOUR;
     site.certify(Validity { from, to: from + 1000 * HOUR })?;
     let mut boot = node.boot(site, "first", &["-rtc", "base=2020-01-01T00:00:00"])?;
-    let refused = boot.verdict()?;
-    ensure!(!refused.provisioned, "provisioned:\n{}", refused.lines.join("\n"));
-    refused.says("osb: the clock is not synchronised after 5 seconds; going on with ")?;
-    refused.says("is not who it must be")?;
-    refused.says("the clock is not synchronised: ")?;
-    boot.login()?;
-    boot.unmarked()?;
-    let now: u64 = boot.root("date +%s")?.parse()?;
-    ensure!(
-        (site.epoch..from).contains(&now),
-        "its clock says {now}, the image is of {}",
-        site.epoch
-    );
-    boot.halt()?;
+    let mut lines = boot.attempt(|boot| {
+        let refused = boot.verdict()?;
+        refused.is(false)?;
+        refused.says("osb: the clock is not synchronised after 5 seconds; going on with ")?;
+        refused.says("is not who it must be")?;
+        refused.says("(the clock is not synchronised: ")?;
+        boot.login()?;
+        boot.unmarked()?;
+        let now: u64 = boot.root("date +%s")?.parse()?;
+        let image = site.epoch;
+        ensure!((image..from).contains(&now), "its clock says {now}, the image is of {image}");
+        boot.halt()?;
+        Ok(refused.lines)
+    })?;
     site.serve(&mended)?;
-    boot.again()?;
-    let verdict = boot.verdict()?;
-    let mut lines = refused.lines;
-    lines.extend(verdict.lines);
-    ensure!(verdict.provisioned, "not provisioned:\n{}", lines.join("\n"));
-    let digest = hex::encode(Sha1::digest(format!("{MAC}\n")));
-    let name = format!("worker-{}", &digest[..6]);
-    let config = site.report("node-config")?;
-    ensure!(config["node"]["hostname"] == *name, "NODE_CONFIG: {config:#}");
-    ensure!(config["found_in"] == "the default of nodes.yaml", "NODE_CONFIG: {config:#}");
-    let asked = boot.switch_off()?;
-    ensure!(asked.as_deref() == Some(&*name), "the first DHCP request has the name {asked:?}");
-    lines.push(format!("the first DHCP DISCOVER, option 12: {name}"));
+    let name = by_address();
+    boot.attempt(|boot| {
+        boot.again()?;
+        let verdict = boot.verdict()?;
+        verdict.is(true)?;
+        lines.extend(verdict.lines);
+        let config = site.report("node-config")?;
+        ensure!(config["node"]["hostname"] == *name, "NODE_CONFIG: {config:#}");
+        ensure!(config["found_in"] == "the default of nodes.yaml", "NODE_CONFIG: {config:#}");
+        Ok(())
+    })?;
+    lines.push(boot.end(&name)?);
     Ok(lines)
+}
+
+/// The name of a node that nobody has named.
+fn by_address() -> String {
+    let digest = hex::encode(Sha1::digest(format!("{MAC}\n")));
+    format!("worker-{}", &digest[..6])
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::container::GREETING;
@@ -40,19 +40,17 @@ pub(super) fn first(site: &mut Site<'_>, node: &Node) -> Result<(Vec<String>, Du
     let good = site.scripts.good.clone();
     site.serve(&good)?;
     let mut boot = node.boot(site, "first", &[])?;
-    let verdict = boot.verdict()?;
-    let after = verdict.after;
-    boot.login()?;
-    if !verdict.provisioned {
-        bail!(boot.explain(anyhow::anyhow!("{}", verdict.lines.join("\n"))));
-    }
-    provisioned(site, &boot, &good).map_err(|error| boot.explain(error))?;
+    let verdict = boot.attempt(|boot| {
+        let verdict = boot.verdict()?;
+        boot.login()?;
+        verdict.is(true)?;
+        provisioned(site, boot, &good)?;
+        Ok(verdict)
+    })?;
     let mut lines = verdict.lines;
     lines.extend(boot.console("Memory cgroup out of memory: Killed process")?);
-    let asked = boot.switch_off()?;
-    ensure!(asked.as_deref() == Some(NAME), "the first DHCP request has the name {asked:?}");
-    lines.push(format!("the first DHCP DISCOVER, option 12: {NAME}"));
-    Ok((lines, after))
+    lines.push(boot.end(NAME)?);
+    Ok((lines, verdict.after))
 }
 
 /// That the node is what the inventory says, and that everything of the template was done.
@@ -137,13 +135,13 @@ pub(super) fn second(site: &mut Site<'_>, node: &Node) -> Result<Vec<String>> {
     let good = site.scripts.good.clone();
     site.serve(&good)?;
     let mut boot = node.boot(site, "second", &[])?;
-    boot.login()?;
-    let seen = again(site, &boot).map_err(|error| boot.explain(error))?;
+    let seen = boot.attempt(|boot| {
+        boot.login()?;
+        again(site, boot)
+    })?;
     let mut lines = boot.lines()?;
-    let asked = boot.switch_off()?;
-    ensure!(asked.as_deref() == Some(NAME), "the first DHCP request has the name {asked:?}");
     lines.push(format!("first-boot.service: {seen}"));
-    lines.push(format!("the first DHCP DISCOVER, option 12: {NAME}"));
+    lines.push(boot.end(NAME)?);
     Ok(lines)
 }
 

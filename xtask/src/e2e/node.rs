@@ -97,6 +97,17 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
+    /// Wants a node that is provisioned, or one that is not.
+    pub(super) fn is(&self, provisioned: bool) -> Result<()> {
+        ensure!(
+            self.provisioned == provisioned,
+            "{}provisioned:\n{}",
+            if self.provisioned { "" } else { "not " },
+            self.lines.join("\n")
+        );
+        Ok(())
+    }
+
     /// Wants a line with `text`.
     pub(super) fn says(&self, text: &str) -> Result<()> {
         ensure!(
@@ -117,6 +128,17 @@ pub(super) struct Boot<'a> {
 }
 
 impl Boot<'_> {
+    /// Does a part of a case; an error shows the end of the console.
+    pub(super) fn attempt<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        part(self).map_err(|error| {
+            let console = fs::read(&self.guest.console).unwrap_or_default();
+            let console = String::from_utf8_lossy(&console);
+            let lines: Vec<&str> = console.lines().map(str::trim_end).collect();
+            let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n    ");
+            anyhow::anyhow!("{error:#}\n{} ends with:\n    {tail}", self.guest.console.display())
+        })
+    }
+
     /// A command line, run as root.
     pub(super) fn root(&self, line: &str) -> Result<String> {
         let quoted = line.replace('\'', r"'\''");
@@ -125,7 +147,7 @@ impl Boot<'_> {
 
     /// Waits until ssh answers.
     pub(super) fn login(&mut self) -> Result<()> {
-        self.guest.wait_for_login().map(drop).map_err(|error| self.explain(error))
+        self.guest.wait_for_login().map(drop)
     }
 
     /// Waits for the end of a run of the first boot.
@@ -152,13 +174,9 @@ impl Boot<'_> {
                 self.seen += at + 1;
                 return Ok((self.guest.started.elapsed(), found));
             }
-            if ended {
-                return Err(self.explain(anyhow::anyhow!("the guest has ended")));
-            }
-            if begun.elapsed() > PATIENCE {
-                let seconds = PATIENCE.as_secs();
-                return Err(self.explain(anyhow::anyhow!("not within {seconds} seconds")));
-            }
+            ensure!(!ended, "the guest has ended");
+            let seconds = PATIENCE.as_secs();
+            ensure!(begun.elapsed() < PATIENCE, "nothing within {seconds} seconds");
             sleep(Duration::from_millis(200));
         }
     }
@@ -179,6 +197,14 @@ impl Boot<'_> {
         self.root("systemctl stop first-boot").map(drop)
     }
 
+    /// What is left to do at the end of every case: the name that the first DHCP request had must be
+    /// this one.
+    pub(super) fn end(self, name: &str) -> Result<String> {
+        let asked = self.switch_off()?;
+        ensure!(asked.as_deref() == Some(name), "the first DHCP request has the name {asked:?}");
+        Ok(format!("the first DHCP DISCOVER, option 12: {name}"))
+    }
+
     /// That nothing says that this node is provisioned.
     pub(super) fn unmarked(&self) -> Result<()> {
         let marked = self.root("cat /var/lib/node-provisioned || true")?;
@@ -189,26 +215,16 @@ impl Boot<'_> {
     }
 
     /// Switches it off; the name that its first DHCP request had.
-    pub(super) fn switch_off(mut self) -> Result<Option<String>> {
+    fn switch_off(mut self) -> Result<Option<String>> {
         // The connection ends before the command does.
         let _ = self.root("systemctl poweroff");
-        let ended = self.guest.wait_for_end();
-        ended.map_err(|error| self.explain(error))?;
+        self.attempt(|boot| boot.guest.wait_for_end())?;
         first_name(&fs::read(&self.packets)?)
     }
 
     /// The power fails.
     pub(super) fn cut_power(self) {
         drop(self.guest);
-    }
-
-    /// An error with the end of the console behind it.
-    pub(super) fn explain(&self, error: anyhow::Error) -> anyhow::Error {
-        let console = fs::read(&self.guest.console).unwrap_or_default();
-        let console = String::from_utf8_lossy(&console);
-        let lines: Vec<&str> = console.lines().map(str::trim_end).collect();
-        let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n    ");
-        anyhow::anyhow!("{error:#}\n{} ends with:\n    {tail}", self.guest.console.display())
     }
 
     /// Lines of the console that have `text`, whoever says it.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::good::provisioned;
+use super::good::{NAME, provisioned};
 use super::node::Node;
 use super::site::Site;
 
@@ -21,14 +21,15 @@ pub(super) fn cut(site: &mut Site<'_>, node: &Node) -> Result<Vec<String>> {
     // kubelet has its credentials and is not yet known to the cluster, and so it stays.
     site.server.state().admits = false;
     let mut boot = node.boot(site, "cut", &[])?;
-    let mut lines = boot.wait_for("kubeadm: kubelet is active")?;
-    let begun = Instant::now();
-    while !site.server.state().requests.iter().any(|request| request.starts_with("PUT /nodes/")) {
-        if begun.elapsed() > PATIENCE {
-            return Err(boot.explain(anyhow::anyhow!("kubelet asks for nothing")));
+    let mut lines = boot.attempt(|boot| {
+        let lines = boot.wait_for("kubeadm: kubelet is active")?;
+        let begun = Instant::now();
+        while !registers(site) {
+            ensure!(begun.elapsed() < PATIENCE, "kubelet asks for nothing");
+            sleep(Duration::from_millis(100));
         }
-        sleep(Duration::from_millis(100));
-    }
+        Ok(lines)
+    })?;
     boot.cut_power();
     lines.push("(the power fails)".to_owned());
     Ok(lines)
@@ -40,18 +41,25 @@ pub(super) fn go_on(site: &mut Site<'_>, node: &Node) -> Result<Vec<String>> {
     site.serve(&good)?;
     site.server.state().admits = false;
     let mut boot = node.boot(site, "on", &[])?;
-    let mut lines = boot.wait_for(TAKEN_BACK)?;
+    let mut lines = boot.attempt(|boot| {
+        let lines = boot.wait_for(TAKEN_BACK)?;
+        let goes_on = lines.iter().any(|line| line.contains("osb: going on where try 1 stopped"));
+        ensure!(goes_on, "it does not go on:\n{}", lines.join("\n"));
+        Ok(lines)
+    })?;
     site.server.state().admits = true;
-    let verdict = boot.verdict()?;
-    lines.extend(verdict.lines);
-    ensure!(verdict.provisioned, "not provisioned:\n{}", lines.join("\n"));
-    ensure!(
-        lines.iter().any(|line| line.contains("osb: going on where try 1 stopped")),
-        "it does not go on:\n{}",
-        lines.join("\n")
-    );
-    boot.login()?;
-    provisioned(site, &boot, &good).map_err(|error| boot.explain(error))?;
-    boot.switch_off()?;
+    boot.attempt(|boot| {
+        let verdict = boot.verdict()?;
+        verdict.is(true)?;
+        lines.extend(verdict.lines);
+        boot.login()?;
+        provisioned(site, boot, &good)
+    })?;
+    lines.push(boot.end(NAME)?);
     Ok(lines)
+}
+
+/// Whether a kubelet has asked to be made known to the cluster.
+fn registers(site: &Site<'_>) -> bool {
+    site.server.state().requests.iter().any(|request| request.starts_with("PUT /nodes/"))
 }

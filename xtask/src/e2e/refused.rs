@@ -1,9 +1,9 @@
 //! What must not run, one after the other on one node that is never switched off; and a server that
 //! is not there.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
-use super::node::{Boot, Node, Orders, Verdict};
+use super::node::{Boot, Node, Orders};
 use super::scripts::BROKEN;
 use super::site::Site;
 
@@ -76,44 +76,51 @@ pub(super) fn check(
     site.serve(&mended)?;
     site.impersonate()?;
     let mut boot = node.boot(site, "first", &[])?;
-    let verdict = boot.verdict()?;
-    boot.login()?;
-    seen("a server of a wrong authority", refused(&boot, verdict, "is not who it must be")?)?;
+    let lines = boot.attempt(|boot| refused(boot, "is not who it must be"))?;
+    seen("a server of a wrong authority", lines)?;
     for fault in &FAULTS {
         boot.halt()?;
         (fault.serve)(site)?;
-        boot.again()?;
-        let verdict = boot.verdict()?;
-        seen(fault.name, refused(&boot, verdict, fault.says)?)?;
-        let ran = site.server.state().reports.contains_key("node-config");
-        ensure!(ran == (fault.says == BROKEN), "{}: whether setup.sh ran: {ran}", fault.name);
+        let lines = boot.attempt(|boot| {
+            boot.again()?;
+            let lines = refused(boot, fault.says)?;
+            let ran = site.server.state().reports.contains_key("node-config");
+            ensure!(ran == (fault.says == BROKEN), "whether setup.sh ran: {ran}");
+            Ok(lines)
+        });
+        seen(fault.name, lines.context(fault.name)?)?;
     }
     boot.halt()?;
     site.serve(&mended)?;
     site.server.down();
-    boot.again()?;
-    let verdict = boot.verdict()?;
-    seen("a server that does not answer", refused(&boot, verdict, "next try in 2 seconds")?)?;
+    let lines = boot.attempt(|boot| {
+        boot.again()?;
+        refused(boot, "next try in 2 seconds")
+    })?;
+    seen("a server that does not answer", lines)?;
     // Nobody does anything here: systemd starts it anew after a minute, and the server comes while it
     // tries.
-    let mut lines = boot.wait_for("next try in")?;
+    let mut lines = boot.attempt(|boot| boot.wait_for("next try in 2 seconds"))?;
     site.server.up()?;
-    let verdict = boot.verdict()?;
-    lines.extend(verdict.lines);
-    ensure!(verdict.provisioned, "not provisioned:\n{}", lines.join("\n"));
-    let config = site.report("node-config")?;
-    ensure!(config["node"]["hostname"] == NAME, "NODE_CONFIG: {config:#}");
-    ensure!(config["source"]["commit"] == *mended, "NODE_CONFIG: {config:#}");
-    let asked = boot.switch_off()?;
-    ensure!(asked.as_deref() == Some(NAME), "the first DHCP request has the name {asked:?}");
-    lines.push(format!("the first DHCP DISCOVER, option 12: {NAME}"));
+    boot.attempt(|boot| {
+        let verdict = boot.verdict()?;
+        verdict.is(true)?;
+        lines.extend(verdict.lines);
+        let config = site.report("node-config")?;
+        ensure!(config["node"]["hostname"] == NAME, "NODE_CONFIG: {config:#}");
+        ensure!(config["source"]["commit"] == *mended, "NODE_CONFIG: {config:#}");
+        Ok(())
+    })?;
+    lines.push(boot.end(NAME)?);
     seen("a server that comes late", lines)
 }
 
-/// Wants the run to have ended badly, plainly, and without a mark.
-fn refused(boot: &Boot<'_>, verdict: Verdict, says: &str) -> Result<Vec<String>> {
-    ensure!(!verdict.provisioned, "provisioned:\n{}", verdict.lines.join("\n"));
+/// Wants a run that ends badly, plainly, and without a mark.
+fn refused(boot: &mut Boot<'_>, says: &str) -> Result<Vec<String>> {
+    let verdict = boot.verdict()?;
+    verdict.is(false)?;
     verdict.says(says)?;
+    boot.login()?;
     boot.unmarked()?;
     Ok(verdict.lines)
 }

@@ -207,3 +207,76 @@ impl State {
 
 /// What the cluster says of a node, as far as anybody here looks at it.
 const READY: &[u8] = br#"{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}"#;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, ServerName};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+    use super::super::authority::{Authority, Validity};
+    use super::*;
+
+    const ALWAYS: Validity = Validity { from: 0, to: 4_000_000_000 };
+
+    /// What the server answers to a client that knows `authority` only.
+    fn ask(server: &Server, authority: &Authority, request: &str) -> io::Result<String> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut stream =
+            StreamOwned::new(connection, TcpStream::connect((Ipv4Addr::LOCALHOST, server.port))?);
+        stream.write_all(request.as_bytes())?;
+        let mut answer = [0; 4096];
+        let length = stream.read(&mut answer)?;
+        Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+    }
+
+    #[test]
+    fn only_who_knows_the_authority_is_served_and_only_while_it_is_up() {
+        let [known, strange] = ["known", "strange"].map(|name| Authority::new(name).unwrap());
+        let mut server = Server::start(0, known.server("127.0.0.1", ALWAYS).unwrap()).unwrap();
+        server.state().files.insert("/a".into(), b"b".as_slice().into());
+        let get = "GET /a?mac=1 HTTP/1.1\r\n\r\n";
+        assert!(ask(&server, &known, get).unwrap().starts_with("HTTP/1.1 200 OK"));
+        assert!(ask(&server, &strange, get).is_err());
+        server.down();
+        assert!(ask(&server, &known, get).is_err());
+        server.up().unwrap();
+        assert!(ask(&server, &known, get).unwrap().starts_with("HTTP/1.1 200 OK"));
+        server.state().tls = strange.server("127.0.0.1", ALWAYS).unwrap();
+        assert!(ask(&server, &known, get).is_err());
+        server.state().tls =
+            known.server("127.0.0.1", Validity { from: 0, to: 1_000_000_000 }).unwrap();
+        assert!(ask(&server, &known, get).is_err());
+        assert_eq!(server.state().requests, ["GET /a", "GET /a"]);
+    }
+
+    #[test]
+    fn nodes_are_known_once_they_were_admitted() {
+        let authority = Authority::new("known").unwrap();
+        let server = Server::start(0, authority.server("127.0.0.1", ALWAYS).unwrap()).unwrap();
+        let ask = |request: &str| {
+            let answer = ask(&server, &authority, request).unwrap();
+            answer.split(' ').nth(1).unwrap().to_owned()
+        };
+        server.state().admits = false;
+        let put = "PUT /nodes/n HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi";
+        assert_eq!(ask(put), "503");
+        assert_eq!(ask("GET /nodes/n HTTP/1.1\r\n\r\n"), "404");
+        server.state().admits = true;
+        assert_eq!(ask(put), "201");
+        assert_eq!(ask("GET /nodes/n HTTP/1.1\r\n\r\n"), "200");
+        assert_eq!(ask("PUT /report/r HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi"), "201");
+        assert_eq!(server.state().reports["r"], b"hi");
+    }
+}
