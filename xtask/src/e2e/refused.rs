@@ -22,7 +22,7 @@ const FAULTS: [Fault; 7] = [
     Fault {
         name: "an object with other bytes",
         serve: |site| site.tamper(&site.scripts.mended.clone()),
-        says: "osb: failed: https://",
+        says: "has bad hash",
     },
     Fault {
         name: "a commit that was changed after it was signed",

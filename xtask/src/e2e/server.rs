@@ -132,11 +132,11 @@ fn converse(stream: TcpStream, state: &Mutex<State>, stop: &AtomicBool) -> io::R
             return Ok(());
         }
         let (status, body) = lock().answer(&request);
-        write!(
-            stream.get_mut(),
-            "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        )?;
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n"
+        );
+        stream.get_mut().write_all(head.as_bytes())?;
         stream.get_mut().write_all(&body)?;
         stream.get_mut().flush()?;
     }
