@@ -246,7 +246,9 @@ fn spoken(console: &str) -> Vec<String> {
         let (_, time) = time.rsplit_once('[')?;
         UNITS.contains(&unit).then(|| format!("[{:>11}] {unit}: {text}", time.trim()))
     };
-    console.lines().filter_map(line_of).collect()
+    // What has no line end yet may go on.
+    let whole = console.rfind('\n').map_or("", |end| &console[..end]);
+    whole.lines().filter_map(line_of).collect()
 }
 
 #[cfg(test)]
@@ -258,7 +260,8 @@ mod tests {
         let console = "[   12.5] first-boot[517]: osb: try [1]: 2\r\n\
             [  OK  ] Started x.service\r\n\
             worker-3 login: [   99.559084] node-name[1]: osb: y\r\n\
-            [    1.0] systemd[1]: Started z.\r\n";
+            [    1.0] systemd[1]: Started z.\r\n\
+            [   13.0] first-boot[1]: osb: NOT prov";
         let found = spoken(console);
         assert_eq!(
             found,

@@ -56,7 +56,7 @@ const FAULTS: [Fault; 7] = [
     },
 ];
 
-/// The node, told to give up after a try.
+/// The node, told to give up soon.
 pub(super) fn node(site: &Site<'_>) -> Result<Node> {
     let orders = Orders {
         hostname: Some(NAME),
