@@ -25,9 +25,14 @@ impl Packages {
                 .file(&format!("usr/bin/{name}"), 0o755, text)
         };
         let units = "usr/lib/systemd/system";
+        // What else it has is as in cmd/krel/templates/latest/kubelet/kubelet.spec of
+        // github.com/kubernetes/release, whose `%systemd_post` enables the unit.
         let kubelet = program("kubelet", "kubelet", include_str!("guest/kubelet"))
-            .file(&format!("{units}/kubelet.service"), 0o644, include_str!("guest/kubelet.service"))
-            // dh_installsystemd(1) makes the packages' own one like this.
+            .file(&format!("{units}/kubelet.service"), 0o600, include_str!("guest/kubelet.service"))
+            .file("etc/default/kubelet", 0o644, "KUBELET_EXTRA_ARGS=\n")
+            .file("etc/kubernetes/manifests/.kubelet-keep", 0o644, "")
+            .file("var/lib/kubelet/.kubelet-keep", 0o644, "")
+            .control_file("conffiles", 0o644, "/etc/default/kubelet\n")
             .script(
                 "postinst",
                 "#!/bin/sh\nset -e\ndeb-systemd-helper enable kubelet.service >/dev/null\n",
