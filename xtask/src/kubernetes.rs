@@ -38,7 +38,8 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, recipe: &Path) {
     });
 }
 
-fn repository() -> (TestRepo, Key) {
+/// What stands in for the Kubernetes project's repository, and the key that signed it.
+pub(crate) fn repository() -> (TestRepo, Key) {
     let key = Key::new(36);
     let repository = TestRepo::new();
     let mut suite = Suite::flat("/").architectures(&["arm64", "amd64"]).signed_by(&key);
@@ -54,18 +55,22 @@ fn repository() -> (TestRepo, Key) {
     (repository, key)
 }
 
-fn build(project: &Project, own: &Path, server: &Server, key: &Key) -> Result<String> {
+/// The settings of a recipe that take the packages from there.
+pub(crate) fn settings(server: &Server, key: &Key) -> [String; 3] {
     let url = server.url();
-    let settings = [
-        "kubernetes.upstream=1.36".to_owned(),
+    [
         format!("kubernetes.repository={url}/"),
         format!("kubernetes.key={url}/Release.key"),
         format!("kubernetes.fingerprint={}", key.fingerprint()),
-    ];
+    ]
+}
+
+fn build(project: &Project, own: &Path, server: &Server, key: &Key) -> Result<String> {
     let mut command = project.osb(&["--json", "build", "--only", "rootfs", "--recipe"]);
     command.arg(own.join("osb.toml")).arg("--output").arg(own.join("out"));
-    for setting in &settings {
-        command.args(["--set", setting]);
+    command.args(["--set", "kubernetes.upstream=1.36"]);
+    for setting in settings(server, key) {
+        command.args(["--set", &setting]);
     }
     capture(&mut command)
 }

@@ -8,10 +8,14 @@ mod bench;
 mod beside;
 mod boot;
 mod bootstrap;
+mod changelog;
 mod customise;
 mod dhcp;
+mod dist;
+mod docs;
 mod e2e;
 mod equivalence;
+mod exit;
 mod ext4;
 mod flash;
 mod flashed;
@@ -24,6 +28,7 @@ mod image;
 mod kills;
 mod kubernetes;
 mod layouts;
+mod lint;
 mod loops;
 mod medium;
 mod mutate;
@@ -31,18 +36,27 @@ mod project;
 mod random;
 mod rebuild;
 mod referee;
+#[cfg(test)]
+mod references;
+mod release;
 mod reproduce;
 mod steps;
 mod test;
 mod usage;
 mod user;
+mod variant;
+mod version;
 mod volumes;
+#[cfg(test)]
+mod workflows;
 mod writers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use test::Part;
 
 /// Developer tasks of osb.
 #[derive(Debug, Parser)]
@@ -58,7 +72,16 @@ enum Task {
         /// Stop before the real build: no network, no QEMU
         #[arg(long)]
         quick: bool,
+        /// Only the real build of this recipe, its referees and its boot
+        #[arg(long, value_name = "RECIPE", conflicts_with = "quick")]
+        image: Option<String>,
     },
+    /// One image, of any board and with any Kubernetes: built, checked, booted
+    Build(variant::Build),
+    /// A release: all images built twice and compared, signed and verified, with notes
+    Release(release::Arguments),
+    /// A new version: in Cargo.toml, Cargo.lock, the recipes and the changelog
+    Version(version::Arguments),
     /// Only the referees and the boot, on artifacts that are there
     Image {
         /// The folder that `osb build` wrote to
@@ -137,8 +160,18 @@ enum Task {
         #[arg(default_value = "out")]
         folder: PathBuf,
     },
+    /// Release archives and a Debian package of osb, for this machine's architecture
+    Dist(dist::Arguments),
     /// Every reader of foreign bytes under libFuzzer
     Fuzz(fuzz::Arguments),
+    /// The book: writes what is made from types, follows every link, renders it
+    Docs,
+    /// Only the commands of the README, the quick start and the cookbook, in scratch projects
+    Documented {
+        /// Only pages with this in their path
+        #[arg(default_value = "")]
+        page: String,
+    },
     /// What osb costs, and what mmdebstrap does
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -160,7 +193,17 @@ enum Task {
 fn main() -> ExitCode {
     osb_sandbox::dispatch();
     let result = match Arguments::parse().task {
-        Task::Test { quick } => test::run(quick, false),
+        Task::Test { quick, image } => {
+            let part = match image {
+                Some(recipe) => Part::Image(recipe),
+                None if quick => Part::Code,
+                None => Part::Whole,
+            };
+            test::run(&part, false)
+        }
+        Task::Build(build) => variant::run(&build),
+        Task::Release(arguments) => release::run(&arguments),
+        Task::Version(arguments) => version::run(&arguments),
         Task::Image { folder, recipe } => test::image(&recipe, &folder),
         Task::Referee => test::referee(),
         Task::Proofs { folder, series } => test::proofs(&folder, &series),
@@ -174,7 +217,10 @@ fn main() -> ExitCode {
         Task::Ext4 { folder, recipe } => test::ext4(&recipe, &folder),
         Task::Equivalence(arguments) => equivalence::run(&arguments),
         Task::Flash { folder } => flash::run(&folder),
+        Task::Dist(arguments) => dist::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Docs => docs::run(),
+        Task::Documented { page } => docs::documented(&page),
         Task::Bench(bench) => bench::run(&bench),
         Task::Container(container) => {
             return container.run().unwrap_or_else(|error| {
@@ -182,14 +228,14 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             });
         }
-        Task::Ci { full } => test::run(false, full),
+        Task::Ci { full } => test::run(&Part::Whole, full),
     };
     match result {
         Ok(steps) => steps.summary(),
         Err(error) => {
             eprintln!("error: {error:#}");
             println!("test result: FAILED. could not start");
-            ExitCode::FAILURE
+            exit::code(&error)
         }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) const RECIPES: [(&str, &str); 2] =
 pub(crate) const DEFAULT: &str = "osb";
 
 /// A recipe under test, and the folder that its artifacts are in or will be.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Image {
     /// The recipe's name.
     pub(crate) name: String,
@@ -71,24 +71,30 @@ impl Project {
     /// and not in the working tree; their artifacts are below `work`.
     pub(crate) fn images(&self) -> Result<[Image; RECIPES.len()]> {
         let copy = self.work.join("project");
-        if copy.exists() {
-            fs::remove_dir_all(&copy).with_context(|| format!("clearing {}", copy.display()))?;
+        self.copy_recipes(&copy)?;
+        Ok(RECIPES.map(|(name, _)| Image {
+            name: name.to_owned(),
+            recipe: copy.join(name).with_extension("toml"),
+            out: self.work.join("out").join(name),
+        }))
+    }
+
+    /// Makes `folder` a project with every recipe, lock and layer of the repository, and no more.
+    pub(crate) fn copy_recipes(&self, folder: &Path) -> Result<()> {
+        if folder.exists() {
+            fs::remove_dir_all(folder).with_context(|| format!("clearing {}", folder.display()))?;
         }
-        fs::create_dir_all(&copy).with_context(|| format!("making {}", copy.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         let files = RECIPES.iter().flat_map(|(name, folder)| {
             ["toml", "lock"].map(|extension| format!("{folder}/{name}.{extension}"))
         });
         for name in files.chain(["layers".to_owned()]) {
             let from = self.root.join(name);
             if from.exists() {
-                show(Command::new("cp").arg("-a").arg(&from).arg(&copy))?;
+                show(Command::new("cp").arg("-a").arg(&from).arg(folder))?;
             }
         }
-        Ok(RECIPES.map(|(name, _)| Image {
-            name: name.to_owned(),
-            recipe: copy.join(name).with_extension("toml"),
-            out: self.work.join("out").join(name),
-        }))
+        Ok(())
     }
 
     /// The recipe `name`, with artifacts that are there already.

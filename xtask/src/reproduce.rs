@@ -161,21 +161,21 @@ pub(crate) fn same_bytes(project: &Project, a: &Path, b: &Path, varied: &str) ->
 }
 
 /// A build under other circumstances.
-struct Variation<'a> {
-    osb: &'a Path,
-    recipe: PathBuf,
-    cache: &'a Path,
-    out: PathBuf,
-    arguments: &'a [&'a str],
-    environment: &'a [(&'a str, &'a str)],
-    umask: &'a str,
+pub(crate) struct Variation<'a> {
+    pub(crate) osb: &'a Path,
+    pub(crate) recipe: PathBuf,
+    pub(crate) cache: &'a Path,
+    pub(crate) out: PathBuf,
+    pub(crate) arguments: &'a [&'a str],
+    pub(crate) environment: &'a [(&'a str, &'a str)],
+    pub(crate) umask: &'a str,
     /// Empty: this machine's.
-    host_name: &'a str,
+    pub(crate) host_name: &'a str,
 }
 
 impl Variation<'_> {
     /// Builds, and compares with what is there; which host name it had, in words.
-    fn build(&self, image: &Image, project: &Project) -> Result<&'static str> {
+    pub(crate) fn build(&self, image: &Image, project: &Project) -> Result<&'static str> {
         let root = rustix::process::geteuid().is_root();
         let mut command = Command::new(if root { "unshare" } else { "sh" });
         if root {
@@ -200,28 +200,28 @@ impl Variation<'_> {
 }
 
 /// The repository.
-struct Git<'a> {
-    root: &'a Path,
+pub(crate) struct Git<'a> {
+    pub(crate) root: &'a Path,
 }
 
 impl Git<'_> {
-    fn git(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn git(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         // CI runs as root in a folder of somebody else's.
         command.args(["-c", "safe.directory=*", "-C"]).arg(self.root).args(arguments);
         command
     }
 
-    fn commit(&self) -> Result<String> {
+    pub(crate) fn commit(&self) -> Result<String> {
         Ok(capture(&mut self.git(&["rev-parse", "HEAD"]))?.trim().to_owned())
     }
 
     /// Fails if files are not as they are committed: then HEAD is not what was built.
-    fn is_clean(&self) -> Result<()> {
+    pub(crate) fn is_clean(&self) -> Result<()> {
         let changed = capture(&mut self.git(&["status", "--porcelain", "--untracked-files=no"]))?;
         ensure!(
             changed.is_empty(),
-            "exports and clones are made of HEAD: commit or stash these first\n{changed}"
+            "files are not as they are committed; commit or stash these first\n{changed}"
         );
         Ok(())
     }

@@ -28,6 +28,11 @@ impl Steps {
         self.subject = format!("{subject}: ");
     }
 
+    /// The steps from here on are about everything.
+    pub(crate) fn whole(&mut self) {
+        self.subject.clear();
+    }
+
     /// The steps of `run` are about `part` of the present subject.
     pub(crate) fn within(&mut self, part: &str, run: impl FnOnce(&mut Steps)) {
         let whole = self.subject.clone();

@@ -7,32 +7,58 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use osb_boot::Tools;
 
+use crate::exit::demand;
 use crate::kills::Series;
-use crate::project::{DEFAULT, Image, Project};
+use crate::project::{DEFAULT, Image, Project, RECIPES};
 use crate::steps::{Steps, show};
 use crate::{
-    boot, bootstrap, customise, e2e, ext4, flash, flashed, full, fuzz, image, kubernetes, layouts,
-    referee, reproduce, user,
+    boot, bootstrap, customise, dist, docs, e2e, ext4, flash, flashed, full, fuzz, image,
+    kubernetes, layouts, lint, referee, reproduce, user,
 };
 
 /// How long each fuzz target runs: enough to go through its seeds and some way beyond.
 const FUZZ_SECONDS: u32 = 20;
 
-/// Runs everything; `quick` stops before the real build, `full` adds the long proofs.
-pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
+/// How much of the list is run.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All of it.
+    Whole,
+    /// What needs no real build: no network, no QEMU.
+    Code,
+    /// The real build of one recipe, its referees and its boot.
+    Image(String),
+}
+
+/// Runs a part of the list; `full` adds the long proofs.
+pub(crate) fn run(part: &Part, full: bool) -> Result<Steps> {
     let project = Project::find()?;
+    let mut images = Vec::from(project.images()?);
     let mut steps = Steps::default();
-    cargo(&mut steps, &project);
-    bootstrap::check(&mut steps, &project);
-    if quick {
+    if let Part::Image(name) = part {
+        images.retain(|image| image.name == *name);
+        demand!(!images.is_empty(), "no recipe {name}; there are {}", names());
+        release(&mut steps, &project);
+    } else {
+        cargo(&mut steps, &project);
+        lint::check(&mut steps, &project);
+        bootstrap::check(&mut steps, &project);
+        docs::check(&mut steps, &project);
+    }
+    if *part == Part::Code {
         return Ok(steps);
     }
-    for image in project.images()? {
+    if *part == Part::Whole && steps.all_passed() {
+        dist::check(&mut steps, &project);
+    }
+    for image in images.clone() {
         steps.about(&image.name);
         // Without an image there is nothing to test; the failed step has been counted.
         let Some(()) = steps.run("build", || build(&project, &image)) else { continue };
         let Some(tools) = artifacts(&mut steps, &project, &image, full) else { continue };
+        dist::installs(&mut steps, &project, &image);
         if image.name == DEFAULT {
+            docs::render(&mut steps, &project, &tools);
             user::check(&mut steps, &project, &image);
             flash::check(&mut steps, &project, &tools, &image);
             let extent = if full { e2e::Extent::All } else { e2e::Extent::Good };
@@ -48,9 +74,19 @@ pub(crate) fn run(quick: bool, full: bool) -> Result<Steps> {
             layouts::check(&mut steps, &project, &tools, &image);
             flash::full(&mut steps, &project, &tools, &image);
             fuzz::smoke(&mut steps, &project, FUZZ_SECONDS);
+            lint::dependencies(&mut steps, &project);
         }
     }
+    steps.whole();
+    if *part == Part::Whole {
+        docs::commands(&mut steps, &project, &images);
+    }
     Ok(steps)
+}
+
+/// The names of all recipes, for people.
+pub(crate) fn names() -> String {
+    RECIPES.map(|(name, _)| name).join(", ")
 }
 
 /// Only what looks at finished artifacts of the recipe `name`, in `folder`.

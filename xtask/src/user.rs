@@ -97,7 +97,7 @@ fn furnish(project: &Project, recipe: &Path) -> Result<PathBuf> {
 
 /// Makes `to` a copy of the folder `from`: links, as its files are only read, or real copies if
 /// there can be none, because the cache is on another file system.
-fn link(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn link(from: &Path, to: &Path) -> Result<()> {
     let copy = |how: &str| {
         let mut command = Command::new("cp");
         command.arg(how).arg(from).arg(to);

@@ -1,4 +1,4 @@
-//! What was built: `metadata.json`, `SHA256SUMS`, and the artifacts under their final names.
+//! What was built: `metadata.json`, `sbom.cdx.json`, `SHA256SUMS`, and the artifacts under their final names.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,10 @@ use osb_metadata::{
     PinnedInfo, SCHEMA_VERSION, SourceInfo,
 };
 use osb_partition::Format;
+use osb_release::is_of;
+use osb_tree::Tree;
 
+use crate::bill;
 use crate::disk::Disk;
 use crate::emit::{self, Written};
 use crate::error::BuildError;
@@ -151,11 +154,13 @@ pub(crate) fn publish(
     lock: &Lock,
     plan: &Plan,
     disk: &Disk,
+    tree: &Tree,
     mut written: Written,
 ) -> Result<Vec<Artifact>, BuildError> {
     written.files.sort_by_key(|file| file.name);
     let output = &job.options.output;
-    let text = metadata(job, lock, plan, disk, &written).to_json();
+    let metadata = metadata(job, lock, plan, disk, &written);
+    let bill = bill::bill(job, plan, tree, &metadata)?;
     retract(output)?;
     let mut sums = Sums::new();
     let mut artifacts = Vec::new();
@@ -165,14 +170,16 @@ pub(crate) fn publish(
         add(output, &mut sums, file.name, file.sha256)?;
         artifacts.push(Artifact { path, size: file.size, sha256: Some(to_hex(&file.sha256)) });
     }
-    let path = output.join("metadata.json");
-    partial::write(&path, &text)?;
-    let digest = osb_checksum::sha256(text.as_bytes());
-    add(output, &mut sums, "metadata.json", digest)?;
-    let sha256 = Some(to_hex(&digest));
-    artifacts.push(Artifact { path, size: text.len() as u64, sha256 });
+    for (name, text) in [(emit::METADATA, metadata.to_json()), (emit::SBOM, bill.to_json())] {
+        let path = output.join(name);
+        partial::write(&path, &text)?;
+        let digest = osb_checksum::sha256(text.as_bytes());
+        add(output, &mut sums, name, digest)?;
+        let sha256 = Some(to_hex(&digest));
+        artifacts.push(Artifact { path, size: text.len() as u64, sha256 });
+    }
     let text = sums.to_string();
-    let path = output.join("SHA256SUMS");
+    let path = output.join(emit::SUMS);
     partial::write(&path, &text)?;
     artifacts.push(Artifact { path, size: text.len() as u64, sha256: None });
     fs::File::open(output)
@@ -181,9 +188,14 @@ pub(crate) fn publish(
     Ok(artifacts)
 }
 
-/// Removes what an earlier build wrote into the folder.
+/// Removes what an earlier build wrote into the folder, and what was made of that: signatures, the
+/// provenance of its run, parts.
 fn retract(output: &Path) -> Result<(), BuildError> {
-    for path in emit::written().into_iter().map(|name| output.join(name)) {
+    let listed = fs::read_dir(output).map_err(BuildError::io("reading", output))?;
+    let names = listed.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let parts = names.filter(|name| emit::ARTIFACTS.iter().any(|whole| is_of(whole, name)));
+    let names = emit::written().into_iter().chain(emit::derived()).chain(parts);
+    for path in names.map(|name| output.join(name)) {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(BuildError::io("removing", path)(error));

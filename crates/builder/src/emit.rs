@@ -6,6 +6,7 @@ use std::fs;
 
 use osb_blockmap::BlockMap;
 use osb_board::Boot;
+use osb_release::{Kind, signature_name};
 use osb_tree::Tree;
 
 use crate::cache::Lease;
@@ -16,7 +17,15 @@ use crate::plan::Plan;
 use crate::write;
 
 /// Every artifact that a build can write.
-const ARTIFACTS: [&str; 4] = ["disk.img", "disk.img.bmap", "rootfs.tar.gz", "sd.img.zst"];
+pub(crate) const ARTIFACTS: [&str; 4] =
+    ["disk.img", "disk.img.bmap", "rootfs.tar.gz", "sd.img.zst"];
+
+/// What was built, for programs.
+pub(crate) const METADATA: &str = osb_release::METADATA;
+/// What it consists of.
+pub(crate) const SBOM: &str = osb_release::SBOM;
+/// The digests of all these.
+pub(crate) const SUMS: &str = osb_release::SUMS;
 
 /// A written file, still under its temporary name.
 pub(crate) struct Emitted {
@@ -85,8 +94,16 @@ pub(crate) fn prepare_output(job: &Job) -> Result<Lease, BuildError> {
 
 /// Everything that a build may write into its folder, the sums first.
 pub(crate) fn written() -> Vec<String> {
-    let mut names = vec!["SHA256SUMS".to_owned()];
-    let described = ARTIFACTS.into_iter().chain(["metadata.json"]);
+    let mut names = vec![SUMS.to_owned()];
+    let described = ARTIFACTS.into_iter().chain([METADATA, SBOM]);
     names.extend(described.flat_map(|name| [format!("{name}.sha256"), name.to_owned()]));
     names
+}
+
+/// What others make of that: whoever signs, and whoever keeps how it was built.
+pub(crate) fn derived() -> Vec<String> {
+    let provenance = osb_release::PROVENANCE;
+    let signed = [SUMS, provenance].into_iter();
+    let signatures = signed.flat_map(|name| Kind::ALL.map(|kind| signature_name(name, kind)));
+    signatures.chain([provenance.to_owned()]).collect()
 }

@@ -9,6 +9,7 @@
 
 mod artifacts;
 mod background;
+mod bill;
 mod cache;
 mod chamber;
 mod check;
@@ -65,6 +66,7 @@ pub use locking::{LockReport, Moving};
 pub use options::{Only, Options};
 pub use osb_sandbox::{Kind, Program};
 pub use settings::files as settings_files;
+pub use sources::bases;
 pub use tools::tool_packages;
 pub use vault::import as vault_import;
 pub use vault::{Export, FileKind, Import, VaultFile, VaultIndex, VaultReport};
@@ -199,7 +201,7 @@ fn write_forms(
         true => write_and_check(job, &disk, tree)?,
         false => write::artifacts(job, &disk, tree)?,
     };
-    describe::publish(job, lock, plan, &disk, written)
+    describe::publish(job, lock, plan, &disk, tree, written)
 }
 
 /// Writes the artifacts, and checks the image meanwhile: nothing gets its name that is not fit to

@@ -1,10 +1,13 @@
 //! From the recipe's sources to what `osb-apt` opens, and to a lock request.
 
+use std::collections::BTreeMap;
+
 use osb_apt::{Fetcher, KeySpec, LockRequest, LockedArtifact, Mirrors, Pin, SourceSpec};
 use osb_recipe::{Format, KeyMaterial, Location, MirrorKind, Project, Source};
 
 use crate::error::BuildError;
 use crate::job::Job;
+use crate::options::Options;
 use crate::tools;
 
 /// A key is a few kilobytes; a certificate with many signatures may have some hundred.
@@ -27,6 +30,13 @@ pub(crate) fn base<'a>(source: &'a Source, mirrors: &'a Mirrors) -> &'a str {
         Location::Mirror(MirrorKind::DebianSecurity) => &mirrors.security,
         Location::Url(url) => url,
     }
+}
+
+/// The base URLs that a build with these options takes its packages from, by source.
+pub fn bases(options: &Options) -> BTreeMap<String, String> {
+    let mirrors = Mirrors::discover(options.mirror.as_deref());
+    let sources = options.project.recipe.sources.iter();
+    sources.map(|source| (source.name.clone(), base(source, &mirrors).to_owned())).collect()
 }
 
 /// Everything that must be locked: sources with their keys, layers, tool sets. Without a fetcher

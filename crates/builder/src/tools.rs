@@ -49,7 +49,8 @@ const PEER: &str = "apt arch-test base-files base-passwd bash bsdutils coreutils
     init-system-helpers kmod libc-bin libcap2-bin login mawk mmdebstrap mount ncurses-bin passwd \
     perl perl-base procps qemu-user qemu-user-binfmt sed sysvinit-utils tar util-linux xz-utils zstd";
 
-const TEST: &str = "apt dosfstools dpkg e2fsprogs fdisk gdisk gpgv mtools openssh-client tar \
+/// What looks at artifacts, and what renders the project's book.
+const TEST: &str = "apt dosfstools dpkg e2fsprogs fdisk gdisk gpgv mdbook mtools openssh-client tar \
     xz-utils zstd";
 
 /// What programs do not need to run.

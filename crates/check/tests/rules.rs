@@ -153,6 +153,13 @@ fn each_change_breaks_the_rule_that_is_about_it() {
         ("containerd-cni-paths", in_root(|root| assert!(root.remove("opt/cni/bin/loopback")))),
         ("containerd-socket", file("etc/crictl.yaml", "runtime-endpoint: unix:///run/x.sock\n")),
         (
+            "containerd-pause-image",
+            file(
+                "etc/containerd/config.toml",
+                "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\nSystemdCgroup = true\n",
+            ),
+        ),
+        (
             "kubernetes-versions-fit",
             file(
                 "var/lib/dpkg/status",

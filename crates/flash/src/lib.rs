@@ -58,6 +58,7 @@ pub use error::FlashError;
 pub use identity::{Identity, Renamed};
 pub use osb_http::Limits;
 pub use osb_image::Table;
+pub use osb_release::Signed;
 pub use overlay::Overlay;
 pub use source::{
     About, Found, Image, Place, Source, SourceError, SourceFailure, SourceOptions, Trust, open,

@@ -17,13 +17,20 @@
 
 mod block_map;
 mod model;
+mod provenance;
 mod read;
+mod sbom;
 mod schema;
+mod time;
 
 pub use block_map::{BlockMapError, BlockMapInfo, RangeInfo, RangeState};
 pub use model::{
     ArtifactInfo, LayerInfo, Metadata, PackageInfo, PartitionInfo, PartitionTable, PinnedInfo,
     SCHEMA_VERSION, SourceInfo,
 };
+pub use provenance::{
+    BUILD_TYPE, BuildRun, Provenance, ProvenanceError, Revision, UNKNOWN_BUILDER,
+};
 pub use read::{MetadataError, from_json};
+pub use sbom::{PackageOrigin, Sbom, SbomInput, licences};
 pub use schema::schema;

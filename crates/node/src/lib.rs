@@ -5,7 +5,9 @@
 //! later on the node. The format is a public interface: `docs/node.md` says what it means and what
 //! may change, `docs/node.schema.json` is made from the types here.
 //!
-//! An [`Inventory`] is a `nodes.yaml`, the list of a cluster's nodes, from which one is taken.
+//! An [`Inventory`] is a `nodes.yaml`, the list of a cluster's nodes, from which one is taken. It
+//! [decides](Inventory::decide) as a node does, and an [`Entry`] is added to it without changing
+//! the rest of the file.
 //!
 //! ```
 //! use osb_node::{Node, Options};
@@ -22,15 +24,21 @@
 //! Invariants: what is read was checked, every value of it; what is written is read back as it was;
 //! no clock, no file system, no network.
 
+mod decide;
+mod edit;
 mod error;
 mod file;
 mod inventory;
 mod model;
 mod options;
+mod reader;
 mod rules;
 mod schema;
 mod ssh_key;
+mod yaml;
 
+pub use decide::{Ambiguous, Answer, Decision, Machine, Told};
+pub use edit::{AddError, Entry};
 pub use error::{InventoryError, NodeError, Problem};
 pub use file::FileOption;
 pub use inventory::{Defaults, Inventory};

@@ -55,9 +55,21 @@ pub enum Role {
 }
 
 impl Role {
-    /// All, as they are written.
-    pub(crate) const NAMES: [(&'static str, Role); 2] =
-        [("control-plane", Role::ControlPlane), ("worker", Role::Worker)];
+    /// All of them.
+    pub const ALL: [Role; 2] = [Role::ControlPlane, Role::Worker];
+
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::ControlPlane => "control-plane",
+            Role::Worker => "worker",
+        }
+    }
+
+    /// The role that is written in this way.
+    pub fn from_name(name: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|role| role.name() == name)
+    }
 }
 
 /// A node of a cluster: an entry of a `nodes.yaml`.

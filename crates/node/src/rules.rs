@@ -3,6 +3,9 @@
 /// The longest label of a domain name (RFC 1035, section 2.3.4).
 const MOST_LABEL: usize = 63;
 
+/// The longest prefix of a host name (`inventory.jq` of the layer bootstrap).
+const MOST_PREFIX: usize = 56;
+
 /// A value that cannot be, and why.
 type Checked = Result<(), String>;
 
@@ -71,6 +74,24 @@ pub(crate) fn mac(text: &str) -> Checked {
     }
 }
 
+/// A MAC address in any usual spelling, in lower case with colons.
+pub(crate) fn any_mac(text: &str) -> Result<String, String> {
+    let normal = text.to_ascii_lowercase().replace('-', ":");
+    mac(&normal).map(|()| normal)
+}
+
+/// What the names of nodes begin with, of which nobody said how they are called: six digits of the
+/// address's digest follow. The node takes at most 56 characters.
+pub(crate) fn prefix(text: &str) -> Checked {
+    if text.len() > MOST_PREFIX {
+        return Err(format!("a prefix has at most {MOST_PREFIX} characters"));
+    }
+    let whole = format!("{text}000000");
+    hostname(&whole).map_err(|problem| {
+        problem.replace(&format!("{whole:?}"), &format!("{text:?} and six digits"))
+    })
+}
+
 /// A board's serial number.
 pub(crate) fn serial(text: &str) -> Checked {
     let fine = (1..=64).contains(&text.len())
@@ -109,6 +130,14 @@ pub(crate) fn label(key: &str, value: &str) -> Checked {
             clip(value)
         )),
     }
+}
+
+/// The one of some names that is most like another.
+pub(crate) fn nearest<'n>(text: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let near = names.map(|name| (strsim::damerau_levenshtein(name, text), name));
+    // Of a short name half is another name.
+    let likely = |(distance, name): &(usize, &str)| *distance <= 3 && distance * 2 <= name.len();
+    near.filter(likely).min().map(|(_, name)| name)
 }
 
 /// The first 40 characters, for messages.

@@ -2,7 +2,11 @@
 
 mod cache;
 mod flash;
+#[cfg(test)]
+mod generated;
 mod image;
+mod nodes;
+mod release;
 
 use std::path::PathBuf;
 
@@ -11,10 +15,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use cache::{Cache, CacheAction, Prune, Verify};
 pub(crate) use flash::Flash;
 pub(crate) use image::{Check, Diff, Inspect, What};
+pub(crate) use nodes::{Nodes, NodesAction, NodesAdd, NodesList, NodesShow, NodesValidate};
+pub(crate) use release::{Sign, Split, VerifyRelease};
 
 /// From signed Debian packages to a disk that boots.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, max_term_width = 100)]
+#[command(version = env!("OSB_VERSION"), propagate_version = true, max_term_width = 100)]
 #[command(after_help = "\
 Examples:
   osb build                    build the default recipe, or ./osb.toml, into ./out/
@@ -70,8 +76,16 @@ pub(crate) enum Command {
     Devices(Devices),
     /// Write an image to disks, read it back, and give each disk its own identifiers
     Flash(Flash),
+    /// Sign the files of a build, so that others can tell whose they are
+    Sign(Sign),
+    /// Follow the chain from a signature over SHA256SUMS to every file, here or on a server
+    Verify(VerifyRelease),
+    /// Cut files that are too large for a server into parts
+    Split(Split),
     /// Write the scripts that a node runs at its first boot, to begin with
     Init(Init),
+    /// Check, list, ask or extend the inventory of a cluster's nodes
+    Nodes(Nodes),
     /// Tell whether this machine can build, and what is missing
     Doctor(Doctor),
     /// List what the cache holds, or remove what is not needed
@@ -82,6 +96,8 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Explain what differs between two images, output folders or layers
     Diff(Diff),
+    /// Print what makes a shell complete commands, options and file names
+    Completions(Completions),
     /// Unpack a locked tool set and print its folder
     #[command(hide = true)]
     Tools(Tools),
@@ -371,6 +387,31 @@ pub(crate) struct Doctor {
     /// Debian mirror, ending in /debian [default: the one this machine's apt uses]
     #[arg(long, env = "OSB_MIRROR", value_name = "URL")]
     pub(crate) mirror: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  osb completions bash > ~/.local/share/bash-completion/completions/osb
+  osb completions zsh > ~/.zfunc/_osb      with ~/.zfunc in $fpath before compinit
+  osb completions fish > ~/.config/fish/completions/osb.fish
+
+The Debian package of osb brings them along.")]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+/// A shell that osb can be completed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    /// GNU bash
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
 }
 
 #[derive(Debug, Args)]

@@ -65,6 +65,11 @@ pub(crate) fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
+/// A variable that the user has named.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// SOURCE_DATE_EPOCH, if it is set.
 pub(crate) fn source_date_epoch() -> Result<Option<i64>, Failure> {
     parse_epoch(std::env::var_os("SOURCE_DATE_EPOCH"))

@@ -8,6 +8,7 @@ mod commands;
 mod environment;
 mod exit;
 mod format;
+mod input;
 mod output;
 mod printable;
 mod progress;

@@ -4,6 +4,8 @@
 //! `--json` standard output carries one JSON object a line and nothing else.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod secret;
+
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +17,8 @@ use serde_json::{Value, json};
 use crate::cli::Global;
 use crate::exit::Failure;
 use crate::progress::{Progress, Wishes};
+
+pub(crate) use secret::Answer;
 
 /// How often the status line, or a JSON `progress` object, is renewed.
 const REFRESH: Duration = Duration::from_millis(200);
@@ -133,6 +137,12 @@ impl Output {
             Ok(1..) => Some(answer),
             Ok(0) | Err(_) => None,
         }
+    }
+
+    /// Asks for a password on the terminal, which does not show it.
+    pub(crate) fn ask_secret(&self, question: &str) -> Answer {
+        self.clear();
+        secret::ask(question)
     }
 
     /// Prints a result: `text` for people, or `value` for programs.

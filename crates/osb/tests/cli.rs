@@ -139,3 +139,14 @@ fn the_mirror_is_the_one_that_is_asked_for() {
         run(osb(dir.path(), &["doctor"]).env("OSB_MIRROR", "http://mirror.example/debian"));
     assert!(out.contains("http://mirror.example/debian-security"), "{out}");
 }
+
+#[test]
+fn the_version_is_told() {
+    let dir = temporary();
+    for arguments in [&["--version"][..], &["build", "--version"]] {
+        let (code, out, _) = run(&mut osb(dir.path(), arguments));
+        assert_eq!(code, Some(0));
+        // Which commit it is, is in what is released (tests/version.rs; cargo xtask dist).
+        assert!(out.contains(env!("CARGO_PKG_VERSION")), "{out}");
+    }
+}

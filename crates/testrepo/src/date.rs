@@ -1,7 +1,7 @@
 //! Dates as Release files have them.
 
 /// Seconds since 1970 as `Sat, 12 Sep 2026 07:55:41 UTC`.
-pub(crate) fn release_date(unix: i64) -> String {
+pub fn release_date(unix: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

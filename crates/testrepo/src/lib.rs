@@ -33,6 +33,7 @@ mod suite;
 mod tarball;
 
 pub use compression::Compression;
+pub use date::release_date;
 pub use deb::Deb;
 pub use key::{Key, KeyBuilder};
 pub use repo::TestRepo;

@@ -15,8 +15,10 @@ pub(super) const NAME: &str = "worker-3";
 const ADDRESS: &str = "10.0.2.15";
 /// What the container may use, in bytes: as `guest/05-container.sh` says.
 const MEMORY: &str = "67108864";
-/// Where the scripts lie on the node.
-const TREE: &str = "/var/lib/osb/bootstrap/tree";
+/// What kubelet is started with: kubeadm's drop-in, changed by the image's.
+const KUBELET: &str = "--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf \
+    --kubeconfig=/etc/kubernetes/kubelet.conf --config=/var/lib/kubelet/config.yaml \
+    --config-dir=/etc/kubernetes/kubelet.conf.d";
 
 /// `osb/nodes.yaml`.
 pub(super) fn inventory() -> String {
@@ -66,6 +68,9 @@ pub(super) fn provisioned(site: &Site<'_>, boot: &Boot<'_>, commit: &str) -> Res
     let kubelet =
         boot.root("systemctl is-active kubelet; systemctl show -P ConditionResult kubelet")?;
     ensure!(kubelet == "active\nyes", "kubelet: {kubelet:?}");
+    let started = site.server.state().nodes.get(NAME).cloned().unwrap_or_default();
+    let started = String::from_utf8(started)?;
+    ensure!(started == KUBELET, "kubelet was started with {started:?}");
     let marker = boot.root("cat /var/lib/node-provisioned")?;
     ensure!(
         marker.starts_with("provisioned ")
@@ -78,6 +83,8 @@ pub(super) fn provisioned(site: &Site<'_>, boot: &Boot<'_>, commit: &str) -> Res
     let pattern = TOKEN.replace('.', "[.]");
     let traces = boot.root(&format!("grep -rl {pattern} /etc /var/lib /var/log /run || true"))?;
     ensure!(traces.is_empty(), "the token is still in {traces}");
+    let checked = boot.root("/usr/lib/osb/check-node || true")?;
+    ensure!(!checked.contains("NOT ok"), "check-node says:\n{checked}");
     let system = boot.root("systemctl is-system-running --wait || true")?;
     ensure!(system == "running", "the system is {system}: {}", boot.root("systemctl --failed")?);
     Ok(())
@@ -122,7 +129,6 @@ fn join(site: &Site<'_>) -> Value {
                 {"name": "node-labels", "value": "zone=shelf-2"},
             ],
         },
-        "patches": {"directory": format!("{TREE}/manifests/patches")},
     })
 }
 

@@ -3,6 +3,8 @@
 
 use osb_testrepo::{Deb, Key, Server, Suite, TestRepo, serve};
 
+use crate::kubernetes;
+
 /// The version of all of them.
 pub(super) const VERSION: &str = "1.36.2";
 
@@ -10,7 +12,7 @@ pub(super) const VERSION: &str = "1.36.2";
 #[derive(Debug)]
 pub(super) struct Packages {
     server: Server,
-    fingerprint: String,
+    key: Key,
     _folder: TestRepo,
 }
 
@@ -54,17 +56,13 @@ impl Packages {
         folder.write(&suite);
         folder.put("Release.key", key.armored().as_bytes());
         let server = serve(folder.path());
-        Self { server, fingerprint: key.fingerprint(), _folder: folder }
+        Self { server, key, _folder: folder }
     }
 
     /// What `--set` needs for an image with them.
-    pub(super) fn settings(&self) -> [String; 4] {
-        let url = self.server.url();
-        [
-            "kubernetes.upstream=1.36".to_owned(),
-            format!("kubernetes.repository={url}/"),
-            format!("kubernetes.key={url}/Release.key"),
-            format!("kubernetes.fingerprint={}", self.fingerprint),
-        ]
+    pub(super) fn settings(&self) -> Vec<String> {
+        let mut settings = vec!["kubernetes.upstream=1.36".to_owned()];
+        settings.extend(kubernetes::settings(&self.server, &self.key));
+        settings
     }
 }

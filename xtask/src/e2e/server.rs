@@ -5,7 +5,7 @@
 //! the stand-ins of kubelet and kubectl use, keeps what is sent to it, and can be switched off or show
 //! another certificate while the guest runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,8 +28,8 @@ pub(super) struct State {
     pub(super) files: BTreeMap<String, Arc<[u8]>>,
     /// Whether nodes may register.
     pub(super) admits: bool,
-    /// Nodes that have registered.
-    pub(super) nodes: BTreeSet<String>,
+    /// Nodes that have registered, and what their kubelets sent.
+    pub(super) nodes: BTreeMap<String, Vec<u8>>,
     /// What was put below `/report/`, by its name.
     pub(super) reports: BTreeMap<String, Vec<u8>>,
     /// Every request: method and path.
@@ -61,7 +61,7 @@ impl Server {
             tls,
             files: BTreeMap::new(),
             admits: true,
-            nodes: BTreeSet::new(),
+            nodes: BTreeMap::new(),
             reports: BTreeMap::new(),
             requests: Vec::new(),
         }));
@@ -187,11 +187,13 @@ impl State {
         let node = path.strip_prefix("/nodes/").map(str::to_owned);
         match (method.as_str(), node, path.strip_prefix("/report/")) {
             ("PUT", Some(node), _) if self.admits => {
-                self.nodes.insert(node);
+                self.nodes.insert(node, body.clone());
                 ("201 Created", empty())
             }
             ("PUT", Some(_), _) => ("503 Service Unavailable", empty()),
-            ("GET", Some(node), _) if self.nodes.contains(&node) => ("200 OK", Arc::from(READY)),
+            ("GET", Some(node), _) if self.nodes.contains_key(&node) => {
+                ("200 OK", Arc::from(READY))
+            }
             ("PUT", _, Some(name)) => {
                 self.reports.insert(name.to_owned(), body.clone());
                 ("201 Created", empty())

@@ -55,6 +55,7 @@ class Inventory(SiteTest):
             (f"nodes:\n  - {{ mac: {MAC}, hostname: a, role: boss }}\n", "role must be control-plane or worker"),
             (f"nodes:\n  - {{ mac: {MAC}, hostname: a, rol: worker }}\n", "unknown key rol"),
             ("nodes:\n  - { hostname: a }\n", "neither mac nor serial"),
+            ("nodes:\n  - { hostname: a, serial: }\n", "entry 1: serial is empty"),
         ]:
             with self.subTest(message=message):
                 self.inventory(text)

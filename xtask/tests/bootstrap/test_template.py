@@ -41,6 +41,8 @@ class Template(MachineTest):
             m.stub(name, "exit 0")
         m.stub("kubeadm", KUBEADM)
         m.stub("kubectl", KUBECTL)
+        # test_check_node.py has the real one.
+        m.write("usr/lib/osb/check-node", "#!/bin/bash\necho 'ok: as promised'\n").chmod(0o755)
         m.write("proc/swaps", "Filename Type Size Used Priority\n")
         m.write("sys/fs/cgroup/cgroup.controllers", "cpuset cpu io memory pids\n")
         m.write("proc/sys/kernel/hostname", "worker-1")
@@ -92,6 +94,13 @@ class Template(MachineTest):
         code, said = self.setup_node()
         self.assertEqual(code, 0, said)
         self.assertEqual(len(self.kubeadms("join")), 1)
+
+    def test_a_node_that_is_not_as_the_image_promised_is_told(self):
+        self.machine.write("usr/lib/osb/check-node", "#!/bin/bash\necho 'NOT ok: x'\nexit 1\n")
+        code, said = self.setup_node()
+        self.assertEqual(code, 1, said)
+        self.assertIn("NOT ok: x", said)
+        self.assertIn("ok: the node is Ready", said)
 
     def test_no_secret_stays(self):
         code, said = self.setup_node()

@@ -10,6 +10,8 @@ const MOST_FILES: usize = 64;
 /// 2.x reads, too; 3 came with 2.0.
 const TABLES: [(i64, &str); 2] =
     [(2, "io.containerd.grpc.v1.cri"), (3, "io.containerd.cri.v1.runtime")];
+/// Where format 3 has the images that are never removed; format 2 has them in the table above.
+const IMAGES: &str = "io.containerd.cri.v1.images";
 const DEFAULT_BIN: &str = "/opt/cni/bin";
 const DEFAULT_CONF: &str = "/etc/cni/net.d";
 const DEFAULT_SOCKET: &str = "/run/containerd/containerd.sock";
@@ -21,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) version: Option<i64>,
     /// The table of the plugin for Kubernetes.
     cri: Table,
+    /// The table of [`IMAGES`].
+    images: Table,
     /// The table `grpc`.
     grpc: Table,
 }
@@ -80,6 +84,9 @@ impl Settings {
             }
             merge(&mut self.cri, cri);
         }
+        if let Some(images) = plugins.and_then(|plugins| plugins.get(IMAGES)?.as_table()) {
+            merge(&mut self.images, images);
+        }
         if let Some(grpc) = file.get("grpc").and_then(Value::as_table) {
             merge(&mut self.grpc, grpc);
         }
@@ -116,6 +123,12 @@ impl Settings {
     /// Where networks are described.
     pub(crate) fn network_folder(&self) -> &str {
         self.cri(&["cni", "conf_dir"]).and_then(Value::as_str).unwrap_or(DEFAULT_CONF)
+    }
+
+    /// The image that holds a pod's namespaces, if it is named.
+    pub(crate) fn pause_image(&self) -> Option<&str> {
+        let pinned = || self.images.get("pinned_images")?.as_table()?.get("sandbox");
+        self.cri(&["sandbox_image"]).or_else(pinned).and_then(Value::as_str)
     }
 
     /// Where containerd listens.
@@ -161,6 +174,17 @@ mod tests {
             let text = format!("version = {version}\n[plugins.\"{table}\".{OPTIONS}");
             assert_eq!(read(&text, &[], false).systemd_cgroup(), wanted, "{text}");
         }
+    }
+
+    #[test]
+    fn both_formats_name_the_pause_image() {
+        let two = format!("version = 2\n[plugins.\"{}\"]\nsandbox_image = \"p:1\"\n", TABLES[0].1);
+        let three =
+            format!("version = 3\n[plugins.\"{IMAGES}\".pinned_images]\nsandbox = \"p:1\"\n");
+        for text in [two, three] {
+            assert_eq!(read(&text, &[], false).pause_image(), Some("p:1"), "{text}");
+        }
+        assert_eq!(read("version = 2\n", &[], true).pause_image(), None);
     }
 
     #[test]

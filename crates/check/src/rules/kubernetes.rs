@@ -167,6 +167,25 @@ fn socket(facts: &Facts) -> Verdict {
     Ok(found)
 }
 
+pub(super) const PAUSE_IMAGE: Rule = Rule {
+    id: "containerd-pause-image",
+    severity: Severity::Warning,
+    claim: "containerd's settings name the image that holds a pod's namespaces.",
+    reason: "containerd's own choice is older than kubeadm's: both are pulled, and a node without a \
+             registry starts no pod.",
+    source: "Kubernetes documentation, \"Container Runtimes\", \"Overriding the sandbox (pause) image\"",
+    remedy: "sandbox_image = \"registry.k8s.io/pause:3.10.2\", the one of `kubeadm config images list`.",
+    run: pause_image,
+};
+
+fn pause_image(facts: &Facts) -> Verdict {
+    let Ok(config) = settings(facts)? else { return Skip::because("containerd has no settings") };
+    Ok(match config.pause_image() {
+        Some(image) if !image.is_empty() => Vec::new(),
+        _ => vec![Finding::at(CONFIG, "it names no pause image")],
+    })
+}
+
 pub(super) const VERSIONS: Rule = Rule {
     id: "kubernetes-versions-fit",
     severity: Severity::Error,

@@ -57,6 +57,7 @@ pub static RULES: &[Rule] = &[
     kubernetes::CGROUP_DRIVER,
     kubernetes::CNI,
     kubernetes::SOCKET,
+    kubernetes::PAUSE_IMAGE,
     kubernetes::VERSIONS,
     kubernetes::VERSIONS_HELD,
     kubernetes::SYSCTLS,

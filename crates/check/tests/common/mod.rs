@@ -129,7 +129,7 @@ pub(crate) fn root() -> Tree {
         &mut root,
         "etc/containerd/config.toml",
         0o644,
-        "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\nSystemdCgroup = true\n",
+        "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\"]\nsandbox_image = \"x/pause:1\"\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\nSystemdCgroup = true\n",
     );
     put(
         &mut root,

@@ -7,6 +7,7 @@ use osb_checksum::{Digest, SumsError, to_hex};
 use osb_http::HttpError;
 use osb_image::Fault;
 use osb_metadata::MetadataError;
+use osb_release::ChainError;
 
 /// Why there is no image, or none that may be written.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +89,25 @@ pub enum SourceError {
         /// What is wrong.
         source: MetadataError,
     },
+    /// The first link: a signature that is not there, or does not hold.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// Somebody should have signed, and nothing that is signed speaks of the image.
+    #[error("{place}: no SHA256SUMS names {name}, so no signature is of it, and a key was named")]
+    NotSigned {
+        /// The folder or address.
+        place: String,
+        /// The image.
+        name: String,
+    },
+    /// The parts of an image cannot be read, or are not what they should be.
+    #[error("the parts of {place}: {source}")]
+    Parts {
+        /// The image.
+        place: String,
+        /// What is wrong.
+        source: io::Error,
+    },
     /// The partition table is damaged, or cannot be read.
     #[error("the partition table of {place}: {source}")]
     Table {
@@ -145,7 +165,8 @@ impl SourceError {
             SourceError::Beginning { source, .. } if is_damage(source) => {
                 SourceFailure::Verification
             }
-            SourceError::Beginning { .. } => SourceFailure::Io,
+            SourceError::Parts { source, .. } if is_damage(source) => SourceFailure::Verification,
+            SourceError::Beginning { .. } | SourceError::Parts { .. } => SourceFailure::Io,
             SourceError::Missing { .. }
             | SourceError::NoFile { .. }
             | SourceError::Empty { .. }
@@ -153,9 +174,10 @@ impl SourceError {
             | SourceError::Metadata { .. }
             | SourceError::Table { .. } => SourceFailure::Input,
             SourceError::Unprotected { .. } => SourceFailure::Refused,
-            SourceError::Digest { .. } | SourceError::Contradiction { .. } => {
-                SourceFailure::Verification
-            }
+            SourceError::Digest { .. }
+            | SourceError::Contradiction { .. }
+            | SourceError::Chain(_)
+            | SourceError::NotSigned { .. } => SourceFailure::Verification,
         }
     }
 

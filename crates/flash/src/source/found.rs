@@ -1,6 +1,7 @@
 //! An image that was found, with all that a plan tells of it.
 
 use osb_metadata::Metadata;
+use osb_release::Signed;
 
 use super::Image;
 use super::error::SourceError;
@@ -17,6 +18,8 @@ pub struct Found {
     pub about: Option<About>,
     /// What is known to be right.
     pub trust: Trust,
+    /// Who vouches for that.
+    pub signed: Signed,
     /// What a careful user should know before writing it, a sentence each.
     pub warnings: Vec<String>,
 }

@@ -10,6 +10,7 @@ mod error;
 mod found;
 mod frames;
 mod open;
+mod parts;
 mod place;
 mod promise;
 mod raw;
@@ -36,6 +37,13 @@ pub trait Source: Send {
     /// Fills `buffer` from `offset` on, which never goes back from call to call (a stream throws
     /// away what lies between). Less than the buffer's length only at the image's end.
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Whether all of it was compared with its map when it was opened, and [`Source::finish`] tells
+    /// if it was changed since: then it need not be hashed while it is copied. What has been written
+    /// is compared with the map all the same.
+    fn compared(&self) -> bool {
+        false
+    }
 
     /// Reads what is left, and compares all of it with what it should be, if the source knows that
     /// only at its end.

@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use osb_checksum::Digest;
 use osb_http::Limits;
 use osb_image::{Compression, SeekTable, zstd_content_size};
+use osb_sign::Keys;
 
 use super::checked::Expected;
 use super::error::SourceError;
@@ -17,9 +18,9 @@ use super::found::{About, Found, Trust, not_empty, sector_size};
 use super::frames::Frames;
 use super::place::Place;
 use super::promise::{IMAGES, METADATA, MOST, Promise, SUMS, Word, same};
-use super::raw::Raw;
+use super::raw::{Raw, Stamp};
 use super::stream::{Input, Stream};
-use super::{Image, Source, remote, verify};
+use super::{Image, Source, parts, remote, verify};
 
 /// Bytes in which a partition table is looked for, and the first file systems, which tell the sector
 /// size of a table that does not.
@@ -30,6 +31,8 @@ pub(super) const HEAD: u64 = 1 << 20;
 pub struct Options<'a> {
     /// SHA-256 that the user has named: of the file as it lies there, compressed or not.
     pub digest: Option<Digest>,
+    /// Keys of which one must have signed `SHA256SUMS`, which must name the image.
+    pub keys: Option<&'a Keys>,
     /// Threads that hash and decompress, at least one.
     pub threads: usize,
     /// Setting it ends the work with [`SourceError::Interrupted`], and transfers later on.
@@ -41,6 +44,8 @@ pub struct Options<'a> {
 }
 
 /// Finds the image at a place, and compares it with what is said of it.
+///
+/// With keys, nothing is believed before the signature of `SHA256SUMS`.
 ///
 /// In a folder that `osb build` has written, `metadata.json` is compared with `SHA256SUMS`, and the
 /// image, `disk.img` or else `sd.img.zst`, with both; so is a file that such a folder names. A file
@@ -62,7 +67,8 @@ pub fn open(place: &Place, options: &Options) -> Result<Found, SourceError> {
 fn folder(folder: &Path, options: &Options) -> Result<Found, SourceError> {
     let place = folder.display().to_string();
     let (sums, metadata) = (beside(folder, SUMS)?, beside(folder, METADATA)?);
-    let image = IMAGES.into_iter().find(|name| folder.join(name).is_file());
+    let is_there = |name: &&str| folder.join(name).is_file() || parts::are_there(folder, name);
+    let image = IMAGES.into_iter().find(is_there);
     let Some(name) = image.filter(|_| sums.is_some() && metadata.is_some()) else {
         let missing = [
             sums.is_none().then_some(SUMS),
@@ -72,14 +78,18 @@ fn folder(folder: &Path, options: &Options) -> Result<Found, SourceError> {
         let missing = missing.into_iter().flatten().collect::<Vec<_>>().join(", no ");
         return Err(SourceError::Missing { place, missing });
     };
-    let promise = Promise::read(&place, sums.as_deref(), metadata.as_deref())?;
+    let read = |name: &str| beside(folder, name);
+    let promise = Promise::read(&place, sums.as_deref(), metadata.as_deref(), options.keys, read)?;
     let listed = promise.sums.as_ref().is_some_and(|sums| sums.get(name).is_some());
     let word = promise.of(&place, name)?;
     if !listed || word.map.is_none() {
         let link = format!("{place}: {SUMS} and {METADATA} do not both speak of {name}");
         return Err(SourceError::Contradiction { link });
     }
-    file(&folder.join(name), name, promise, word, options)
+    match folder.join(name).is_file() {
+        true => file(&folder.join(name), name, promise, word, options),
+        false => parts::local(folder, name, promise, word, options),
+    }
 }
 
 /// A file, with what is said of it beside it.
@@ -88,12 +98,16 @@ fn named(path: &Path, options: &Options) -> Result<Found, SourceError> {
     let real = path.canonicalize().map_err(SourceError::io("opening", path))?;
     let (folder, name) = (real.parent(), real.file_name().and_then(|name| name.to_str()));
     let (Some(folder), Some(name)) = (folder, name) else {
-        let promise = Promise { sums: None, metadata: None };
+        let promise = Promise::none();
+        promise.vouches(&path.display().to_string(), "it", options.keys)?;
         return file(path, &path.to_string_lossy(), promise, Word::default(), options);
     };
     let place = folder.display().to_string();
     // Files of these names beside an image may be about something else.
-    let promise = Promise::read(&place, beside(folder, SUMS)?.as_deref(), None)?;
+    let sums = beside(folder, SUMS)?;
+    let read = |name: &str| beside(folder, name);
+    let promise = Promise::read(&place, sums.as_deref(), None, options.keys, read)?;
+    promise.vouches(&place, name, options.keys)?;
     let of_build = promise.sums.as_ref().is_none_or(|sums| sums.get(name).is_some());
     let metadata = if of_build { beside(folder, METADATA)? } else { None };
     let promise = match metadata {
@@ -105,7 +119,7 @@ fn named(path: &Path, options: &Options) -> Result<Found, SourceError> {
 }
 
 /// A file of a folder; `None` if there is none.
-fn beside(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, SourceError> {
+pub(super) fn beside(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, SourceError> {
     let path = folder.join(name);
     let file = match File::open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -134,7 +148,8 @@ fn file(
         return Err(SourceError::NoFile { path: path.to_owned() });
     }
     let file = File::open(path).map_err(SourceError::io("opening", path))?;
-    let size = file.metadata().map_err(SourceError::io("opening", path))?.len();
+    let metadata = file.metadata().map_err(SourceError::io("opening", path))?;
+    let (size, stamp) = (metadata.len(), Stamp::of(&metadata));
     if let (Some(expected), Some(promised)) = (options.digest, word.digest) {
         same(expected, promised, || format!("{place}: {SUMS} or {METADATA} beside it"))?;
     }
@@ -176,8 +191,9 @@ fn file(
         warnings.push(format!("{METADATA} beside {place} is not verified: there is no {SUMS}"));
     }
     if compression.is_none() {
-        let opened =
-            Opened { source: Box::new(Raw::new(file, size)), compression, head, trust, warnings };
+        let compared = word.map.as_ref().map(|_| stamp);
+        let source = Box::new(Raw::new(file, size, compared));
+        let opened = Opened { source, compression, head, trust, warnings };
         return Ok(found(&place, name, opened, word, promise));
     }
     let (source, head) = decompressed(&place, file, size, compression, &word, options)
@@ -227,6 +243,7 @@ pub(super) fn found(
         }),
         about: metadata.as_ref().map(About::from),
         trust,
+        signed: promise.signed,
         warnings,
     }
 }

@@ -6,6 +6,8 @@
 use osb_blockmap::BlockMap;
 use osb_checksum::{Digest, Sums, parse_hex, sha256};
 use osb_metadata::{ArtifactInfo, Metadata, MetadataError};
+use osb_release::{Signed, signed};
+use osb_sign::Keys;
 
 use super::error::SourceError;
 
@@ -23,6 +25,8 @@ pub(super) const MOST: u64 = 16 << 20;
 pub(super) struct Promise {
     pub(super) sums: Option<Sums>,
     pub(super) metadata: Option<Metadata>,
+    /// Who vouches for the list.
+    pub(super) signed: Signed,
 }
 
 /// What is said of one image.
@@ -39,8 +43,30 @@ pub(super) struct Word {
 }
 
 impl Promise {
-    /// Takes the files as they were read; `None` for one that is not there. `place` is for errors.
+    /// Nobody says anything.
+    pub(super) fn none() -> Promise {
+        Promise { sums: None, metadata: None, signed: Signed::Nobody }
+    }
+
+    /// Takes the files as they were read; `None` for one that is not there. `place` is for errors;
+    /// `beside` reads signatures.
     pub(super) fn read(
+        place: &str,
+        sums: Option<&[u8]>,
+        metadata: Option<&[u8]>,
+        keys: Option<&Keys>,
+        beside: impl Fn(&str) -> Result<Option<Vec<u8>>, SourceError>,
+    ) -> Result<Promise, SourceError> {
+        let signed = match sums {
+            Some(bytes) => signed(place, SUMS, bytes, keys, beside)?,
+            None => Signed::Nobody,
+        };
+        let promise = Promise::of_files(place, sums, metadata)?;
+        Ok(Promise { signed, ..promise })
+    }
+
+    /// The same without a look at who has signed.
+    fn of_files(
         place: &str,
         sums: Option<&[u8]>,
         metadata: Option<&[u8]>,
@@ -54,7 +80,7 @@ impl Promise {
         // One that the list does not name is nothing of this list's.
         let promised = sums.as_ref().map(|sums| sums.get(METADATA).copied());
         let metadata = metadata.filter(|_| promised != Some(None));
-        let Some(bytes) = metadata else { return Ok(Promise { sums, metadata: None }) };
+        let Some(bytes) = metadata else { return Ok(Promise { sums, ..Promise::none() }) };
         if let Some(Some(expected)) = promised {
             same(expected, sha256(bytes), || {
                 format!("{place}: {METADATA} is not what {SUMS} says")
@@ -66,13 +92,30 @@ impl Promise {
             Err(MetadataError::Json(_)) if sums.is_none() => None,
             Err(source) => return Err(SourceError::Metadata { place: place.to_owned(), source }),
         };
-        Ok(Promise { sums, metadata })
+        Ok(Promise { sums, metadata, ..Promise::none() })
+    }
+
+    /// Wants the list to name the image, if somebody must have signed it.
+    pub(super) fn vouches(
+        &self,
+        place: &str,
+        name: &str,
+        keys: Option<&Keys>,
+    ) -> Result<(), SourceError> {
+        let listed = self.sums.as_ref().is_some_and(|sums| sums.get(name).is_some());
+        match keys {
+            Some(_) if !listed => {
+                Err(SourceError::NotSigned { place: place.to_owned(), name: name.to_owned() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The same with the other file, which was read later.
     pub(super) fn with_metadata(self, place: &str, bytes: &[u8]) -> Result<Promise, SourceError> {
         let sums = self.sums.as_ref().map(ToString::to_string);
-        Promise::read(place, sums.as_ref().map(String::as_bytes), Some(bytes))
+        let promise = Promise::of_files(place, sums.as_ref().map(String::as_bytes), Some(bytes))?;
+        Ok(Promise { signed: self.signed, ..promise })
     }
 
     fn artifact(&self, name: &str) -> Option<&ArtifactInfo> {

@@ -10,11 +10,13 @@ use std::sync::Arc;
 
 use osb_http::{Download, HttpError, is_web_page};
 use osb_image::Compression;
+use osb_release::{Joined, SUFFIX, Shelf, Signed};
 
 use super::checked::Expected;
 use super::error::SourceError;
 use super::found::{Found, Trust, not_empty};
 use super::open::{Opened, Options, found};
+use super::parts;
 use super::promise::{METADATA, MOST, Promise, SUMS, Word, same};
 use super::stream::{Input, Stream};
 
@@ -37,7 +39,8 @@ pub(super) fn open(url: &str, options: &Options) -> Result<Found, SourceError> {
     if is_folder {
         return self::folder(url, &path[..path.len() - name.len()], beside, options);
     }
-    let promise = Promise::read(folder, beside(SUMS)?.as_deref(), None)?;
+    let promise = Promise::read(folder, beside(SUMS)?.as_deref(), None, options.keys, &beside)?;
+    promise.vouches(folder, name, options.keys)?;
     let of_build = promise.sums.as_ref().is_none_or(|sums| sums.get(name).is_some());
     let promise = match if of_build { beside(METADATA)? } else { None } {
         Some(metadata) => promise.with_metadata(folder, &metadata)?,
@@ -60,7 +63,7 @@ fn folder(
     };
     let sums = beside(SUMS)?.ok_or_else(|| missing(SUMS))?;
     let metadata = beside(METADATA)?.ok_or_else(|| missing(METADATA))?;
-    let promise = Promise::read(folder, Some(&sums), Some(&metadata))?;
+    let promise = Promise::read(folder, Some(&sums), Some(&metadata), options.keys, &beside)?;
     for name in IMAGES {
         let listed = promise.sums.as_ref().is_some_and(|sums| sums.get(name).is_some());
         let word = promise.of(folder, name)?;
@@ -89,6 +92,33 @@ fn small(url: &str, options: &Options) -> Result<Option<Vec<u8>>, SourceError> {
     }
 }
 
+/// A file of a server, whole or in parts, and its length.
+fn download(
+    url: &str,
+    name: &str,
+    options: &Options,
+) -> Result<(Box<dyn Read + Send>, Option<u64>), SourceError> {
+    let (limits, stop) = (options.limits.clone(), Arc::clone(options.stop));
+    let error = match Download::open(url, limits, stop) {
+        Ok(file) => {
+            let size = file.size();
+            return Ok((Box::new(file), size));
+        }
+        Err(error @ HttpError::NotFound { .. }) if !name.is_empty() => error,
+        Err(error) => return Err(error.into()),
+    };
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let mark = if query.is_empty() { "" } else { "?" };
+    let Some(text) = small(&format!("{path}{SUFFIX}{mark}{query}"), options)? else {
+        return Err(error.into());
+    };
+    let folder = path.strip_suffix(name).unwrap_or(path);
+    let manifest = parts::manifest(folder, name, &text)?;
+    let (limits, cancel) = (options.limits.clone(), Arc::clone(options.stop));
+    let shelf = Shelf::Url { url: format!("{folder}{mark}{query}"), limits, cancel };
+    Ok((Box::new(Joined::new(shelf, &manifest)), Some(manifest.size)))
+}
+
 fn image(
     url: &str,
     name: &str,
@@ -105,20 +135,21 @@ fn image(
         return Err(SourceError::Unprotected { url: url.to_owned() });
     }
     let mut warnings = Vec::new();
-    if options.digest.is_none() && !secure {
+    let vouched = options.digest.is_some() || matches!(promise.signed, Signed::By(_));
+    if !vouched && !secure {
         warnings.push(format!(
             "{url} comes over http, as {SUMS} does: damage will be noticed, a forged image will not"
         ));
     }
-    let mut download = Download::open(url, options.limits.clone(), Arc::clone(options.stop))?;
-    if let (Some(expected), Some(found)) = (word.size, download.size())
+    let (mut download, length) = download(url, name, options)?;
+    if let (Some(expected), Some(found)) = (word.size, length)
         && expected != found
     {
         let link = format!("{url} has {found} bytes, and {METADATA} says {expected}");
         return Err(SourceError::Contradiction { link });
     }
     let beginning = |source| SourceError::Beginning { place: url.to_owned(), source };
-    let size = word.size.or(download.size());
+    let size = word.size.or(length);
     let mut start = Vec::new();
     download.by_ref().take(START).read_to_end(&mut start).map_err(beginning)?;
     if is_web_page(&start) {

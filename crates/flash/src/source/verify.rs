@@ -132,6 +132,6 @@ fn zeroes(
     Ok(())
 }
 
-fn check_stop(stop: &AtomicBool) -> Result<(), SourceError> {
+pub(super) fn check_stop(stop: &AtomicBool) -> Result<(), SourceError> {
     if stop.load(Ordering::Relaxed) { Err(SourceError::Interrupted) } else { Ok(()) }
 }

@@ -185,6 +185,7 @@ pub(crate) fn look(place: &Place) -> Result<Found, SourceError> {
         place,
         &SourceOptions {
             digest: None,
+            keys: None,
             threads: 3,
             stop: &stop,
             progress: &progress,

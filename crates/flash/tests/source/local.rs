@@ -52,6 +52,20 @@ fn a_file_is_compared_with_what_lies_beside_it() {
 }
 
 #[test]
+fn a_file_that_changes_after_it_was_compared_is_noticed_at_the_end() {
+    let image = Image::new();
+    let folder = image.folder();
+    let mut found = folder.open("disk.img").unwrap();
+    assert!(found.image.source.compared());
+    found.image.source.finish().unwrap();
+    folder.damage("disk.img", 4000);
+    let error = found.image.source.finish().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidData, "{error}");
+    // Of what is decompressed, the file was compared, and not what comes out of it.
+    assert!(!folder.open("sd.img.zst").unwrap().image.source.compared());
+}
+
+#[test]
 fn a_list_of_digests_alone_is_enough_to_compare() {
     let (folder, content) = (Folder::new(), noise(100_000, 5));
     folder.write("disk.img", &content);
@@ -261,6 +275,7 @@ fn a_named_digest_is_compared_first() {
     let progress = |_, _| {};
     let options = |digest| SourceOptions {
         digest: Some(digest),
+        keys: None,
         threads: 1,
         stop: &stop,
         progress: &progress,

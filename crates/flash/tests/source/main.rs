@@ -6,3 +6,4 @@
 mod folder;
 mod local;
 mod remote;
+mod signed;

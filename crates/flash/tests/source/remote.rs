@@ -122,6 +122,7 @@ fn over_http_something_must_say_what_it_should_be() {
         let (stop, progress) = (std::sync::Arc::default(), |_, _| {});
         let options = osb_flash::SourceOptions {
             digest: Some(digest),
+            keys: None,
             threads: 1,
             stop: &stop,
             progress: &progress,

@@ -1,6 +1,6 @@
 //! What a node is told: `osb/node.toml` and `nodes.yaml`.
 
-use osb_node::{Inventory, Node};
+use osb_node::{AddError, Entry, Inventory, Machine, Node};
 
 use crate::Target;
 use crate::seeds::{long, texts};
@@ -33,14 +33,23 @@ pub(crate) const NODE: Target = Target {
 
 pub(crate) const NODES: Target = Target {
     name: "nodes",
-    about: "nodes.yaml; what is read makes a node.toml",
+    about: "nodes.yaml; what is read makes a node.toml, and takes one more entry",
     run: |bytes| {
         let Ok(text) = std::str::from_utf8(bytes) else { return };
         match Inventory::parse("nodes.yaml", text) {
             Err(error) => assert!(!error.problems.is_empty() && !error.to_string().is_empty()),
             Ok(inventory) => {
+                match newcomer().add_to("nodes.yaml", text) {
+                    Ok(after) => {
+                        let after = Inventory::parse("nodes.yaml", &after).unwrap();
+                        assert_eq!(after.nodes[..inventory.nodes.len()], inventory.nodes);
+                    }
+                    Err(AddError::Inventory(error)) => panic!("it was taken: {error}"),
+                    Err(AddError::Entry { .. } | AddError::Layout { .. }) => {}
+                }
                 for member in inventory.nodes.iter().take(3) {
                     assert!(inventory.find(&member.name).is_ok());
+                    drop(inventory.decide(&Machine::of(member)));
                     let node = Node { node: Some(member.clone()), ..Node::empty() };
                     assert_eq!(Node::from_toml(&node.to_toml().unwrap()).unwrap(), node);
                 }
@@ -65,6 +74,10 @@ pub(crate) const NODES: Target = Target {
         "<<: ",
     ],
 };
+
+fn newcomer() -> Entry {
+    Entry { hostname: "new".to_owned(), serial: Some("0new".to_owned()), ..Entry::default() }
+}
 
 /// The first example of a language.
 fn example(language: &str) -> &'static str {

@@ -18,7 +18,7 @@ Examples:
   osb flash /dev/sda --hostname edge-1 --ssh-key ~/.ssh/id_ed25519.pub
   osb flash /dev/sda --node edge-1 --nodes config/nodes.yaml
   osb flash /dev/sda /dev/sdb /dev/sdc            three disks; the image is read once
-  osb flash /dev/sda --image https://example.org/images/rpi5/
+  osb flash /dev/sda --image https://example.org/images/rpi5/ --key release.pub
   osb flash /dev/sda --resume                     go on after the cable was pulled
 
 Whatever fails before the end leaves the disk without a partition table: it does not start.
@@ -35,6 +35,10 @@ pub(crate) struct Flash {
     /// SHA-256 of the image's file, where nothing beside it says what it should be
     #[arg(long, value_name = "HEX", value_parser = digest)]
     pub(crate) sha256: Option<Digest>,
+    /// Who must have signed its SHA256SUMS: a public key of minisign or OpenSSH, its file, or an
+    /// allowed_signers file
+    #[arg(long, value_name = "KEY|FILE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) key: Option<String>,
     /// Do not ask; a device must be a /dev/disk/by-id name, a loop device, or have a --serial
     #[arg(long, short)]
     pub(crate) yes: bool,

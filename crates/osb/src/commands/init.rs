@@ -42,7 +42,6 @@ const BOOTSTRAP: &[File] = &[
     file!("config/nodes.yaml", 0o644),
     file!("manifests/apps/README.md", 0o644),
     file!("manifests/network/README.md", 0o644),
-    file!("manifests/patches/kubeletconfiguration+merge.json", 0o644),
     file!("scripts/00-system-prep.sh", 0o755),
     file!("scripts/01-container-runtime.sh", 0o755),
     file!("scripts/02-cluster.sh", 0o755),

@@ -4,21 +4,30 @@ mod boot;
 mod build;
 mod cache;
 mod check;
+mod completions;
 mod devices;
 mod diff;
 mod doctor;
 mod flash;
 mod init;
 mod inspect;
+mod keys;
 mod lock;
+mod nodes;
 mod plan;
+mod provenance;
+mod sign;
+mod split;
 mod timings;
 mod tools;
 mod vault;
+mod verify;
 mod why;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use osb_builder::Options;
 use osb_recipe::LoadOptions;
@@ -42,8 +51,15 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<ExitCode, Failure> {
         (Command::Check(arguments), _) => return check::run(arguments, output),
         (Command::Flash(arguments), _) => return flash::run(arguments, output),
         (Command::Inspect(arguments), _) => inspect::run(arguments, output),
+        (Command::Sign(arguments), _) => sign::run(arguments, output),
+        (Command::Split(arguments), _) => split::run(arguments, output),
+        (Command::Verify(arguments), identity) => {
+            verify::run(global, arguments, identity.map(drop), output)
+        }
         (Command::Devices(_), _) => devices::run(output),
         (Command::Init(arguments), _) => init::run(arguments, output),
+        (Command::Nodes(arguments), _) => nodes::run(arguments, output),
+        (Command::Completions(arguments), _) => completions::run(arguments, output),
         (Command::Doctor(arguments), identity) => doctor::run(global, arguments, &identity, output),
         (_, Err(missing)) => Err(missing.into()),
         (Command::Build(arguments), Ok(_)) => build::run(global, arguments, output),
@@ -60,14 +76,23 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<ExitCode, Failure> {
 
 /// The builder's options for a recipe as the arguments describe it; commands change what differs.
 fn options(global: &Global, project: &Project, output: &Output) -> Result<Options, Failure> {
+    let interrupted = output.clone();
+    let cancel = environment::cancel_flag(move || interrupted.failure(&Failure::interrupted()))?;
+    options_with(global, project, cancel)
+}
+
+/// The same where there is a flag already.
+fn options_with(
+    global: &Global,
+    project: &Project,
+    cancel: Arc<AtomicBool>,
+) -> Result<Options, Failure> {
     let directory = std::env::current_dir().map_err(|error| Failure::from_error(FAILED, &error))?;
     let loaded = osb_recipe::load(&LoadOptions {
         set: project.set.clone(),
         arch: project.arch.clone(),
         ..recipe(project.recipe.as_deref())
     })?;
-    let interrupted = output.clone();
-    let cancel = environment::cancel_flag(move || interrupted.failure(&Failure::interrupted()))?;
     Ok(Options {
         // Absolute, and without the `./` of the load above.
         lock_path: directory.join(bare(&loaded.origin.lock())),

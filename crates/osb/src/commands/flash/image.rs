@@ -8,9 +8,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use osb_builder::Event;
-use osb_flash::{Found, Image, Place, SourceError, SourceFailure, SourceOptions, Trust};
+use osb_flash::{Found, Image, Place, Signed, SourceError, SourceFailure, SourceOptions, Trust};
 
 use crate::cli::Flash;
+use crate::commands::keys;
 use crate::environment;
 use crate::exit::{BAD_INPUT, FAILED, Failure, REFUSED, VERIFICATION};
 use crate::output::Output;
@@ -32,6 +33,8 @@ pub(super) struct Facts {
     pub(super) about: String,
     /// What is known to be right.
     pub(super) checked: String,
+    /// Who vouches for that; empty if nobody does.
+    pub(super) signed: String,
     /// Length in bytes, if known.
     pub(super) size: Option<u64>,
     /// Bytes of data, of zeroes, and that are not used.
@@ -47,10 +50,17 @@ pub(super) fn open(
     output: &Output,
 ) -> Result<Opened, Failure> {
     let place = Place::of(OsStr::new(&arguments.image));
+    let folder = match &place {
+        Place::Path(path) if path.is_dir() => Some(path.as_path()),
+        Place::Path(path) => path.parent(),
+        Place::Url(_) => None,
+    };
+    let keys = arguments.key.as_deref().map(|key| keys::public(key, folder, output)).transpose()?;
     let stage = Stage::new(output);
     let progress = |done, total| stage.on(done, total);
     let options = SourceOptions {
         digest: arguments.sha256,
+        keys: keys.as_ref(),
         threads: environment::processors(),
         stop,
         progress: &progress,
@@ -83,9 +93,20 @@ fn facts(place: &Place, found: &Found) -> Facts {
         path,
         about: about.unwrap_or_default(),
         checked: format!("{}{compression}", found.trust.text()),
+        signed: signed(&found.signed),
         size: image.map.as_ref().map(|map| map.size()).or_else(|| image.source.size()),
         totals: image.map.as_ref().map(|map| map.totals()),
         foreign: found.about.is_none(),
+    }
+}
+
+fn signed(signed: &Signed) -> String {
+    match signed {
+        Signed::By(signer) => format!("signed with the {} key {}", signer.kind.name(), signer.key),
+        Signed::Unchecked(kind) => {
+            format!("its {} signature was not checked: --key tells whose it is", kind.name())
+        }
+        Signed::Nobody => String::new(),
     }
 }
 

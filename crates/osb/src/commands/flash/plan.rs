@@ -23,6 +23,9 @@ pub(super) fn text(arguments: &Flash, image: &Facts, disks: &[&Disk], node: &Tol
     };
     add("image", format!("{}{about}", printable(&image.name)));
     add("", image.checked.clone());
+    if !image.signed.is_empty() {
+        add("", printable(&image.signed));
+    }
     for disk in disks {
         let medium = if disk.removable { ", removable" } else { "" };
         let size = format::bytes(disk.size);
@@ -73,6 +76,7 @@ pub(super) fn object(arguments: &Flash, image: &Facts, disks: &[&Disk], node: &T
             "zero": image.totals.map(|totals| totals.1),
             "unused": image.totals.map(|totals| totals.2),
             "foreign": image.foreign,
+            "signed": image.signed,
         },
         "devices": disks.iter().map(|disk| devices::machine(disk)).collect::<Vec<_>>(),
         "changed_only": arguments.changed_only,

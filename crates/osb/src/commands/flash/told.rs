@@ -2,8 +2,6 @@
 //! is as it was.
 
 use std::error::Error;
-use std::fs;
-use std::io::Read;
 use std::path::Path;
 
 use osb_flash::{BootVolume, BootVolumeError, Identity, Overlay, Table};
@@ -13,9 +11,7 @@ use crate::cli::Flash;
 use crate::environment;
 use crate::exit::{BAD_INPUT, Failure};
 use crate::format;
-
-/// What a file that is given may have at most, in bytes: keys, inventories, small files.
-const MOST: u64 = 1 << 20;
+use crate::input;
 
 /// What one node is told.
 #[derive(Debug)]
@@ -28,7 +24,7 @@ pub(super) struct Told {
 /// Reads what the options name.
 pub(super) fn gather(arguments: &Flash) -> Result<Told, Failure> {
     let given = &arguments.node;
-    let ssh_keys = given.ssh_key.iter().map(|path| text(path));
+    let ssh_keys = given.ssh_key.iter().map(|path| input::text(path));
     let files = given.file.iter().map(|option| file(option));
     let options = Options {
         hostname: given.hostname.clone(),
@@ -37,9 +33,11 @@ pub(super) fn gather(arguments: &Flash) -> Result<Told, Failure> {
         files: files.collect::<Result<_, _>>()?,
         member: match &given.node {
             Some(name) => {
-                let inventory =
-                    Inventory::parse(&given.nodes.display().to_string(), &text(&given.nodes)?)
-                        .map_err(|error| Failure::from_error(BAD_INPUT, &error))?;
+                let inventory = Inventory::parse(
+                    &given.nodes.display().to_string(),
+                    &input::text(&given.nodes)?,
+                )
+                .map_err(|error| Failure::from_error(BAD_INPUT, &error))?;
                 let found = inventory.find(name);
                 Some(found.map_err(|text| Failure::new(BAD_INPUT, text))?.clone())
             }
@@ -102,31 +100,9 @@ impl Told {
     }
 }
 
-/// A text file that an option names.
-fn text(path: &Path) -> Result<String, Failure> {
-    String::from_utf8(bytes(path)?)
-        .map_err(|_| Failure::new(BAD_INPUT, format!("{} is not UTF-8 text", path.display())))
-}
-
-fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::new(BAD_INPUT, format!("reading {}: {error}", path.display()))
-    };
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(failed)?;
-    file.take(MOST + 1).read_to_end(&mut bytes).map_err(failed)?;
-    match bytes.len() as u64 > MOST {
-        true => {
-            let text = format!("{} has more than {}", path.display(), format::bytes(MOST));
-            Err(Failure::new(BAD_INPUT, text))
-        }
-        false => Ok(bytes),
-    }
-}
-
 fn file(option: &str) -> Result<File, Failure> {
     let option = FileOption::parse(option)
         .map_err(|text| Failure::new(BAD_INPUT, format!("--file: {text}")))?;
     let mode = option.mode.as_deref().unwrap_or("0644");
-    Ok(File::new(&option.path, mode, &bytes(Path::new(&option.source))?))
+    Ok(File::new(&option.path, mode, &input::bytes(Path::new(&option.source))?))
 }

@@ -40,7 +40,7 @@ fetch_secrets() {
 # kubeadm's configuration: kubeadm_configuration init|join
 kubeadm_configuration() {
     jq --raw-output --arg what "$1" --argjson secret "$(<"$SECRETS")" \
-        --arg patches "$HERE/manifests/patches" --from-file "$HERE/scripts/kubeadm.jq" "$CONFIG"
+        --from-file "$HERE/scripts/kubeadm.jq" "$CONFIG"
 }
 
 # Whether kubeadm did its work, though nobody wrote that down. A control plane is known to the cluster

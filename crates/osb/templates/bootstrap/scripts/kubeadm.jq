@@ -1,6 +1,7 @@
 # kubeadm's configuration (v1beta4), as one text: JSON is a part of YAML, and what jq quotes is quoted
-# well. Input: the configuration of setup.sh; $what is init or join; $secret has the token; $patches
-# is the folder of kubelet's changes.
+# well. Input: the configuration of setup.sh; $what is init or join; $secret has the token. What
+# kubelet keeps back for the system, and when it removes images, is said by the image: files in
+# /etc/kubernetes/kubelet.conf.d come after this.
 
 def node: .node_config.node;
 
@@ -18,8 +19,7 @@ def joining: [{
     apiVersion: "kubeadm.k8s.io/v1beta4", kind: "JoinConfiguration",
     discovery: {bootstrapToken: {
       token: $secret.token, apiServerEndpoint: .cluster.endpoint, caCertHashes: $secret.ca_cert_hashes}},
-    nodeRegistration: registration,
-    patches: {directory: $patches}
+    nodeRegistration: registration
   } + if node.role == "control-plane" then {controlPlane: {
     localAPIEndpoint: endpoint,
     certificateKey: ($secret.certificate_key // error("a control plane needs a certificate_key"))
@@ -31,8 +31,7 @@ def making: [
     bootstrapTokens: [{token: $secret.token, ttl: "10m0s", usages: ["signing", "authentication"],
       groups: ["system:bootstrappers:kubeadm:default-node-token"]}],
     localAPIEndpoint: endpoint,
-    nodeRegistration: registration,
-    patches: {directory: $patches}
+    nodeRegistration: registration
   },
   {
     apiVersion: "kubeadm.k8s.io/v1beta4", kind: "ClusterConfiguration",

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Whether this node is well. Each check is a line; the exit code is 1 if one failed.
 #   NODE_CONFIG=/run/osb/bootstrap/node-config.json tests/verify-node.sh
-# shellcheck disable=SC2317,SC2329 # `check` calls them (0.9 and 0.10 number this differently)
+# shellcheck disable=SC2317,SC2329 # `check` calls them
 set -euo pipefail
 # shellcheck source=../utils.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../utils.sh"
@@ -19,22 +19,13 @@ check() {
     fi
 }
 
-no_swap() {
-    [[ $(wc -l <"$ROOT/proc/swaps") -le 1 ]]
-}
-
-memory_controller() {
-    grep --quiet --word-regexp memory "$ROOT/sys/fs/cgroup/cgroup.controllers"
-}
-
 named() {
     [[ $(<"$ROOT/proc/sys/kernel/hostname") == "$(config .node_config.node.hostname)" ]]
 }
 
+# Modules, kernel settings, swap, cgroups, containerd: the image knows what it promised.
+"$ROOT/usr/lib/osb/check-node" || failed=1
 check "the node has its name" named
-check "swap is off" no_swap
-check "cgroup v2 with memory" memory_controller
-check "containerd runs" systemctl is-active containerd.service
 check "kubelet runs" systemctl is-active kubelet.service
 check "the cluster knows the node" node_known
 check "the node is Ready" node_ready

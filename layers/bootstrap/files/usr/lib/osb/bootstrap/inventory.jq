@@ -22,6 +22,8 @@ def entry_problems($what):
     problems($what; ["mac", "serial", "hostname", "role", "ip", "labels"]),
     must(has("mac") or has("serial"); "\($what): neither mac nor serial"),
     must((.mac // "00:00:00:00:00:00") | mac | test("^([0-9a-f]{2}:){5}[0-9a-f]{2}$"); "\($what): mac must be six bytes in hex"),
+    # It would be every machine that has none.
+    must(.serial != ""; "\($what): serial is empty"),
     must((.hostname // "") | type == "string" and name; "\($what): hostname is missing or not a name")
   );
 

@@ -1,0 +1,59 @@
+//! The first link: a signature over the list of digests, or over the provenance.
+
+use osb_sign::{Keys, Kind, Signer};
+
+use crate::error::ChainError;
+
+/// The list of digests.
+pub const SUMS: &str = "SHA256SUMS";
+/// The bill of materials.
+pub const SBOM: &str = "sbom.cdx.json";
+/// The provenance, which the list does not name: it is of one run, and the list is of all equal ones.
+pub const PROVENANCE: &str = "provenance.json";
+
+/// Who vouches for a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signed {
+    /// This signer, by a key that was named.
+    By(Signer),
+    /// A signature is there, and no key was named to check it.
+    Unchecked(Kind),
+    /// Nobody.
+    Nobody,
+}
+
+/// The name of a file's signature.
+pub fn signature_name(file: &str, kind: Kind) -> String {
+    format!("{file}.{}", kind.extension())
+}
+
+/// Checks who has signed the file `name` of `place`, whose content is `bytes`; `read` gets the files
+/// beside it, `None` for one that is not there.
+///
+/// # Errors
+/// If keys are named, and there is no signature by one of them; if `read` fails.
+pub fn signed<E: From<ChainError>>(
+    place: &str,
+    name: &str,
+    bytes: &[u8],
+    keys: Option<&Keys>,
+    read: impl Fn(&str) -> Result<Option<Vec<u8>>, E>,
+) -> Result<Signed, E> {
+    let Some(keys) = keys else {
+        for kind in Kind::ALL {
+            if read(&signature_name(name, kind))?.is_some() {
+                return Ok(Signed::Unchecked(kind));
+            }
+        }
+        return Ok(Signed::Nobody);
+    };
+    let (place, signature) = (place.to_owned(), signature_name(name, keys.kind()));
+    let Some(text) = read(&signature)? else {
+        let file = name.to_owned();
+        return Err(ChainError::Unsigned { place, file, signature }.into());
+    };
+    let verified = keys.verify(bytes, &String::from_utf8_lossy(&text));
+    let signer =
+        verified.map_err(|source| E::from(ChainError::Signature { place, signature, source }))?;
+    Ok(Signed::By(signer))
+}
