@@ -262,7 +262,7 @@ fn provenance(
     options: &Options,
     read: impl Fn(&str) -> Result<Option<Vec<u8>>, ReleaseError>,
 ) -> Result<Signed, ReleaseError> {
-    let signature = signed(place, PROVENANCE, bytes, options.keys, read)?;
+    let signature = signed(place, PROVENANCE, bytes, options.keys, &read)?;
     let statement = Provenance::read(bytes)
         .map_err(|source| ReleaseError::Provenance { place: place.to_owned(), source })?;
     let subjects: BTreeSet<(&str, String)> =
