@@ -22,6 +22,7 @@ mod keys;
 #[cfg(any(test, feature = "made"))]
 pub mod made;
 mod minisign;
+mod pattern;
 mod secret;
 mod ssh;
 

@@ -41,8 +41,7 @@ impl SecretKey {
             let key = ssh::SecretKey::read(text, password)?;
             return Ok(SecretKey(Inner::Ssh(Box::new(key))));
         }
-        match minisign::is_public(text) || ssh::read_public(text).is_ok_and(|keys| !keys.is_empty())
-        {
+        match minisign::is_public(text) || ssh::is_public(text) {
             true => Err(KeyError::Public),
             false => Err(KeyError::Unknown { expected: "secret key" }),
         }

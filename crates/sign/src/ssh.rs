@@ -4,7 +4,7 @@
 use ssh_key::{Algorithm, HashAlg, LineEnding, SshSig};
 
 use crate::error::{KeyError, SignatureError};
-use crate::{Kind, Signer};
+use crate::{Kind, Signer, pattern};
 
 /// How a signature's text begins.
 pub(crate) const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----";
@@ -12,6 +12,42 @@ pub(crate) const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----";
 const NAMESPACE: &str = "file";
 /// Most bytes of a signature's text. One by Ed25519 has some 300.
 const MOST: usize = 16 << 10;
+/// The names of public keys' algorithms (`ssh -Q key`).
+const ALGORITHMS: [&str; 16] = [
+    "ssh-ed25519",
+    "ssh-ed25519-cert-v01@openssh.com",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ssh-ed25519-cert-v01@openssh.com",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp256-cert-v01@openssh.com",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp384-cert-v01@openssh.com",
+    "ecdsa-sha2-nistp521",
+    "ecdsa-sha2-nistp521-cert-v01@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+    "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
+    "ssh-dss",
+    "ssh-dss-cert-v01@openssh.com",
+    "ssh-rsa",
+    "ssh-rsa-cert-v01@openssh.com",
+];
+/// What may stand before a key in `authorized_keys` without a value (sshd(8)): a line that begins so
+/// has no principals. Those with a value have a `=`.
+const FLAGS: [&str; 13] = [
+    "agent-forwarding",
+    "cert-authority",
+    "no-agent-forwarding",
+    "no-port-forwarding",
+    "no-pty",
+    "no-touch-required",
+    "no-user-rc",
+    "no-x11-forwarding",
+    "port-forwarding",
+    "pty",
+    "restrict",
+    "user-rc",
+    "verify-required",
+];
 
 /// A public key, and what its line says of its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +65,14 @@ impl PublicKey {
 
 /// Whether it is a public key itself.
 pub(crate) fn is_literal(text: &str) -> bool {
-    text.starts_with("ssh-") && text.contains(' ')
+    text.split_once(' ').is_some_and(|(first, _)| is_algorithm(first))
+}
+
+/// Whether some line has a public key, of whichever algorithm, at first sight.
+pub(crate) fn is_public(text: &str) -> bool {
+    // All begin with the length of the algorithm's name in four bytes, which is short.
+    let key = |pair: &[&str]| is_algorithm(pair[0]) && pair[1].starts_with("AAAA");
+    text.lines().any(|line| words(line).windows(2).any(key))
 }
 
 /// Reads a `.pub` file, `authorized_keys` lines, or an `allowed_signers` file. None if there is
@@ -53,9 +96,9 @@ fn read_line(line: &str) -> Result<Option<PublicKey>, KeyError> {
     // Before the key: principals, then options (ssh-keygen(1), ALLOWED SIGNERS).
     let owner = match before {
         [] => after.join(" "),
-        [principals] => (*principals).to_owned(),
+        [principals] => names(principals)?,
         [principals, options] => match is_for_files(options)? {
-            true => (*principals).to_owned(),
+            true => names(principals)?,
             false => return Ok(None),
         },
         _ => return Err(unknown()),
@@ -70,26 +113,40 @@ fn read_line(line: &str) -> Result<Option<PublicKey>, KeyError> {
 
 /// Whether a word is the name of a public key's algorithm.
 fn is_algorithm(word: &str) -> bool {
-    ["ssh-", "ecdsa-", "sk-"].iter().any(|start| word.starts_with(start)) && !word.contains('@')
-        || word.ends_with("@openssh.com")
+    ALGORITHMS.contains(&word)
+}
+
+/// The first word of a line, which must be names: options without names would go unnoticed, and so
+/// would a mark of known_hosts, such as `@revoked`.
+fn names(word: &str) -> Result<String, KeyError> {
+    let flag =
+        |part: &str| part.contains('=') || FLAGS.iter().any(|flag| part.eq_ignore_ascii_case(flag));
+    if word.starts_with('@') || split(word, ',').into_iter().any(flag) {
+        let problem = format!("{word:?} before it is an option, and not the name of its owner");
+        return Err(KeyError::Malformed(problem));
+    }
+    Ok(word.to_owned())
 }
 
 /// What the options of an allowed signer say: whether the key may sign files.
 fn is_for_files(options: &str) -> Result<bool, KeyError> {
-    let mut may = true;
+    let mut namespaces = None;
     for option in split(options, ',') {
-        match option.split_once('=') {
+        let value = match option.split_once('=') {
             Some((name, value)) if name.eq_ignore_ascii_case("namespaces") => {
-                may =
-                    value.trim_matches('"').split(',').any(|name| name == NAMESPACE || name == "*");
+                value.strip_prefix('"').and_then(|value| value.strip_suffix('"'))
             }
-            // What is not understood may forbid what would be allowed here.
-            _ => {
-                return Err(KeyError::Malformed(format!("its option {option:?} is not supported")));
-            }
+            _ => None,
+        };
+        // What is not understood may forbid what would be allowed here.
+        let list = value.filter(|list| !list.contains(['"', '\\'])).ok_or_else(|| {
+            KeyError::Malformed(format!("its option {option:?} is not supported"))
+        })?;
+        if namespaces.replace(list).is_some() {
+            return Err(KeyError::Malformed("it has a second option namespaces".to_owned()));
         }
     }
-    Ok(may)
+    Ok(namespaces.is_none_or(|list| pattern::allows(list, NAMESPACE)))
 }
 
 /// The words of a line; blanks between double quotes separate nothing.

@@ -85,6 +85,10 @@ fn keys_in_the_wrong_place_are_told_apart() {
         assert_eq!(SecretKey::read(&pair.public, None).unwrap_err(), KeyError::Public);
         assert!(Keys::is_literal(pair.public.lines().last().unwrap()));
     }
+    // Public ones of other algorithms, too.
+    let rsa = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC3 me";
+    assert_eq!(SecretKey::read(rsa, None).unwrap_err(), KeyError::Public);
+    assert!(Keys::is_literal("ecdsa-sha2-nistp256 AAAA") && !Keys::is_literal("ssh-key of mine"));
     for text in ["", "x", "untrusted comment: x", "ssh-ed25519", "ssh-ed25519 AAAA", "\n\n# no"] {
         assert!(Keys::read(text).is_err(), "{text:?}");
         assert!(SecretKey::read(text, None).is_err(), "{text:?}");
@@ -118,6 +122,40 @@ fn allowed_signers_are_those_for_files() {
     }
     let rsa = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC3";
     assert!(Keys::read(rsa).is_err());
+    // A name that looks a little like an algorithm.
+    assert!(Keys::read(&format!("sk-admin {}", line(1))).is_ok());
+}
+
+#[test]
+fn namespaces_are_lists_of_patterns() {
+    let public = pair(Kind::Ssh, 1, None).public;
+    let read = |options: &str| Keys::read(&format!("me {options} {public}"));
+    for (list, good) in [("*,!file", false), ("f*", true), ("!git,*", true), ("g?t", false)] {
+        assert_eq!(read(&format!("namespaces=\"{list}\"")).is_ok(), good, "{list}");
+    }
+    let error = read("namespaces=\"git\",namespaces=\"file\"").unwrap_err().to_string();
+    assert!(error.contains("a second option namespaces"), "{error}");
+    // ssh-keygen wants the quotes, too.
+    assert!(read("namespaces=file").unwrap_err().to_string().contains("not supported"));
+}
+
+#[test]
+fn options_without_names_are_not_taken_for_names() {
+    let public = pair(Kind::Ssh, 1, None).public;
+    for options in [
+        "cert-authority",
+        "CERT-AUTHORITY",
+        "valid-before=\"20200101\"",
+        "restrict,pty",
+        "restrict,command=\"a b\"",
+        "namespaces=\"git\"",
+        "namespaces=\"git\" namespaces=\"file\"",
+        "@revoked",
+        "@cert-authority",
+    ] {
+        let error = Keys::read(&format!("{options} {public}")).unwrap_err().to_string();
+        assert!(error.contains("an option, and not the name"), "{options}: {error}");
+    }
 }
 
 proptest! {
