@@ -93,7 +93,7 @@ impl Provenance {
         });
         let revision = run.revision.map(|revision| {
             let project = Dependency::new("project", Digests::git(revision.commit));
-            let uri = revision.remote.map(|remote| format!("git+{remote}"));
+            let uri = revision.remote.and_then(|remote| git_uri(&remote));
             Dependency { uri, ..project }.with("dirty", revision.dirty)
         });
         let resolved = [lock].into_iter().chain(sources).chain(revision).collect();
@@ -146,6 +146,15 @@ impl Provenance {
     }
 }
 
+/// A remote of git as a URI; none for a path of this machine. `host:path` is ssh (git-fetch(1), GIT URLS).
+fn git_uri(remote: &str) -> Option<String> {
+    if remote.contains("://") {
+        return Some(format!("git+{remote}"));
+    }
+    let (host, path) = remote.split_once(':').filter(|(host, _)| !host.contains('/'))?;
+    Some(format!("git+ssh://{host}/{}", path.trim_start_matches('/')))
+}
+
 /// Where the Release of a suite is; a flat repository's suite is its folder.
 fn release_url(base: &str, suite: &str) -> String {
     let base = base.trim_end_matches('/');
@@ -153,5 +162,23 @@ fn release_url(base: &str, suite: &str) -> String {
         Some("") => format!("{base}/Release"),
         Some(folder) => format!("{base}/{folder}/Release"),
         None => format!("{base}/dists/{suite}/Release"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remotes_of_git_are_uris() {
+        for (remote, uri) in [
+            ("https://example.org/x.git", Some("git+https://example.org/x.git")),
+            ("git@example.org:a/x.git", Some("git+ssh://git@example.org/a/x.git")),
+            ("example.org:/a", Some("git+ssh://example.org/a")),
+            ("/srv/x.git", None),
+            ("./a:b", None),
+        ] {
+            assert_eq!(git_uri(remote).as_deref(), uri, "{remote}");
+        }
     }
 }

@@ -166,8 +166,9 @@ fn pinned(file: &PinnedInfo) -> Component {
     }
 }
 
+/// With the address: a layer may take the same bytes from two.
 fn pinned_ref(file: &PinnedInfo) -> String {
-    format!("pinned:{}:{}", file.layer, file.sha256)
+    format!("pinned:{}:{}:{}", file.layer, file.sha256, file.url)
 }
 
 /// What contains what: the image its layers, each layer its packages and pinned files.
