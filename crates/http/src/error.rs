@@ -13,6 +13,12 @@ pub enum HttpError {
         /// The URL.
         url: String,
     },
+    /// The server refuses: some say so of what is not there, too (S3, where nobody may list).
+    #[error("{url}: the server answers 403 Forbidden: it is not there, or not for everybody")]
+    Forbidden {
+        /// The URL.
+        url: String,
+    },
     /// The server, or the way to it, does not give the file.
     #[error("{url}: {reason} ({attempts} attempts)")]
     Network {

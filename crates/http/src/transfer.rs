@@ -127,6 +127,9 @@ impl Transport {
             (StatusCode::NOT_FOUND | StatusCode::GONE, _) => {
                 return Err(Failure::Final(HttpError::NotFound { url: url.to_owned() }));
             }
+            (StatusCode::FORBIDDEN, _) => {
+                return Err(Failure::Final(HttpError::Forbidden { url: url.to_owned() }));
+            }
             (status, _) if is_transient(status, resume.is_some()) => {
                 return Err(Failure::Transient(format!("the server answers {status}")));
             }

@@ -1,6 +1,6 @@
 //! The first link: a signature over the list of digests, or over the provenance.
 
-use osb_sign::{Keys, Kind, Signer};
+use osb_sign::{Keys, Kind, SignatureError, Signer};
 
 use crate::error::ChainError;
 
@@ -52,8 +52,22 @@ pub fn signed<E: From<ChainError>>(
         let file = name.to_owned();
         return Err(ChainError::Unsigned { place, file, signature }.into());
     };
-    let verified = keys.verify(bytes, &String::from_utf8_lossy(&text));
-    let signer =
-        verified.map_err(|source| E::from(ChainError::Signature { place, signature, source }))?;
-    Ok(Signed::By(signer))
+    let text = String::from_utf8(text)
+        .map_err(|_| SignatureError::Malformed("it is no text in UTF-8".to_owned()));
+    let verified = text.and_then(|text| keys.verify(bytes, &text));
+    let signer = match verified {
+        Ok(signer) => signer,
+        Err(source) => return Err(ChainError::Signature { place, signature, source }.into()),
+    };
+    match other_file(&signer, name) {
+        Some(found) => Err(ChainError::OtherFile { place, signature, found }.into()),
+        None => Ok(Signed::By(signer)),
+    }
+}
+
+/// The file that minisign's comment names, if that is another.
+fn other_file(signer: &Signer, name: &str) -> Option<String> {
+    let mut fields = signer.comment.split('\t').filter(|_| signer.kind == Kind::Minisign);
+    let file = fields.find_map(|field| field.strip_prefix("file:"))?;
+    (file != name).then(|| file.chars().take(120).collect())
 }

@@ -37,6 +37,16 @@ pub enum ChainError {
         /// What is wrong.
         source: SignatureError,
     },
+    /// It holds, and says that it is of another file.
+    #[error("{signature} of {place}: its trusted comment says that it is of the file {found:?}")]
+    OtherFile {
+        /// The folder or address.
+        place: String,
+        /// The signature's file name.
+        signature: String,
+        /// The file that it names.
+        found: String,
+    },
 }
 
 /// Why a release is not in order, or nobody can tell.
@@ -57,7 +67,7 @@ pub enum ReleaseError {
     #[error(transparent)]
     Http(#[from] HttpError),
     /// Reading a file of a server, once it had begun.
-    #[error("reading {name} of {place}: {source}")]
+    #[error("reading {} of {place}: {source}", name.escape_debug())]
     Read {
         /// The folder or address.
         place: String,
@@ -73,6 +83,24 @@ pub enum ReleaseError {
     NoSums {
         /// The folder or address.
         place: String,
+    },
+    /// The list is empty.
+    #[error("SHA256SUMS of {place} names no file: it vouches for nothing")]
+    NoFiles {
+        /// The folder or address.
+        place: String,
+    },
+    /// Nothing says how it was built, and somebody wants to know.
+    #[error("{place} has no provenance.json, and --require-provenance wants one")]
+    NoProvenance {
+        /// The folder or address.
+        place: String,
+    },
+    /// There is something in the way.
+    #[error("{} is there already, and its parts may be the only good copy: take it away to cut the file anew", path.display())]
+    InTheWay {
+        /// The file.
+        path: PathBuf,
     },
     /// The list is none.
     #[error("SHA256SUMS of {place}: {source}")]
@@ -142,6 +170,8 @@ impl ReleaseError {
             ReleaseError::Chain(_)
             | ReleaseError::Files { .. }
             | ReleaseError::Sums { .. }
+            | ReleaseError::NoFiles { .. }
+            | ReleaseError::NoProvenance { .. }
             | ReleaseError::Metadata { .. }
             | ReleaseError::Provenance { .. }
             | ReleaseError::Contradiction { .. }

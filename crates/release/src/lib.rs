@@ -15,7 +15,7 @@
 //! # fn check(keys: osb_sign::Keys) -> Result<(), Box<dyn std::error::Error>> {
 //! use osb_release::{Options, Shelf, verify};
 //! let shelf = Shelf::Folder("out".into());
-//! let options = Options { keys: Some(&keys), stop: &Default::default(), progress: &|_| () };
+//! let options = Options { keys: Some(&keys), provenance: false, stop: &Default::default(), progress: &|_| () };
 //! println!("{} files", verify(&shelf, &options)?.files.len());
 //! # Ok(())
 //! # }
@@ -39,7 +39,7 @@ pub use error::{ChainError, ReleaseError};
 pub use join::Joined;
 pub use osb_sign::Kind;
 pub use parts::{Manifest, Part, PartsError, SUFFIX, is_of};
-pub use shelf::{Content, Shelf};
+pub use shelf::{Content, Shelf, without_user};
 pub use sign::sign;
 pub use split::{split, write_whole};
 pub use verify::{File, Options, Problem, Verified, verify};

@@ -1,6 +1,6 @@
 //! Where the files of a release lie: a folder of this machine, or of a server.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -75,6 +75,18 @@ impl Shelf {
         }
     }
 
+    /// Reads a small file that nobody has to have: a server that forbids it has none. Those that let
+    /// nobody list their files say so of every name that is not there.
+    ///
+    /// # Errors
+    /// As [`Shelf::small`].
+    pub(crate) fn optional(&self, name: &str) -> Result<Option<Vec<u8>>, ReleaseError> {
+        match self.small(name) {
+            Err(ReleaseError::Http(HttpError::Forbidden { .. })) => Ok(None),
+            other => other,
+        }
+    }
+
     /// Reads a small file, of at most [`SMALL`] bytes; `None` if there is none.
     ///
     /// # Errors
@@ -120,19 +132,47 @@ impl Shelf {
 
     /// The address of a file of a server.
     fn address(&self, name: &str) -> String {
-        let url = self.to_string();
+        let url = match self {
+            Shelf::Folder(path) => path.display().to_string(),
+            Shelf::Url { url, .. } => url.clone(),
+        };
         // What comes behind a question mark says who asks, or which state is meant.
         let (folder, query) = url.split_once('?').unwrap_or((&url, ""));
         let mark = if query.is_empty() { "" } else { "?" };
-        format!("{}/{name}{mark}{query}", folder.trim_end_matches('/'))
+        format!("{}/{}{mark}{query}", folder.trim_end_matches('/'), encoded(name))
     }
 }
 
+/// A name as part of an address (RFC 3986, unreserved characters and `/`).
+fn encoded(name: &str) -> String {
+    name.bytes().fold(String::new(), |mut text, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                text.push(char::from(byte));
+            }
+            // Writing to a String does not fail.
+            _ => drop(write!(text, "%{byte:02X}")),
+        }
+        text
+    })
+}
+
+/// An address without the user and password, and the query, that it may have: what may be shown.
+/// Git's short form for ssh (`git@host:path`) has no password and stays as it is.
+pub fn without_user(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let end = rest.find('/').unwrap_or(rest.len());
+    let host = rest[..end].rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{}", &rest[end..])
+}
+
 impl fmt::Display for Shelf {
+    /// The place as it may be shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Shelf::Folder(path) => write!(f, "{}", path.display()),
-            Shelf::Url { url, .. } => f.write_str(url),
+            Shelf::Url { url, .. } => f.write_str(&without_user(url)),
         }
     }
 }
@@ -150,5 +190,15 @@ mod tests {
         assert_eq!(address("https://example.org/x/"), "https://example.org/x/a");
         assert_eq!(address("https://example.org"), "https://example.org/a");
         assert_eq!(address("https://example.org/x?y=z"), "https://example.org/x/a?y=z");
+        assert_eq!(address("https://me:pw@example.org/x"), "https://me:pw@example.org/x/a");
+        assert_eq!(encoded("a b/c?ü#%.img"), "a%20b/c%3F%C3%BC%23%25.img");
+    }
+
+    #[test]
+    fn passwords_and_queries_are_not_shown() {
+        assert_eq!(without_user("https://me:p@ss@example.org/x@y"), "https://example.org/x@y");
+        assert_eq!(without_user("http://ftp.debian.org/debian"), "http://ftp.debian.org/debian");
+        assert_eq!(without_user("https://example.org?t=@x"), "https://example.org");
+        assert_eq!(without_user("git@example.org:x.git"), "git@example.org:x.git");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use osb_checksum::{Digest, Sha256Reader, Sha256Writer};
@@ -16,11 +16,13 @@ const STEP: usize = 1 << 20;
 /// Cuts the file `name` of `folder` into parts of at most `limit` bytes, and removes it. `expected` is
 /// what `SHA256SUMS` says of it. Nothing is done, and `None` returned, if it is not larger.
 ///
-/// The manifest is written last, and the file removed after that: there is the whole or all of its
-/// parts at any moment.
+/// Parts have temporary names until the digest fits, the manifest is written last, and the file
+/// removed after that: there is the whole or all of its parts at any moment. Parts and a manifest that
+/// lie there are never written over: they may be the only good copy. Those of an interrupted cut,
+/// without a manifest, are.
 ///
 /// # Errors
-/// If it is not what it should be (nothing is left of the parts then), would have too many parts, or
+/// If it is in parts already, is not what it should be (nothing is left of the parts then), would have too many parts, or
 /// cannot be read or written.
 pub fn split(
     folder: &Path,
@@ -36,6 +38,10 @@ pub fn split(
         return Ok(None);
     }
     let place = folder.display().to_string();
+    let target = folder.join(Manifest::file_name(name));
+    if fs::symlink_metadata(&target).is_ok() {
+        return Err(ReleaseError::InTheWay { path: target });
+    }
     if size.div_ceil(limit) > Manifest::most() as u64 {
         let source = PartsError::TooMany { name: name.to_owned() };
         return Err(ReleaseError::Parts { place, source });
@@ -47,8 +53,18 @@ pub fn split(
         let link = format!("{name} is not what SHA256SUMS says");
         Err(ReleaseError::Contradiction { place, link })
     });
-    let manifest = manifest.inspect_err(|_| remove_parts(folder, name))?;
-    let target = folder.join(Manifest::file_name(name));
+    let count = size.div_ceil(limit) as usize;
+    let manifest = manifest.inspect_err(|_| remove_parts(folder, name, count))?;
+    // Without a manifest parts are nobody's, and more than these would be of another cut.
+    for number in 0..Manifest::most() {
+        let path = folder.join(Manifest::part_name(name, number));
+        let result = match number < manifest.parts.len() {
+            true => fs::rename(partial(folder, name, number), &path),
+            false if fs::symlink_metadata(&path).is_ok() => fs::remove_file(&path),
+            false => Ok(()),
+        };
+        result.map_err(ReleaseError::io("renaming", &path))?;
+    }
     write_whole(&target, manifest.to_json().as_bytes())?;
     fs::remove_file(&path).map_err(ReleaseError::io("removing", &path))?;
     Ok(Some(manifest))
@@ -67,7 +83,7 @@ fn write_parts(
     let mut buffer = vec![0; STEP];
     loop {
         let part_name = Manifest::part_name(name, parts.len());
-        let path = folder.join(&part_name);
+        let path = partial(folder, name, parts.len());
         let fail = || ReleaseError::io("writing", &path);
         let mut out = None;
         let mut piece = (&mut whole).take(limit);
@@ -97,12 +113,16 @@ fn write_parts(
     Ok(Manifest { name: name.to_owned(), size, sha256, parts })
 }
 
+/// Where a part is written before it is one.
+fn partial(folder: &Path, name: &str, number: usize) -> PathBuf {
+    folder.join(format!(".{}.partial", Manifest::part_name(name, number)))
+}
+
 /// Takes away what was written before it failed.
-fn remove_parts(folder: &Path, name: &str) {
-    for number in 0..Manifest::most() {
-        if fs::remove_file(folder.join(Manifest::part_name(name, number))).is_err() {
-            break;
-        }
+fn remove_parts(folder: &Path, name: &str, count: usize) {
+    for number in 0..count {
+        // It may never have been there.
+        drop(fs::remove_file(partial(folder, name, number)));
     }
 }
 

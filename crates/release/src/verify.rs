@@ -1,18 +1,19 @@
 //! The whole chain.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use osb_checksum::{Digest, Sha256Writer, Sums, sha256, to_hex};
+use osb_http::HttpError;
 use osb_metadata::{Metadata, Provenance};
 use osb_sign::{Keys, Kind};
 
 use crate::chain::{PROVENANCE, SUMS, Signed, signature_name, signed};
 use crate::error::ReleaseError;
 use crate::join::Joined;
-use crate::parts::{Manifest, is_of};
+use crate::parts::Manifest;
 use crate::shelf::Shelf;
 use crate::{METADATA, SMALL};
 
@@ -26,6 +27,8 @@ const STEP: usize = 1 << 20;
 pub struct Options<'a> {
     /// The keys whose signature is wanted; without any, none is checked.
     pub keys: Option<&'a Keys>,
+    /// Whether there must be a `provenance.json`.
+    pub provenance: bool,
     /// Setting it ends the work with [`ReleaseError::Interrupted`].
     pub stop: &'a AtomicBool,
     /// Is told how many more bytes have been compared.
@@ -43,8 +46,17 @@ pub struct Verified {
     pub metadata: Option<Metadata>,
     /// Who vouches for `provenance.json`, if there is one.
     pub provenance: Option<Signed>,
+    /// The content of `SHA256SUMS`, and of `provenance.json`.
+    documents: Vec<(&'static str, Vec<u8>)>,
     /// What lies in the folder, too, and nobody vouches for.
     pub strangers: Vec<String>,
+}
+
+impl Verified {
+    /// What is to be signed: names and content, the very bytes that were looked at.
+    pub fn documents(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.documents.iter().map(|(name, bytes)| (*name, bytes.as_slice()))
+    }
 }
 
 /// A file that is what it should be.
@@ -82,7 +94,8 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Problem::Missing => f.write_str("missing"),
-            Problem::Unreadable(problem) => f.write_str(problem),
+            // Names of others may be in it.
+            Problem::Unreadable(problem) => write!(f, "{}", problem.escape_debug()),
             Problem::Differs { expected, found } => {
                 write!(f, "differs: expected {}, found {}", to_hex(expected), to_hex(found))
             }
@@ -103,29 +116,49 @@ impl fmt::Display for Problem {
 pub fn verify(shelf: &Shelf, options: &Options) -> Result<Verified, ReleaseError> {
     let place = shelf.to_string();
     let text = shelf.small(SUMS)?.ok_or_else(|| ReleaseError::NoSums { place: place.clone() })?;
-    let read = |name: &str| shelf.small(name);
+    // With a key a signature has to be there.
+    let read = |name: &str| match options.keys {
+        Some(_) => shelf.small(name),
+        None => shelf.optional(name),
+    };
     let signature = signed(&place, SUMS, &text, options.keys, read)?;
     let sums = Sums::parse(&String::from_utf8_lossy(&text))
         .map_err(|source| ReleaseError::Sums { place: place.clone(), source })?;
-    let mut checking = Checking { shelf, options, metadata: None };
+    if sums.is_empty() {
+        return Err(ReleaseError::NoFiles { place });
+    }
+    let mut checking = Checking { shelf, options, metadata: None, sizes: BTreeMap::new() };
     let (mut files, mut problems) = (Vec::new(), Vec::new());
-    for (name, expected) in sums.iter() {
+    // The description first: it bounds what is read of the others.
+    let (first, rest): (Vec<_>, Vec<_>) = sums.iter().partition(|(name, _)| *name == METADATA);
+    for (name, expected) in first.into_iter().chain(rest) {
         match checking.file(name, expected)? {
             Ok(file) => files.push(file),
             Err(problem) => problems.push((name.to_owned(), problem)),
         }
     }
+    files.sort_by(|a, b| a.name.cmp(&b.name));
     if !problems.is_empty() {
         let checked = sums.len();
         return Err(ReleaseError::Files { place, checked, problems });
     }
+    if checking.metadata.is_none() && shelf.names()?.iter().any(|name| name == METADATA) {
+        let link = format!("{SUMS} does not name the {METADATA} beside it");
+        return Err(ReleaseError::Contradiction { place, link });
+    }
     let metadata = checking.metadata.map(|bytes| about(&place, &bytes, &files)).transpose()?;
-    let provenance = match shelf.small(PROVENANCE)? {
-        Some(bytes) => Some(provenance(&place, &bytes, &sums, options, read)?),
+    let mut documents = vec![(SUMS, text)];
+    let provenance = match shelf.optional(PROVENANCE)? {
+        Some(bytes) => {
+            let signed = provenance(shelf, &bytes, &sums, options, read)?;
+            documents.push((PROVENANCE, bytes));
+            Some(signed)
+        }
+        None if options.provenance => return Err(ReleaseError::NoProvenance { place }),
         None => None,
     };
-    let strangers = strangers(shelf, &sums, provenance.is_some())?;
-    Ok(Verified { signed: signature, files, metadata, provenance, strangers })
+    let strangers = strangers(shelf, &sums, &files, provenance.is_some())?;
+    Ok(Verified { signed: signature, files, metadata, provenance, documents, strangers })
 }
 
 /// A reader, and the number of parts that it puts together.
@@ -137,6 +170,8 @@ struct Checking<'a> {
     /// The content of `metadata.json`, kept when it was compared: so it is read once, and nobody can
     /// change it between.
     metadata: Option<Vec<u8>>,
+    /// How many bytes it says that files have.
+    sizes: BTreeMap<String, u64>,
 }
 
 impl Checking<'_> {
@@ -158,7 +193,13 @@ impl Checking<'_> {
         if found != *expected {
             return Ok(Err(Problem::Differs { expected: *expected, found }));
         }
-        self.metadata = self.metadata.take().or(kept);
+        if let Some(bytes) = kept {
+            // What is wrong with it is told when all files have been compared.
+            let said = osb_metadata::from_json(&String::from_utf8_lossy(&bytes));
+            let artifacts = said.into_iter().flat_map(|metadata| metadata.artifacts);
+            self.sizes = artifacts.map(|artifact| (artifact.name, artifact.size)).collect();
+            self.metadata = Some(bytes);
+        }
         Ok(match self.own_sum(name, expected)? {
             true => Ok(File { name: name.to_owned(), size, sha256: found, parts }),
             false => Err(Problem::OwnSum),
@@ -167,16 +208,18 @@ impl Checking<'_> {
 
     /// Opens a file, and tells in how many parts it lies there.
     fn open(&self, name: &str) -> Result<Result<Opened, Problem>, ReleaseError> {
-        match self.shelf.open(name) {
+        let missing = match self.shelf.open(name) {
             Ok(Some(content)) => return Ok(Ok((content.reader, 0))),
-            Ok(None) => {}
+            Ok(None) => None,
             Err(error @ ReleaseError::Io { .. }) => {
                 return Ok(Err(Problem::Unreadable(error.to_string())));
             }
+            // It may lie there in parts.
+            Err(error @ ReleaseError::Http(HttpError::Forbidden { .. })) => Some(error),
             Err(error) => return Err(error),
-        }
-        let Some(text) = self.shelf.small(&Manifest::file_name(name))? else {
-            return Ok(Err(Problem::Missing));
+        };
+        let Some(text) = self.shelf.optional(&Manifest::file_name(name))? else {
+            return missing.map_or(Ok(Err(Problem::Missing)), Err);
         };
         Ok(match Manifest::read(name, &text) {
             Ok(manifest) => {
@@ -196,7 +239,8 @@ impl Checking<'_> {
         mut kept: Option<&mut Vec<u8>>,
     ) -> Result<Result<(Digest, u64), Problem>, ReleaseError> {
         let stopped = || self.options.stop.load(Ordering::Relaxed);
-        let mut hash = Sha256Writer::new(io::sink());
+        let most = self.sizes.get(name).copied();
+        let (mut hash, mut read) = (Sha256Writer::new(io::sink()), 0_u64);
         let mut buffer = vec![0; STEP];
         loop {
             if stopped() {
@@ -221,6 +265,12 @@ impl Checking<'_> {
                 bytes.extend_from_slice(&buffer[..len]);
             }
             (self.options.progress)(len as u64);
+            // A server could go on for ever.
+            read += len as u64;
+            if let Some(most) = most.filter(|most| read > *most) {
+                let problem = format!("it has more than the {most} bytes that {METADATA} says");
+                return Ok(Err(Problem::Unreadable(problem)));
+            }
         }
         let (_, found, size) = hash.finish();
         Ok(Ok((found, size)))
@@ -231,7 +281,13 @@ impl Checking<'_> {
         if matches!(self.shelf, Shelf::Url { .. }) {
             return Ok(true);
         }
-        let Some(text) = self.shelf.small(&format!("{name}.sha256"))? else { return Ok(true) };
+        let text = match self.shelf.small(&format!("{name}.sha256")) {
+            Ok(Some(text)) => text,
+            Ok(None) => return Ok(true),
+            // Of this file, and no reason to leave out the others.
+            Err(ReleaseError::Io { .. } | ReleaseError::Read { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
         let own = Sums::parse(&String::from_utf8_lossy(&text)).ok();
         Ok(own.is_some_and(|own| own.len() == 1 && own.get(name) == Some(expected)))
     }
@@ -256,38 +312,51 @@ fn about(place: &str, bytes: &[u8], files: &[File]) -> Result<Metadata, ReleaseE
 
 /// Who vouches for the provenance, whose subjects must be these files.
 fn provenance(
-    place: &str,
+    shelf: &Shelf,
     bytes: &[u8],
     sums: &Sums,
     options: &Options,
     read: impl Fn(&str) -> Result<Option<Vec<u8>>, ReleaseError>,
 ) -> Result<Signed, ReleaseError> {
-    let signature = signed(place, PROVENANCE, bytes, options.keys, &read)?;
+    let place = shelf.to_string();
+    let signature = signed(&place, PROVENANCE, bytes, options.keys, &read)?;
     let statement = Provenance::read(bytes)
-        .map_err(|source| ReleaseError::Provenance { place: place.to_owned(), source })?;
+        .map_err(|source| ReleaseError::Provenance { place: place.clone(), source })?;
     let subjects: BTreeSet<(&str, String)> =
         statement.subjects().map(|(name, digest)| (name, digest.to_owned())).collect();
     let listed: BTreeSet<(&str, String)> =
         sums.iter().map(|(name, digest)| (name, to_hex(digest))).collect();
     // Whoever publishes it too, for a rebuild.
-    if let Some(lock) = read(LOCK)?
+    if let Some(lock) = shelf.optional(LOCK)?
         && statement.lock_sha256() != Some(to_hex(&sha256(&lock)).as_str())
     {
         let link = format!("{PROVENANCE} says another {LOCK}");
-        return Err(ReleaseError::Contradiction { place: place.to_owned(), link });
+        return Err(ReleaseError::Contradiction { place, link });
     }
     let mut differing = subjects.symmetric_difference(&listed);
     match differing.next() {
         None => Ok(signature),
         Some((name, _)) => {
             let link = format!("{PROVENANCE} and {SUMS} do not say the same of {name:?}");
-            Err(ReleaseError::Contradiction { place: place.to_owned(), link })
+            Err(ReleaseError::Contradiction { place, link })
         }
     }
 }
 
-/// The names in a folder that are no part of the release.
-fn strangers(shelf: &Shelf, sums: &Sums, explained: bool) -> Result<Vec<String>, ReleaseError> {
+/// The names in a folder that are no part of the release. `explained`: a provenance speaks of the lock.
+fn strangers(
+    shelf: &Shelf,
+    sums: &Sums,
+    files: &[File],
+    explained: bool,
+) -> Result<Vec<String>, ReleaseError> {
+    // Only what was read: an older cut of the same file may have left more parts.
+    let in_parts = |name: &str| {
+        files.iter().filter(|file| file.parts > 0).any(|file| {
+            name == Manifest::file_name(&file.name)
+                || (0..file.parts).any(|number| name == Manifest::part_name(&file.name, number))
+        })
+    };
     let known = |name: &String| {
         let sum = name.strip_suffix(".sha256").unwrap_or(name);
         let own = [SUMS, PROVENANCE].iter().any(|file| {
@@ -296,7 +365,7 @@ fn strangers(shelf: &Shelf, sums: &Sums, explained: bool) -> Result<Vec<String>,
         own || explained && name == LOCK
             || sums.get(name).is_some()
             || sums.get(sum).is_some()
-            || sums.iter().any(|(whole, _)| is_of(whole, name))
+            || in_parts(name)
     };
     Ok(shelf.names()?.into_iter().filter(|name| !known(name)).collect())
 }

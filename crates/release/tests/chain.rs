@@ -105,6 +105,11 @@ fn a_list_that_is_none_is_told() {
     let hex = "0".repeat(64);
     release.put(SUMS, format!("{hex}  ../disk.img\n").as_bytes());
     assert!(matches!(release.verify(None), Err(ReleaseError::Sums { .. })));
+    release.put(SUMS, b"");
+    assert!(matches!(release.verify(None), Err(ReleaseError::NoFiles { .. })));
+    release.list(&["disk.img", SBOM]);
+    let error = release.verify(None).unwrap_err().to_string();
+    assert!(error.contains("SHA256SUMS does not name the metadata.json"), "{error}");
     fs::remove_file(release.at(SUMS)).unwrap();
     assert!(matches!(release.verify(None), Err(ReleaseError::NoSums { .. })));
 }
@@ -185,6 +190,104 @@ fn a_file_in_parts_is_the_same_file() {
 }
 
 #[test]
+fn parts_that_nobody_names_are_strangers() {
+    let release = Release::new();
+    let whole = release.get("disk.img");
+    cut(&release);
+    release.put("disk.img.part-003", b"old");
+    assert_eq!(release.verify(None).unwrap().strangers, ["disk.img.part-003"]);
+    // Beside the whole, all of them are.
+    release.put("disk.img", &whole);
+    assert_eq!(release.verify(None).unwrap().strangers.len(), 5);
+    // Nor is a good copy written over.
+    let stop = AtomicBool::new(false);
+    let digest = osb_checksum::sha256(&whole);
+    let split = || osb_release::split(release.path(), "disk.img", digest, 8000, &stop);
+    assert!(matches!(split(), Err(ReleaseError::InTheWay { .. })));
+    fs::remove_file(release.at("disk.img.parts.json")).unwrap();
+    assert_eq!(split().unwrap().unwrap().parts.len(), 2);
+    assert!(!release.at("disk.img.part-002").exists() && !release.at("disk.img.part-003").exists());
+    assert_eq!(release.verify(None).unwrap().strangers, [""; 0]);
+}
+
+#[test]
+fn what_was_verified_is_signed_and_nothing_later() {
+    let release = Release::new();
+    let verified = release.verify(None).unwrap();
+    let looked_at = release.get(SUMS);
+    release.damage("disk.img", 0);
+    release.list(&["disk.img", METADATA, SBOM]);
+    let pair = osb_sign::made::pair(Kind::Minisign, 1, None);
+    let key = osb_sign::SecretKey::read(&pair.secret, None).unwrap();
+    osb_release::sign(release.path(), verified.documents(), &key, 5).unwrap();
+    assert!(release.wrong(Kind::Minisign).contains("not a signature of this file"));
+    release.put(SUMS, &looked_at);
+    release.damage("disk.img", 0);
+    release.verify(Some((Kind::Minisign, 1))).unwrap();
+}
+
+#[test]
+fn a_signature_of_another_file_is_told() {
+    let release = Release::new();
+    let pair = osb_sign::made::pair(Kind::Minisign, 1, None);
+    let key = osb_sign::SecretKey::read(&pair.secret, None).unwrap();
+    let text = key.sign(&release.get(SUMS), "timestamp:5\tfile:other\thashed").unwrap();
+    release.put(&signature(Kind::Minisign), text.as_bytes());
+    assert!(release.wrong(Kind::Minisign).contains("it is of the file \"other\""));
+    release.put(&signature(Kind::Minisign), b"untrusted comment: \xff\n");
+    assert!(release.wrong(Kind::Minisign).contains("no text in UTF-8"));
+}
+
+#[test]
+fn what_a_server_forbids_may_be_missing() {
+    let release = Release::new();
+    cut(&release);
+    fs::remove_file(release.at(PROVENANCE)).unwrap();
+    let server = osb_testrepo::serve(release.path());
+    let forbid = |names: &[&str]| {
+        for name in names {
+            server.inject(&format!("/{name}"), &[osb_testrepo::Fault::Status(403)]);
+        }
+    };
+    let shelf =
+        Shelf::Url { url: server.url(), limits: Default::default(), cancel: Default::default() };
+    let (minisign, ssh) = (signature(Kind::Minisign), signature(Kind::Ssh));
+    forbid(&[&minisign, &ssh, "disk.img", PROVENANCE]);
+    let verified = verify(&shelf, None).unwrap();
+    assert_eq!((verified.files[0].parts, verified.provenance), (3, None));
+    // What has to be there is another thing.
+    for (name, key) in [(&*minisign, Some((Kind::Minisign, 1))), (SUMS, None), (SBOM, None)] {
+        forbid(&[name]);
+        let error = verify(&shelf, key).unwrap_err().to_string();
+        assert!(error.contains("403 Forbidden") && error.contains(name), "{error}");
+    }
+}
+
+#[test]
+fn what_the_description_does_not_bound_ends() {
+    let release = Release::new();
+    release.put("disk.img", &[7; 2 * IMAGE]);
+    let error = release.verify(None).unwrap_err().to_string();
+    assert!(error.contains("more than the 10000 bytes that metadata.json says"), "{error}");
+    release.put("disk.img.sha256", b"");
+    fs::remove_file(release.at("disk.img.sha256")).unwrap();
+    fs::create_dir(release.at(&format!("{SBOM}.sha256"))).unwrap();
+    let error = release.verify(None).unwrap_err().to_string();
+    assert!(error.contains("sbom.cdx.json: the .sha256 beside it"), "{error}");
+}
+
+#[test]
+fn provenance_can_be_demanded() {
+    let release = Release::new();
+    let stop = AtomicBool::new(false);
+    let options = Options { keys: None, provenance: true, stop: &stop, progress: &|_| () };
+    osb_release::verify(&release.shelf(), &options).unwrap();
+    fs::remove_file(release.at(PROVENANCE)).unwrap();
+    let error = osb_release::verify(&release.shelf(), &options).unwrap_err();
+    assert!(matches!(error, ReleaseError::NoProvenance { .. }), "{error}");
+}
+
+#[test]
 fn what_is_wrong_with_a_part_is_told() {
     let release = Release::signed(Kind::Minisign);
     let manifest = cut(&release);
@@ -238,7 +341,7 @@ fn what_is_not_what_it_should_be_is_not_cut() {
 fn it_can_be_stopped() {
     let release = Release::new();
     let stop = AtomicBool::new(true);
-    let options = Options { keys: None, stop: &stop, progress: &|_| () };
+    let options = Options { keys: None, provenance: false, stop: &stop, progress: &|_| () };
     let error = osb_release::verify(&release.shelf(), &options).unwrap_err();
     assert!(matches!(error, ReleaseError::Interrupted));
 }

@@ -49,7 +49,12 @@ pub(crate) fn folder(steps: &mut Steps, project: &Project, folder: &Path, keys: 
         Ok(((), text.lines().last().unwrap_or_default().trim().to_owned()))
     });
     steps.run("osb verify", || {
-        let text = capture(project.osb(&["verify"]).arg(folder).arg("--key").arg(&keys.public))?;
+        let mut verify = project.osb(&["verify"]);
+        if folder.join("metadata.json").is_file() {
+            // An image, of which somebody should know how it was built.
+            verify.arg("--require-provenance");
+        }
+        let text = capture(verify.arg(folder).arg("--key").arg(&keys.public))?;
         eprint!("{text}");
         Ok(((), text.lines().last().unwrap_or_default().trim().to_owned()))
     });

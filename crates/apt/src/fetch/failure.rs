@@ -44,6 +44,10 @@ impl From<HttpError> for AptError {
             HttpError::Network { url, attempts, reason } => {
                 AptError::Network { url, attempts, reason }
             }
+            HttpError::Forbidden { url } => {
+                let reason = "the server answers 403 Forbidden".to_owned();
+                AptError::Network { url, attempts: 1, reason }
+            }
             HttpError::BadUrl { url, reason } => AptError::BadUrl { url, reason },
             HttpError::Io { action, path, error } => AptError::Io { action, path, error },
             HttpError::Page { url } => AptError::WebPage { url },

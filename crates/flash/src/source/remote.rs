@@ -85,7 +85,8 @@ fn small(url: &str, options: &Options) -> Result<Option<Vec<u8>>, SourceError> {
     let open = || Download::open(url, options.limits.clone(), Arc::clone(options.stop));
     match open().and_then(|file| file.small(MOST)) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(HttpError::NotFound { .. }) => Ok(None),
+        // Some say so of what is not there.
+        Err(HttpError::NotFound { .. } | HttpError::Forbidden { .. }) => Ok(None),
         // Some servers have a page for every name.
         Err(HttpError::Page { .. }) => Ok(None),
         Err(error) => Err(error.into()),
@@ -104,7 +105,11 @@ fn download(
             let size = file.size();
             return Ok((Box::new(file), size));
         }
-        Err(error @ HttpError::NotFound { .. }) if !name.is_empty() => error,
+        Err(error @ (HttpError::NotFound { .. } | HttpError::Forbidden { .. }))
+            if !name.is_empty() =>
+        {
+            error
+        }
         Err(error) => return Err(error.into()),
     };
     let (path, query) = url.split_once('?').unwrap_or((url, ""));

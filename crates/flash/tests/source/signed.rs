@@ -7,7 +7,7 @@ use osb_checksum::Sums;
 use osb_flash::{Found, Place, Signed, SourceError, SourceFailure, SourceOptions, Trust, open};
 use osb_sign::made::pair;
 use osb_sign::{Keys, Kind, SecretKey};
-use osb_testrepo::serve;
+use osb_testrepo::{Fault, serve};
 
 use crate::folder::{Folder, Image, limits, look, read, refused};
 
@@ -120,6 +120,18 @@ fn an_image_in_parts_is_the_same_image() {
         assert!(read(&mut found).unwrap() == image.content, "{place}");
         found.image.source.finish().unwrap();
     }
+    // As a server that does not tell what it does not have.
+    let (file, minisig) = ("/disk.img", "/SHA256SUMS.minisig");
+    for path in [file, minisig, "/SHA256SUMS.sig"] {
+        server.inject(path, &[Fault::Status(403)]);
+    }
+    let place = Place::Url(format!("{}{file}", server.url()));
+    let mut found = look(&place).unwrap();
+    assert_eq!(found.signed, Signed::Nobody);
+    assert!(read(&mut found).unwrap() == image.content);
+    server.inject(minisig, &[Fault::Status(403)]);
+    let (error, _) = refused(opened(&place, Kind::Minisign));
+    assert_eq!(error.kind(), SourceFailure::Verification);
 }
 
 #[test]

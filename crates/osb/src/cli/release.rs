@@ -52,6 +52,9 @@ pub(crate) struct VerifyRelease {
     /// Who must have signed: a public key of minisign or OpenSSH, its file, or an allowed_signers file
     #[arg(long, value_name = "KEY|FILE", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) key: Option<String>,
+    /// Fail if there is no provenance.json
+    #[arg(long)]
+    pub(crate) require_provenance: bool,
     /// Build once more from the lock into a temporary folder, and compare
     #[arg(long)]
     pub(crate) rebuild: bool,
@@ -62,7 +65,7 @@ pub(crate) struct VerifyRelease {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  osb split out                            what is larger than 2 GiB, for servers that take no more
+  osb split out                            what is larger than 1900 MiB, for servers that take less than 2 GiB
   osb split out --limit 500MiB
   cat sd.img.zst.part-* > sd.img.zst       how anybody puts a file together again
 
@@ -73,7 +76,7 @@ pub(crate) struct Split {
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
     /// Most bytes of a part
-    #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "1900MiB", value_parser = size)]
     pub(crate) limit: u64,
 }
 

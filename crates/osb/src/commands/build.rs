@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::{provenance, timings};
 use crate::cli::{Build, Form, Global};
-use crate::environment;
 use crate::exit::Failure;
 use crate::format;
 use crate::output::Output;
@@ -19,9 +18,9 @@ pub(crate) fn run(global: &Global, arguments: &Build, output: &Output) -> Result
     options.locked = arguments.locked;
     options.timings = arguments.timings;
     options.check = !arguments.no_check;
-    let started = environment::now();
+    let start = provenance::Start::now(&options);
     let report = osb_builder::build(&options, &|event| output.event(&event))?;
-    provenance::write(arguments, &options, &report, started)?;
+    provenance::write(arguments, &options, &report, start)?;
     let mut text = people(&report);
     if arguments.timings {
         text += &timings::people(&report.stages);

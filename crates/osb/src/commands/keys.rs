@@ -28,7 +28,9 @@ pub(super) fn public(named: &str, folder: Option<&Path>, output: &Output) -> Res
     };
     let keys = Keys::read(&text).map_err(|error| unusable(named, &error))?;
     let beside = |folder: &Path| {
-        let real = |path: &Path| path.canonicalize().ok();
+        // The parent of a bare name.
+        let here = |path: &Path| path.as_os_str().is_empty();
+        let real = |path: &Path| if here(path) { Path::new(".") } else { path }.canonicalize().ok();
         real(path).is_some_and(|file| real(folder).is_some_and(|folder| file.starts_with(folder)))
     };
     if !Keys::is_literal(named) && folder.is_some_and(beside) {

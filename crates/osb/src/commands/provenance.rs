@@ -3,6 +3,7 @@
 //! Written when the artifacts have their names, and not named by `SHA256SUMS`: it tells one run, and
 //! two runs that give the same bytes have one list.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -18,12 +19,30 @@ use crate::exit::{FAILED, Failure};
 /// Names the machine or service that builds: a URI.
 const BUILDER: &str = "OSB_BUILDER_ID";
 
-/// Writes the provenance of a run that has begun at `started`, if it has built anything.
+/// What is known before a build begins, and could change while it runs.
+pub(super) struct Start {
+    at: i64,
+    revision: Option<Revision>,
+}
+
+impl Start {
+    /// Looks at the clock, and at the repository that the recipe lies in.
+    pub(super) fn now(options: &Options) -> Start {
+        let revision = match &options.project.origin {
+            Origin::File(path) => revision(path),
+            // It is osb's own, whatever this folder is.
+            Origin::BuiltIn(_) => None,
+        };
+        Start { at: environment::now(), revision }
+    }
+}
+
+/// Writes the provenance of a run, if it has built anything, or nothing says how that was built.
 pub(super) fn write(
     arguments: &Build,
     options: &Options,
     report: &Report,
-    started: i64,
+    start: Start,
 ) -> Result<(), Failure> {
     let subjects: Vec<(String, String)> = report
         .artifacts
@@ -33,8 +52,8 @@ pub(super) fn write(
             Some((name, artifact.sha256.clone()?))
         })
         .collect();
-    // What was there already, an earlier run has built.
-    if report.unchanged || subjects.is_empty() {
+    // What was there already, an earlier run has built, and said so.
+    if subjects.is_empty() || report.unchanged && is_told(&options.output, &subjects) {
         return Ok(());
     }
     let failed = |error: ReleaseError| Failure::from_error(FAILED, &error);
@@ -51,15 +70,18 @@ pub(super) fn write(
         architecture: report.architecture.clone(),
         only: arguments.only.map(form),
         source_date_epoch: metadata.source_date_epoch,
-        mirrors: mirrors.into_iter().map(|(name, url)| (name, without_user(&url))).collect(),
+        mirrors: mirrors
+            .into_iter()
+            .map(|(name, url)| (name, osb_release::without_user(&url)))
+            .collect(),
         lock_sha256: osb_checksum::to_hex(&lock),
         sources: metadata.sources,
-        revision: revision(&options.output),
+        revision: start.revision,
         builder: environment::variable(BUILDER)
             .filter(|id| !id.is_empty())
             .unwrap_or_else(|| UNKNOWN_BUILDER.to_owned()),
         osb_version: metadata.osb_version,
-        started,
+        started: start.at,
         finished: environment::now(),
     };
     let text = Provenance::new(run, subjects).to_json();
@@ -89,10 +111,23 @@ fn form(form: Form) -> String {
     .to_owned()
 }
 
-/// The state of the repository that this folder is in; none if it is in none, or there is no git.
-fn revision(output: &Path) -> Option<Revision> {
+/// Whether the provenance that lies there is of these artifacts.
+fn is_told(output: &Path, subjects: &[(String, String)]) -> bool {
+    let text = Shelf::Folder(output.to_owned()).small(PROVENANCE).ok().flatten();
+    let told = text.and_then(|text| Provenance::read(&text).ok());
+    told.is_some_and(|provenance| {
+        let told: BTreeSet<(&str, &str)> = provenance.subjects().collect();
+        let built = subjects.iter().map(|(name, digest)| (name.as_str(), digest.as_str()));
+        told == built.collect()
+    })
+}
+
+/// The state of the repository that a recipe lies in; none if it is in none, or there is no git.
+fn revision(recipe: &Path) -> Option<Revision> {
+    let folder = recipe.parent().filter(|folder| !folder.as_os_str().is_empty());
     let git = |arguments: &[&str]| -> Option<String> {
         let mut command = Command::new("git");
+        command.arg("-C").arg(folder.unwrap_or(Path::new(".")));
         // A repository's own settings may name programs to run.
         command.args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]);
         command.env("GIT_OPTIONAL_LOCKS", "0").stdin(Stdio::null()).stderr(Stdio::null());
@@ -101,21 +136,12 @@ fn revision(output: &Path) -> Option<Revision> {
         told.status.success().then(|| text.trim().to_owned())
     };
     let commit = git(&["rev-parse", "--verify", "HEAD"])?;
-    // What was built is not what it was built from.
-    let but_output = format!(":(exclude){}", output.display());
-    let changed = git(&["status", "--porcelain", "--", ":/", &but_output])
-        .or_else(|| git(&["status", "--porcelain"]));
-    let remote = git(&["config", "--get", "remote.origin.url"]).map(|url| without_user(&url));
+    // Files that git does not keep are outputs more often than inputs.
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"]);
+    let remote = git(&["config", "--get", "remote.origin.url"]);
+    let remote = remote.map(|url| osb_release::without_user(&url));
     // What cannot be asked is not vouched for.
     Some(Revision { commit, dirty: changed.is_none_or(|text| !text.is_empty()), remote })
-}
-
-/// An address without the user and password that it may have.
-fn without_user(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let end = rest.find('/').unwrap_or(rest.len());
-    let host = rest[..end].rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{host}{}", &rest[end..])
 }
 
 #[cfg(test)]
@@ -123,9 +149,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_are_not_told() {
-        assert_eq!(without_user("https://me:p@ss@example.org/x@y"), "https://example.org/x@y");
-        assert_eq!(without_user("http://ftp.debian.org/debian"), "http://ftp.debian.org/debian");
-        assert_eq!(without_user("git@example.org:x.git"), "git@example.org:x.git");
+    fn the_revision_is_that_of_the_recipe_and_of_what_git_keeps() {
+        let dir = tempfile::tempdir().unwrap();
+        let git = |arguments: &[&str]| {
+            let identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"];
+            let mut command = Command::new("git");
+            command.arg("-C").arg(dir.path()).args(identity).args(arguments);
+            command.stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+        };
+        let recipe = dir.path().join("osb.toml");
+        std::fs::write(&recipe, "a").unwrap();
+        if !git(&["init", "--quiet"]) {
+            #[allow(clippy::print_stderr)]
+            {
+                eprintln!("SKIPPED: there is no git");
+            }
+            return;
+        }
+        assert_eq!(revision(&recipe), None, "nothing is committed");
+        assert!(git(&["add", "."]) && git(&["commit", "--quiet", "-m", "a"]));
+        std::fs::write(dir.path().join("disk.img"), "output").unwrap();
+        let found = revision(&recipe).unwrap();
+        assert!(!found.dirty && found.commit.len() >= 40 && found.remote.is_none());
+        std::fs::write(&recipe, "b").unwrap();
+        assert!(revision(&recipe).unwrap().dirty);
     }
 }

@@ -15,14 +15,20 @@ pub(crate) fn run(arguments: &Sign, output: &Output) -> Result<(), Failure> {
     // Before anything is read at length: a key that cannot be used is told at once.
     let key = keys::secret(arguments, output)?;
     let shelf = Shelf::Folder(arguments.folder.clone());
-    // Nobody should vouch for what he has not looked at.
+    // Nobody should vouch for what he has not looked at: those bytes are signed, and no others.
     let stage = verify::Stage::begin(output);
-    let options = Options { keys: None, stop: &stop, progress: &|bytes| stage.advance(bytes) };
+    let options = Options {
+        keys: None,
+        provenance: false,
+        stop: &stop,
+        progress: &|bytes| stage.advance(bytes),
+    };
     let verified =
         osb_release::verify(&shelf, &options).map_err(|error| verify::failure(&error))?;
     stage.end(&verified);
-    let written = osb_release::sign(&arguments.folder, &key, environment::now())
-        .map_err(|error| verify::failure(&error))?;
+    let written =
+        osb_release::sign(&arguments.folder, verified.documents(), &key, environment::now())
+            .map_err(|error| verify::failure(&error))?;
     let (kind, id) = (key.kind().name(), key.id());
     let text: String = written
         .iter()

@@ -3,7 +3,7 @@
 use std::fs;
 
 use osb_checksum::Sums;
-use osb_release::{Manifest, ReleaseError, SUMS, Shelf};
+use osb_release::{METADATA, Manifest, ReleaseError, SBOM, SUMS, Shelf};
 use serde_json::json;
 
 use super::verify;
@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &Split, output: &Output) -> Result<(), Failure> {
     let sums = Sums::parse(&String::from_utf8_lossy(&text))
         .map_err(|source| failed(ReleaseError::Sums { place, source }))?;
     let mut written = Vec::new();
-    for (name, digest) in sums.iter() {
+    for (name, digest) in sums.iter().filter(|(name, _)| !is_description(name)) {
         // One that is in parts already stays so.
         if !fs::exists(folder.join(name)).unwrap_or(true)
             && fs::exists(folder.join(Manifest::file_name(name))).unwrap_or(false)
@@ -55,4 +55,9 @@ pub(crate) fn run(arguments: &Split, output: &Output) -> Result<(), Failure> {
         .collect();
     output.result(&json!({"event": "split", "limit": arguments.limit, "files": files}), &text);
     Ok(())
+}
+
+/// Whether a file speaks of the images: programs read it whole, and no server finds it too large.
+fn is_description(name: &str) -> bool {
+    [METADATA, SBOM].contains(&name) || name.ends_with(".bmap")
 }

@@ -73,7 +73,9 @@ impl Release {
 
     pub(crate) fn sign(&self, kind: Kind, seed: u8) {
         let key = SecretKey::read(&pair(kind, seed, None).secret, None).unwrap();
-        osb_release::sign(self.path(), &key, 5).unwrap();
+        let documents = [SUMS, PROVENANCE].map(|name| (name, self.get(name)));
+        let documents = documents.iter().map(|(name, bytes)| (*name, bytes.as_slice()));
+        osb_release::sign(self.path(), documents, &key, 5).unwrap();
     }
 
     /// Flips a bit.
@@ -102,7 +104,9 @@ impl Release {
 
 pub(crate) fn verify(shelf: &Shelf, key: Option<(Kind, u8)>) -> Result<Verified, ReleaseError> {
     let keys = key.map(|(kind, seed)| Keys::read(&pair(kind, seed, None).public).unwrap());
-    let options = Options { keys: keys.as_ref(), stop: &AtomicBool::new(false), progress: &|_| () };
+    let stop = AtomicBool::new(false);
+    let options =
+        Options { keys: keys.as_ref(), provenance: false, stop: &stop, progress: &|_| () };
     osb_release::verify(shelf, &options)
 }
 

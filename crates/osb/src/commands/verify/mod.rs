@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::keys;
 use crate::cli::{Global, VerifyRelease};
 use crate::environment;
-use crate::exit::{BAD_INPUT, FAILED, Failure, VERIFICATION};
+use crate::exit::{BAD_INPUT, FAILED, Failure, REFUSED, VERIFICATION};
 use crate::format;
 use crate::output::Output;
 use crate::printable::printable;
@@ -47,7 +47,12 @@ pub(crate) fn run(
     };
     let stage = Stage::begin(output);
     let progress = |bytes| stage.advance(bytes);
-    let options = Options { keys: keys.as_ref(), stop: &stop, progress: &progress };
+    let options = Options {
+        keys: keys.as_ref(),
+        provenance: arguments.require_provenance,
+        stop: &stop,
+        progress: &progress,
+    };
     let verified = osb_release::verify(&shelf, &options).map_err(|error| failure(&error))?;
     stage.end(&verified);
     let rebuilt = match arguments.rebuild {
@@ -90,6 +95,9 @@ pub(super) fn failure(error: &ReleaseError) -> Failure {
     match error {
         ReleaseError::Interrupted => Failure::interrupted(),
         ReleaseError::NoSums { .. } => Failure::from_error(BAD_INPUT, error),
+        ReleaseError::InTheWay { .. } => Failure::from_error(REFUSED, error),
+        ReleaseError::NoProvenance { .. } => Failure::from_error(VERIFICATION, error)
+            .with_hint("ask who published it; osb build writes one"),
         ReleaseError::Key(_) => Failure::from_error(FAILED, error),
         ReleaseError::Chain(_) => Failure::from_error(VERIFICATION, error)
             .with_hint("get both anew; if that is no help, ask who published them"),
@@ -101,7 +109,7 @@ pub(super) fn failure(error: &ReleaseError) -> Failure {
 
 /// A line for each link.
 fn people(shelf: &Shelf, verified: &Verified, rebuilt: Option<usize>) -> String {
-    let mut lines = vec![format!("{shelf}: every link holds")];
+    let mut lines = vec![format!("{}: every link holds", printable(&shelf.to_string()))];
     let mut add = |what: &str, text: String| lines.push(format!("  {what:<15} {text}"));
     add("signature", signed(&verified.signed, SUMS));
     let bytes = verified.files.iter().map(|file| file.size).sum();

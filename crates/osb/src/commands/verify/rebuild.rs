@@ -1,6 +1,9 @@
 //! `osb verify --rebuild`: does the lock build exactly these files?
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -12,6 +15,9 @@ use crate::cli::{Global, Project};
 use crate::environment;
 use crate::exit::{BAD_INPUT, FAILED, Failure, VERIFICATION};
 use crate::output::Output;
+
+/// What a build downloads. Every file of it is held against the lock when it is used.
+const DOWNLOADS: [&str; 4] = ["debs-v1", "artifacts-v1", "indices-v1", "releases-v1"];
 
 /// Builds once more and compares; returns how many files are the same.
 pub(super) fn compare(
@@ -37,13 +43,23 @@ pub(super) fn compare(
         .tempdir_in(environment::scratch_folder())
         .map_err(|error| Failure::from_error(FAILED, &error))?;
     let base = crate::commands::options_with(global, project, stop)?;
+    // Layers that the cache has would be compared with themselves.
+    let cache = tempfile::Builder::new()
+        .prefix("osb-rebuild-cache-")
+        .tempdir_in(environment::scratch_folder())
+        .map_err(|error| Failure::from_error(FAILED, &error))?;
+    for bucket in DOWNLOADS {
+        link(&base.cache.join(bucket), &cache.path().join(bucket))
+            .map_err(|error| Failure::new(FAILED, format!("linking {bucket}: {error}")))?;
+    }
     let options = osb_builder::Options {
         output: scratch.path().to_owned(),
+        cache: cache.path().to_owned(),
         only: only(verified),
         locked: true,
         // Only bytes are compared here; what is wrong with an image is `osb check`'s.
         check: false,
-        source_date_epoch: base.source_date_epoch.or(Some(metadata.source_date_epoch)),
+        source_date_epoch: Some(metadata.source_date_epoch),
         ..base
     };
     let report = osb_builder::build(&options, &|event| output.event(&event))?;
@@ -73,6 +89,25 @@ pub(super) fn compare(
     .with_hint(format!("see what differs: osb diff {place} {}", kept.display())))
 }
 
+/// Makes the files of a folder, if it is there, those of another; copies where links cannot be.
+fn link(from: &Path, to: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    fs::create_dir(to)?;
+    for entry in entries {
+        let entry = entry?;
+        let (kind, from, to) = (entry.file_type()?, entry.path(), to.join(entry.file_name()));
+        if kind.is_dir() {
+            link(&from, &to)?;
+        } else if kind.is_file() && fs::hard_link(&from, &to).is_err() {
+            fs::copy(&from, &to)?;
+        }
+    }
+    Ok(())
+}
+
 /// The one form that the files are of, if it is one.
 fn only(verified: &Verified) -> Option<Only> {
     let has = |name: &str| verified.files.iter().any(|file| file.name == name);
@@ -81,5 +116,22 @@ fn only(verified: &Verified) -> Option<Only> {
         (false, true, false) => Some(Only::Rootfs),
         (false, false, true) => Some(Only::Sd),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_linked_with_all_that_they_hold() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+        link(&from, &to).unwrap();
+        assert!(!to.exists(), "there was nothing");
+        fs::create_dir_all(from.join("a/b")).unwrap();
+        fs::write(from.join("a/b/c"), "x").unwrap();
+        link(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(to.join("a/b/c")).unwrap(), "x");
     }
 }
