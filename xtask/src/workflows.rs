@@ -136,7 +136,24 @@ fn workflows_hold_no_logic_and_few_rights() {
     }
 }
 
-#[cfg(test)]
+#[test]
+fn documentation_shows_the_actions_that_are_used_here() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    let own: String =
+        crate::host::names(&root.join(".github/workflows")).iter().map(|path| read(path)).collect();
+    let page = read(&root.join("docs/cookbook/ci.md"));
+    let shown: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.split_once("uses: "))
+        .map(|(_, action)| action)
+        .collect();
+    assert!(!shown.is_empty());
+    for action in shown {
+        assert!(own.contains(action), "docs/cookbook/ci.md: no workflow uses {action}");
+    }
+}
+
 const GOOD: &str = "\
 permissions: {}
 concurrency: one

@@ -79,8 +79,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Steps> {
     if runs(Phase::Build) {
         demand!(names(&output).is_empty(), "{} is not empty", output.display());
     } else if runs(Phase::Sign) {
-        let images = images(&output);
-        demand!(!images.is_empty(), "{} has no images; --only build makes them", output.display());
+        demand!(
+            !folders(&output).is_empty(),
+            "{} has nothing to sign; --only build makes images",
+            output.display()
+        );
     }
     let mut steps = Steps::default();
     steps.run("tag", || Ok(((), format!("{} is this version, and HEAD", arguments.tag))));
@@ -95,12 +98,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Steps> {
         }
     }
     if let Some(keys) = keys.filter(|_| steps.all_passed()) {
-        for folder in images(&output) {
-            sign::image(&mut steps, &project, &folder, &keys);
+        for folder in folders(&output) {
+            sign::folder(&mut steps, &project, &folder, &keys);
         }
         steps.run("notes", || {
             let path = output.join("NOTES.md");
-            let text = notes::write(&project, &arguments.tag, &images(&output), &keys.public)?;
+            let text = notes::write(&project, &arguments.tag, &folders(&output), &keys.public)?;
             fs::write(&path, text).with_context(|| path.display().to_string())?;
             Ok(((), path.display().to_string()))
         });
@@ -128,9 +131,9 @@ fn variants(arguments: &Arguments) -> Result<Vec<Variant>> {
     Ok(variants)
 }
 
-/// The folders of images in a release.
-fn images(output: &Path) -> Vec<PathBuf> {
+/// The folders of a release: those of images, and of whatever else has a list of its files.
+fn folders(output: &Path) -> Vec<PathBuf> {
     let mut folders = names(output);
-    folders.retain(|folder| folder.join("metadata.json").is_file());
+    folders.retain(|folder| folder.join("SHA256SUMS").is_file());
     folders
 }

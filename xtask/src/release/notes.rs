@@ -10,18 +10,19 @@ use serde_json::Value;
 use crate::changelog;
 use crate::project::Project;
 
-/// The notes of the release `tag`: what is new, which images there are, and how to verify them.
+/// The notes of the release `tag`: what is new, which images are in its folders, and how to verify
+/// them.
 pub(crate) fn write(
     project: &Project,
     tag: &str,
-    images: &[PathBuf],
+    folders: &[PathBuf],
     public_key: &Path,
 ) -> Result<String> {
     let changelog = fs::read_to_string(project.root.join("CHANGELOG.md"))?;
     let version = tag.trim_start_matches('v');
     let news = changelog::section(&changelog, version).context("a version without news")?;
     let mut rows = Vec::new();
-    for folder in images {
+    for folder in folders.iter().filter(|folder| folder.join("metadata.json").is_file()) {
         rows.push(row(folder)?);
     }
     let key = fs::read_to_string(public_key)?;

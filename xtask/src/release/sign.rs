@@ -40,8 +40,8 @@ impl Keys {
     }
 }
 
-/// Signs an image's folder, and verifies it with the public key alone.
-pub(crate) fn image(steps: &mut Steps, project: &Project, folder: &Path, keys: &Keys) {
+/// Signs a folder, and verifies it with the public key alone.
+pub(crate) fn folder(steps: &mut Steps, project: &Project, folder: &Path, keys: &Keys) {
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     steps.about(&name);
     steps.run("osb sign", || {
