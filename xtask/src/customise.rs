@@ -5,22 +5,20 @@
 //! the files; the second one finds everything as it shall be. Then the file is broken by hand, as by
 //! somebody with an editor: the node starts all the same and says so in one line.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 use osb_boot::Tools;
-use osb_fat::edit::{Editor, Part};
 use osb_node::{Node, PATH};
 use sha2::Digest;
 
-use crate::guest::{Access, Guest};
-use crate::image::partitions;
+use crate::dhcp::first_name;
+use crate::guest::{Access, Guest, Told};
+use crate::medium::Medium;
 use crate::project::{Image, Project};
-use crate::steps::{Steps, capture, show};
+use crate::steps::{Steps, capture};
 use crate::test::{release, test_tools};
 
 /// The name that the node gets.
@@ -64,9 +62,7 @@ struct Site<'a> {
     project: &'a Project,
     tools: &'a Tools,
     image: &'a Image,
-    disk: PathBuf,
-    /// Where the boot partition begins, and its length, in bytes.
-    boot: (u64, u64),
+    disk: Medium,
     access: Rc<Access>,
     packets: PathBuf,
 }
@@ -79,9 +75,7 @@ impl<'a> Site<'a> {
         image: &'a Image,
         disk: &Path,
     ) -> Result<(Site<'a>, String)> {
-        let source = image.out.join("disk.img");
-        show(Command::new("cp").arg("--sparse=always").arg(&source).arg(disk))?;
-        let boot = *partitions(tools, &source, &image.out)?.first().context("no partition")?;
+        let disk = Medium::copy(tools, image, disk)?;
         let access = Rc::new(Access::new(tools)?);
         let node = Node::from_options(osb_node::Options {
             hostname: Some(NAME.to_owned()),
@@ -91,34 +85,26 @@ impl<'a> Site<'a> {
             member: None,
         })?;
         let packets = project.work.join(format!("packets-{}.pcap", image.name));
-        let disk = disk.to_owned();
-        let site = Site { project, tools, image, disk, boot, access, packets };
+        let site = Site { project, tools, image, disk, access, packets };
         let text = node.to_toml()?;
-        let free = site.edit(|editor| {
+        let free = site.disk.edit(|editor| {
             editor.write(PATH, text.as_bytes())?;
             Ok(editor.free()?)
         })?;
         // As another program reads it.
-        let volume = format!("{}@@{}", site.disk.display(), site.boot.0);
+        let volume = site.disk.volume();
         let seen = capture(tools.command("mtype")?.args(["-i", &volume, &format!("::{PATH}")]))?;
         ensure!(seen == text, "mtype reads something else:\n{seen}");
         let text = format!("{} bytes; {} MiB stay free", text.len(), free >> 20);
         Ok((site, text))
     }
 
-    /// Does something with the boot partition's files.
-    fn edit<T>(&self, work: impl FnOnce(&mut Editor<'_>) -> Result<T>) -> Result<T> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-        let mut disk = File::options().read(true).write(true).open(&self.disk)?;
-        let (start, len) = self.boot;
-        let mut part = Part::new(&mut disk, start);
-        work(&mut Editor::open(&mut part, len, i64::try_from(now)?)?)
-    }
-
     /// Boots until the system runs, with a login by the key that the disk was told.
     fn boot(&self, state: &str) -> Result<(Guest<'a>, String)> {
         let Site { project, tools, image, disk, access, packets, .. } = self;
-        let mut guest = Guest::told(project, tools, image, disk, access, packets)?;
+        let log = project.work.join(format!("console-told-{}.log", image.name));
+        let told = Told { disk: disk.path(), packets, log: &log, options: &[] };
+        let mut guest = Guest::told(project, tools, image, access, &told)?;
         let login = guest.wait_for_login()?;
         let found = guest.ssh("systemctl is-system-running --wait || true")?;
         if found.trim() != state {
@@ -181,7 +167,7 @@ impl<'a> Site<'a> {
     }
 
     fn broken(&self) -> Result<String> {
-        self.edit(|editor| {
+        self.disk.edit(|editor| {
             let text = editor.read(PATH)?.context("the node.toml is gone")?;
             let text = String::from_utf8(text)?;
             // The key comes in by the older way, or nobody could look.
@@ -205,67 +191,5 @@ impl<'a> Site<'a> {
         let line = line.to_owned();
         self.stop(guest)?;
         Ok(line)
-    }
-}
-
-/// Length of a pcap file's header, and of each packet's.
-const FILE_HEADER: usize = 24;
-const PACKET_HEADER: usize = 16;
-/// What DHCP's options begin with (RFC 2131, section 3).
-const COOKIE: [u8; 4] = [0x63, 0x82, 0x53, 0x63];
-/// DHCP options (RFC 2132, sections 3.14 and 9.6).
-const HOST_NAME: u8 = 12;
-const MESSAGE_TYPE: u8 = 53;
-const DISCOVER: u8 = 1;
-
-/// The host name in the first DHCP DISCOVER of a pcap file, if it has one.
-fn first_name(pcap: &[u8]) -> Result<Option<String>> {
-    let mut rest = pcap.get(FILE_HEADER..).context("no packets were kept")?;
-    while let Some((header, packets)) = rest.split_at_checked(PACKET_HEADER) {
-        let len = u32::from_le_bytes([header[8], header[9], header[10], header[11]]) as usize;
-        let (packet, more) = packets.split_at_checked(len).context("a packet that is cut off")?;
-        rest = more;
-        let Some(at) = packet.windows(4).position(|window| window == COOKIE) else { continue };
-        let options = options(&packet[at + COOKIE.len()..]);
-        let find = |wanted| options.iter().find(|(code, _)| *code == wanted).map(|(_, data)| data);
-        if find(MESSAGE_TYPE).is_some_and(|data| **data == [DISCOVER]) {
-            let name = find(HOST_NAME).map(|data| String::from_utf8_lossy(data).into_owned());
-            return Ok(name);
-        }
-    }
-    bail!("nobody asked DHCP")
-}
-
-/// DHCP options: code and data.
-fn options(mut bytes: &[u8]) -> Vec<(u8, &[u8])> {
-    let mut found = Vec::new();
-    while let [code @ 1..=254, len, rest @ ..] = bytes {
-        let Some((data, rest)) = rest.split_at_checked(usize::from(*len)) else { break };
-        found.push((*code, data));
-        bytes = rest;
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_discover_has_the_name() {
-        let packet = |options: &[u8]| {
-            let body = [&[0; 50][..], &COOKIE, options].concat();
-            let mut packet = vec![0; 8];
-            packet.extend((body.len() as u32).to_le_bytes());
-            packet.extend([0; 4]);
-            [packet, body].concat()
-        };
-        let discover = [53, 1, 1, 61, 2, 9, 9, 12, 3, b'a', b'b', b'c', 255];
-        let offer = [53, 1, 2, 12, 1, b'x', 255];
-        let pcap = [vec![0; FILE_HEADER], packet(&offer), packet(&discover)].concat();
-        assert_eq!(first_name(&pcap).unwrap().as_deref(), Some("abc"));
-        let nameless = [vec![0; FILE_HEADER], packet(&[53, 1, 1, 255])].concat();
-        assert_eq!(first_name(&nameless).unwrap(), None);
-        assert!(first_name(&pcap[..FILE_HEADER]).is_err());
     }
 }

@@ -27,6 +27,18 @@ pub(crate) enum Disk<'a> {
     Own(&'a Path),
 }
 
+/// A disk that was told its node's name and keys, and where what its guest says goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told<'a> {
+    pub(crate) disk: &'a Path,
+    /// Gets what the guest sends and receives, as tcpdump writes it.
+    pub(crate) packets: &'a Path,
+    /// Gets the console.
+    pub(crate) log: &'a Path,
+    /// More of QEMU's options.
+    pub(crate) options: &'a [&'a str],
+}
+
 /// A running guest. Dropping it kills it, as a power failure would.
 pub(crate) struct Guest<'a> {
     child: Child,
@@ -113,24 +125,22 @@ impl<'a> Guest<'a> {
         Self::start(&mut command, tools, access, &log)
     }
 
-    /// Boots a disk that lets `access` in by itself, and keeps what the guest writes to it. What the
-    /// guest sends and gets is in the file `packets` afterwards, as tcpdump writes it.
+    /// Boots a disk that lets `access` in by itself, and keeps what the guest writes to it.
     pub(crate) fn told(
         project: &Project,
         tools: &'a Tools,
         image: &Image,
-        disk: &Path,
         access: &Rc<Access>,
-        packets: &Path,
+        told: &Told<'_>,
     ) -> Result<Self> {
         let mut command = emulator(project, image, access, |options| {
-            options.image = disk.to_owned();
+            options.image = told.disk.to_owned();
             options.writes = Writes::Kept;
         })?;
-        let packets = packets.to_str().context("a path that is no text")?;
+        let packets = told.packets.to_str().context("a path that is no text")?;
         command.args(["-object", &format!("filter-dump,id=packets,netdev=net,file={packets}")]);
-        let log = project.work.join(format!("console-told-{}.log", image.name));
-        Self::start(&mut command, tools, Rc::clone(access), &log)
+        command.args(told.options);
+        Self::start(&mut command, tools, Rc::clone(access), told.log)
     }
 
     fn start(

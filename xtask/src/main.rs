@@ -10,8 +10,10 @@ mod boot;
 mod bootstrap;
 mod changelog;
 mod customise;
+mod dhcp;
 mod dist;
 mod docs;
+mod e2e;
 mod equivalence;
 mod exit;
 mod ext4;
@@ -28,6 +30,7 @@ mod kubernetes;
 mod layouts;
 mod lint;
 mod loops;
+mod medium;
 mod mutate;
 mod project;
 mod random;
@@ -118,6 +121,12 @@ enum Task {
         #[arg(long, default_value = project::DEFAULT)]
         recipe: String,
     },
+    /// Only first boots of an image with a site of its own: fetched scripts, a cluster to join, a container
+    E2e {
+        /// Only the one when nothing is wrong
+        #[arg(long)]
+        good: bool,
+    },
     /// Only the proof that `osb check` notices what is wrong: hundreds of images with one fault each
     Mutate(mutate::Arguments),
     /// Only the build by an ordinary user, who must get the same bytes
@@ -171,8 +180,8 @@ enum Task {
     Container(equivalence::container::Container),
     /// The same as test, and with --full the long proofs too
     Ci {
-        /// Also compare osb's resolver with apt, mount file systems of ours in a guest, boot a disk that
-        /// was told its name, build under other circumstances, kill builds at random points, build
+        /// Also start nodes on whose first boot something is wrong, compare osb's resolver with apt,
+        /// mount file systems of ours in a guest, boot a disk that was told its name, build under other circumstances, kill builds at random points, build
         /// beside each other and prune, build with upstream Kubernetes and with other disk layouts,
         /// boot a disk that bmaptool wrote, flash and refuse disks of all kinds, and fuzz every reader
         /// of foreign bytes
@@ -200,6 +209,7 @@ fn main() -> ExitCode {
         Task::Proofs { folder, series } => test::proofs(&folder, &series),
         Task::Grow { folder, recipe, failures } => grow::run(&recipe, &folder, &failures),
         Task::Customise { folder, recipe } => customise::run(&recipe, &folder),
+        Task::E2e { good } => e2e::run(if good { e2e::Extent::Good } else { e2e::Extent::All }),
         Task::Mutate(arguments) => mutate::run(&arguments),
         Task::User { folder } => test::user(&folder),
         Task::Reproduce { folder } => reproduce::run(folder.as_deref()),

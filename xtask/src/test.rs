@@ -12,8 +12,8 @@ use crate::kills::Series;
 use crate::project::{DEFAULT, Image, Project, RECIPES};
 use crate::steps::{Steps, show};
 use crate::{
-    boot, bootstrap, customise, dist, docs, ext4, flash, flashed, full, fuzz, image, kubernetes,
-    layouts, lint, referee, reproduce, user,
+    boot, bootstrap, customise, dist, docs, e2e, ext4, flash, flashed, full, fuzz, image,
+    kubernetes, layouts, lint, referee, reproduce, user,
 };
 
 /// How long each fuzz target runs: enough to go through its seeds and some way beyond.
@@ -62,6 +62,8 @@ pub(crate) fn run(part: &Part, full: bool) -> Result<Steps> {
             docs::render(&mut steps, &project, &tools);
             user::check(&mut steps, &project, &image);
             flash::check(&mut steps, &project, &tools, &image);
+            let extent = if full { e2e::Extent::All } else { e2e::Extent::Good };
+            e2e::check(&mut steps, &project, &tools, &image, extent);
         }
         if full && image.name == DEFAULT {
             referee::check(&mut steps, &project, &tools);

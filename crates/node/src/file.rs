@@ -15,6 +15,10 @@ const MOST_NAME: usize = 255;
 /// from.
 const NOT_IN: [&str; 4] = ["/boot/firmware", "/dev", "/proc", "/sys"];
 
+/// What an image pins of the scripts of the first boot: who may sign them, and who serves them. What
+/// comes with the boot partition does not change it (docs/first-boot.md).
+const PINNED: [&str; 2] = ["/etc/osb/bootstrap", "/etc/osb/bootstrap.toml"];
+
 /// What has an own key, which says who else must know.
 const INSTEAD: [(&str, &str); 1] = [("/etc/hostname", "hostname")];
 
@@ -104,6 +108,9 @@ fn check_path(path: &str) -> Result<(), String> {
     if let Some(folder) = NOT_IN.iter().find(|folder| within(folder)) {
         return refuse(&format!("{folder} is not of the root file system"));
     }
+    if PINNED.iter().any(|folder| within(&folder)) {
+        return refuse("whom the first boot trusts is said by the image alone");
+    }
     match INSTEAD.iter().find(|(known, _)| *known == path) {
         Some((_, key)) => refuse(&format!("`{key}` is for that")),
         None => Ok(()),
@@ -144,7 +151,9 @@ mod tests {
 
     #[test]
     fn places() {
-        for good in ["/a", "/etc/motd", "/etc/ünï code", "/run/x", "/devices", "/boot/other"] {
+        for good in
+            ["/a", "/etc/motd", "/etc/ünï code", "/etc/osb/x", "/run/x", "/devices", "/boot/other"]
+        {
             assert_eq!(check_path(good), Ok(()), "{good}");
         }
         let long = format!("/{}", "a".repeat(256));
@@ -162,6 +171,8 @@ mod tests {
             "/sys/a",
             "/boot/firmware/config.txt",
             "/etc/hostname",
+            "/etc/osb/bootstrap.toml",
+            "/etc/osb/bootstrap/allowed_signers",
             "/a\nb",
             "/a\0",
             &long,

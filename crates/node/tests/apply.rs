@@ -47,7 +47,7 @@ impl Root {
         fs::read_to_string(self.folder.path().join(path)).unwrap_or_default()
     }
 
-    /// Everything but the file itself, with modes.
+    /// Everything but the file itself and what is said of it, with modes.
     fn all(&self) -> Vec<(String, u32, Vec<u8>)> {
         let mut found = Vec::new();
         let mut open = vec![self.folder.path().to_owned()];
@@ -58,7 +58,7 @@ impl Root {
                 let name = path.strip_prefix(self.folder.path()).unwrap().display().to_string();
                 if path.is_dir() {
                     open.push(path);
-                } else if !name.starts_with("boot/") {
+                } else if !name.starts_with("boot/") && name != "run/osb/node/refused" {
                     found.push((name, mode, fs::read(path).unwrap()));
                 }
             }

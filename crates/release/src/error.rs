@@ -158,8 +158,9 @@ impl ReleaseError {
 
 fn listing(problems: &[(String, Problem)]) -> String {
     problems.iter().fold(String::new(), |mut text, (name, problem)| {
-        // Writing to a String does not fail.
-        let _ = write!(text, "\n  {name}: {problem}");
+        // Writing to a String does not fail,
+        // and a terminal takes nothing in a name for something else.
+        let _ = write!(text, "\n  {}: {problem}", name.escape_debug());
         text
     })
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use osb_checksum::{Digest, Sha256Writer, Sums, to_hex};
+use osb_checksum::{Digest, Sha256Writer, Sums, sha256, to_hex};
 use osb_metadata::{Metadata, Provenance};
 use osb_sign::{Keys, Kind};
 
@@ -16,6 +16,8 @@ use crate::parts::{Manifest, is_of};
 use crate::shelf::Shelf;
 use crate::{METADATA, SMALL};
 
+/// The lock, if it lies with what was built from it.
+const LOCK: &str = "osb.lock";
 /// Bytes that are read at a time.
 const STEP: usize = 1 << 20;
 
@@ -122,9 +124,12 @@ pub fn verify(shelf: &Shelf, options: &Options) -> Result<Verified, ReleaseError
         Some(bytes) => Some(provenance(&place, &bytes, &sums, options, read)?),
         None => None,
     };
-    let strangers = strangers(shelf, &sums)?;
+    let strangers = strangers(shelf, &sums, provenance.is_some())?;
     Ok(Verified { signed: signature, files, metadata, provenance, strangers })
 }
+
+/// A reader, and the number of parts that it puts together.
+type Opened = (Box<dyn Read + Send>, usize);
 
 struct Checking<'a> {
     shelf: &'a Shelf,
@@ -141,38 +146,68 @@ impl Checking<'_> {
         name: &str,
         expected: &Digest,
     ) -> Result<Result<File, Problem>, ReleaseError> {
-        let (mut reader, parts): (Box<dyn Read + Send>, usize) = match self.shelf.open(name) {
-            Ok(Some(content)) => (content.reader, 0),
-            Ok(None) => match self.shelf.small(&Manifest::file_name(name))? {
-                None => return Ok(Err(Problem::Missing)),
-                Some(text) => match Manifest::read(name, &text) {
-                    Err(error) => return Ok(Err(Problem::Unreadable(error.to_string()))),
-                    Ok(manifest) => {
-                        let parts = manifest.parts.len();
-                        (Box::new(Joined::new(self.shelf.clone(), &manifest)), parts)
-                    }
-                },
-            },
+        let (reader, parts) = match self.open(name)? {
+            Ok(opened) => opened,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let mut kept = (name == METADATA).then(Vec::new);
+        let (found, size) = match self.hash(name, reader, kept.as_mut())? {
+            Ok(hashed) => hashed,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        if found != *expected {
+            return Ok(Err(Problem::Differs { expected: *expected, found }));
+        }
+        self.metadata = self.metadata.take().or(kept);
+        Ok(match self.own_sum(name, expected)? {
+            true => Ok(File { name: name.to_owned(), size, sha256: found, parts }),
+            false => Err(Problem::OwnSum),
+        })
+    }
+
+    /// Opens a file, and tells in how many parts it lies there.
+    fn open(&self, name: &str) -> Result<Result<Opened, Problem>, ReleaseError> {
+        match self.shelf.open(name) {
+            Ok(Some(content)) => return Ok(Ok((content.reader, 0))),
+            Ok(None) => {}
             Err(error @ ReleaseError::Io { .. }) => {
                 return Ok(Err(Problem::Unreadable(error.to_string())));
             }
             Err(error) => return Err(error),
+        }
+        let Some(text) = self.shelf.small(&Manifest::file_name(name))? else {
+            return Ok(Err(Problem::Missing));
         };
+        Ok(match Manifest::read(name, &text) {
+            Ok(manifest) => {
+                let joined = Joined::new(self.shelf.clone(), &manifest);
+                Ok((Box::new(joined), manifest.parts.len()))
+            }
+            Err(error) => Err(Problem::Unreadable(error.to_string())),
+        })
+    }
+
+    /// Reads a file to its end; returns its digest and size. The bytes go to `kept`, too, if there are
+    /// no more than a small file has.
+    fn hash(
+        &self,
+        name: &str,
+        mut reader: Box<dyn Read + Send>,
+        mut kept: Option<&mut Vec<u8>>,
+    ) -> Result<Result<(Digest, u64), Problem>, ReleaseError> {
+        let stopped = || self.options.stop.load(Ordering::Relaxed);
         let mut hash = Sha256Writer::new(io::sink());
-        let mut kept = (name == METADATA).then(Vec::new);
         let mut buffer = vec![0; STEP];
         loop {
-            if self.options.stop.load(Ordering::Relaxed) {
+            if stopped() {
                 return Err(ReleaseError::Interrupted);
             }
             let len = match reader.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(len) => len,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) if self.options.stop.load(Ordering::Relaxed) => {
-                    return Err(ReleaseError::Interrupted);
-                }
-                // Of a server, it is the transfer that failed, unless a part is not what it should be.
+                Err(_) if stopped() => return Err(ReleaseError::Interrupted),
+                // It is the transfer that failed, unless a part is not what it should be.
                 Err(error)
                     if matches!(self.shelf, Shelf::Url { .. })
                         && error.kind() != io::ErrorKind::InvalidData =>
@@ -188,14 +223,7 @@ impl Checking<'_> {
             (self.options.progress)(len as u64);
         }
         let (_, found, size) = hash.finish();
-        if found != *expected {
-            return Ok(Err(Problem::Differs { expected: *expected, found }));
-        }
-        self.metadata = self.metadata.take().or(kept);
-        Ok(match self.own_sum(name, expected)? {
-            true => Ok(File { name: name.to_owned(), size, sha256: found, parts }),
-            false => Err(Problem::OwnSum),
-        })
+        Ok(Ok((found, size)))
     }
 
     /// Whether the `.sha256` beside a file of this machine says the same, if there is one.
@@ -219,7 +247,7 @@ fn about(place: &str, bytes: &[u8], files: &[File]) -> Result<Metadata, ReleaseE
                 && to_hex(&file.sha256) == artifact.sha256
         });
         if !same {
-            let link = format!("{METADATA} says another {} than {SUMS}", artifact.name);
+            let link = format!("{METADATA} says another {:?} than {SUMS}", artifact.name);
             return Err(ReleaseError::Contradiction { place: place.to_owned(), link });
         }
     }
@@ -234,31 +262,39 @@ fn provenance(
     options: &Options,
     read: impl Fn(&str) -> Result<Option<Vec<u8>>, ReleaseError>,
 ) -> Result<Signed, ReleaseError> {
-    let signature = signed(place, PROVENANCE, bytes, options.keys, read)?;
+    let signature = signed(place, PROVENANCE, bytes, options.keys, &read)?;
     let statement = Provenance::read(bytes)
         .map_err(|source| ReleaseError::Provenance { place: place.to_owned(), source })?;
     let subjects: BTreeSet<(&str, String)> =
         statement.subjects().map(|(name, digest)| (name, digest.to_owned())).collect();
     let listed: BTreeSet<(&str, String)> =
         sums.iter().map(|(name, digest)| (name, to_hex(digest))).collect();
+    // Whoever publishes it too, for a rebuild.
+    if let Some(lock) = read(LOCK)?
+        && statement.lock_sha256() != Some(to_hex(&sha256(&lock)).as_str())
+    {
+        let link = format!("{PROVENANCE} says another {LOCK}");
+        return Err(ReleaseError::Contradiction { place: place.to_owned(), link });
+    }
     let mut differing = subjects.symmetric_difference(&listed);
     match differing.next() {
         None => Ok(signature),
         Some((name, _)) => {
-            let link = format!("{PROVENANCE} and {SUMS} do not say the same of {name}");
+            let link = format!("{PROVENANCE} and {SUMS} do not say the same of {name:?}");
             Err(ReleaseError::Contradiction { place: place.to_owned(), link })
         }
     }
 }
 
 /// The names in a folder that are no part of the release.
-fn strangers(shelf: &Shelf, sums: &Sums) -> Result<Vec<String>, ReleaseError> {
+fn strangers(shelf: &Shelf, sums: &Sums, explained: bool) -> Result<Vec<String>, ReleaseError> {
     let known = |name: &String| {
         let sum = name.strip_suffix(".sha256").unwrap_or(name);
         let own = [SUMS, PROVENANCE].iter().any(|file| {
             name == file || Kind::ALL.iter().any(|kind| *name == signature_name(file, *kind))
         });
-        own || sums.get(name).is_some()
+        own || explained && name == LOCK
+            || sums.get(name).is_some()
             || sums.get(sum).is_some()
             || sums.iter().any(|(whole, _)| is_of(whole, name))
     };

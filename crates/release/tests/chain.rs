@@ -117,12 +117,12 @@ fn files_that_speak_of_others_are_told() {
     release.list(&["disk.img", METADATA, SBOM]);
     fs::remove_file(release.at("disk.img.sha256")).unwrap();
     release.sign(Kind::Ssh, 1);
-    assert!(release.wrong(Kind::Ssh).contains("metadata.json says another disk.img"));
+    assert!(release.wrong(Kind::Ssh).contains("metadata.json says another \"disk.img\""));
     release.damage("disk.img", 1);
     release.list(&["disk.img", METADATA, SBOM]);
     release.explain(&["disk.img", METADATA]);
     release.sign(Kind::Ssh, 1);
-    assert!(release.wrong(Kind::Ssh).contains("do not say the same of sbom.cdx.json"));
+    assert!(release.wrong(Kind::Ssh).contains("do not say the same of \"sbom.cdx.json\""));
     release.put(PROVENANCE, b"{}");
     release.sign(Kind::Ssh, 1);
     assert!(release.wrong(Kind::Ssh).contains("provenance.json is not valid"));
@@ -140,6 +140,19 @@ fn provenance_must_be_signed_where_a_key_is_named() {
     assert_eq!(release.verify(None).unwrap().provenance, Some(Signed::Nobody));
     fs::remove_file(release.at(PROVENANCE)).unwrap();
     assert_eq!(release.verify(Some((Kind::Minisign, 1))).unwrap().provenance, None);
+}
+
+#[test]
+fn a_lock_that_lies_there_is_the_one_of_the_provenance() {
+    let release = Release::signed(Kind::Minisign);
+    release.put("osb.lock", b"");
+    release.verify(Some((Kind::Minisign, 1))).unwrap();
+    assert_eq!(release.verify(None).unwrap().strangers, [""; 0]);
+    release.put("osb.lock", b"x");
+    assert!(release.wrong(Kind::Minisign).contains("provenance.json says another osb.lock"));
+    // Without a provenance nobody speaks of it.
+    fs::remove_file(release.at(PROVENANCE)).unwrap();
+    assert_eq!(release.verify(None).unwrap().strangers, ["osb.lock"]);
 }
 
 /// Cuts the image into three parts.

@@ -4,6 +4,7 @@
 //! osb run in it with a mount namespace of their own, so osb finds nothing there of the repository
 //! that it was built in.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +18,7 @@ use crate::steps::{Steps, capture, show};
 use crate::test::clear;
 
 /// The recipe whose image runs on this machine as it is.
-const NATIVE: &str = if cfg!(target_arch = "aarch64") { DEFAULT } else { "amd64-node" };
+pub(super) const NATIVE: &str = if cfg!(target_arch = "aarch64") { DEFAULT } else { "amd64-node" };
 
 /// Makes the folder `$1` the root and runs the rest in it. Not by chroot, in which no user namespace
 /// can be made (user_namespaces(7)), and so no sandbox.
@@ -36,6 +37,9 @@ const ENTER: &str = "\
 
 /// What dpkg keeps of packages that are gone: its database, as it writes it, and its log.
 const KEPT: [&str; 2] = ["var/lib/dpkg/", "var/log/dpkg.log"];
+
+/// So many lines of what differs are shown.
+const SHOWN: usize = 10;
 
 /// The folder that is the test's own.
 const OWN: &str = "srv/";
@@ -60,8 +64,8 @@ pub(crate) fn check(steps: &mut Steps, project: &Project, image: &Image) {
         return;
     };
     steps.run("dist: osb in that system", || system.try_out());
-    for purge in ["--remove", "--purge"] {
-        steps.run(&format!("dist: dpkg {purge} leaves nothing"), || system.removed(purge, &before));
+    for how in ["--remove", "--purge"] {
+        steps.run(&format!("dist: dpkg {how} leaves nothing"), || system.removed(how, &before));
     }
     if let Err(error) = clear(&system.root) {
         eprintln!("warning: {error:#}");
@@ -81,6 +85,9 @@ impl System {
         tar.args(["--xattrs", "--xattrs-include=*", "--numeric-owner", "-C"]).arg(&root);
         show(tar.arg("-xpzf").arg(image.out.join("rootfs.tar.gz")))?;
         let system = Self { root };
+        // Nodes do without manual pages and other documents, and tell their dpkg so (docs/recipe.md,
+        // `[trim]`). An ordinary system has them.
+        clear(&system.root.join("etc/dpkg/dpkg.cfg.d"))?;
         // For the default recipe, of which the system has nothing but osb.
         fs::copy(project.root.join("osb.lock"), system.own("osb.lock"))?;
         Ok(system)
@@ -122,7 +129,7 @@ impl System {
             ensure!(text.trim().is_empty(), "{} says:\n{text}", silent.join(" "));
         }
         let after = self.state()?;
-        let new = after.paths.iter().filter(|path| !before.paths.contains(path)).count();
+        let new = difference(&after.paths, &before.paths).len();
         ensure!(new > 0, "nothing was installed");
         let status = capture(&mut self.command(&["dpkg-query", "--show", "osb"]))?;
         Ok((before, format!("{}, {new} paths", status.trim().replace('\t', " "))))
@@ -139,18 +146,19 @@ impl System {
 
     /// The package goes; nothing of it must be left, nor anything else be gone.
     fn removed(&self, how: &str, before: &State) -> Result<((), String)> {
-        // Purging knows what is removed already; a package without settings is gone by then.
-        if self.command(&["dpkg-query", "--show", "osb"]).output()?.status.success() {
-            capture(&mut self.command(&["dpkg", how, "osb"]))?;
+        // It was removed before, if this is the second time.
+        if !self.command(&["dpkg-query", "--show", "osb"]).output()?.status.success() {
+            capture(&mut self.command(&["dpkg", "--install", "osb.deb"]))?;
         }
+        capture(&mut self.command(&["dpkg", how, "osb"]))?;
         let after = self.state()?;
-        let (new, gone) =
-            (difference(&after.paths, &before.paths), difference(&before.paths, &after.paths));
+        let new = difference(&after.paths, &before.paths);
+        let gone = difference(&before.paths, &after.paths);
         ensure!(
             new.is_empty() && gone.is_empty(),
             "left or changed:\n{}\nbefore:\n{}",
-            new.join("\n"),
-            gone.join("\n")
+            new[..new.len().min(SHOWN)].join("\n"),
+            gone[..gone.len().min(SHOWN)].join("\n")
         );
         ensure!(
             after.packages == before.packages,
@@ -167,10 +175,10 @@ struct State {
     packages: String,
 }
 
-/// The lines of `a` that are not in `b`, ten at most.
+/// The lines of `a` that are not in `b`.
 fn difference<'a>(a: &'a [String], b: &[String]) -> Vec<&'a str> {
-    let b: std::collections::HashSet<&String> = b.iter().collect();
-    a.iter().filter(|line| !b.contains(line)).map(String::as_str).take(10).collect()
+    let b: HashSet<&String> = b.iter().collect();
+    a.iter().filter(|line| !b.contains(line)).map(String::as_str).collect()
 }
 
 /// The layers that a plan of the default recipe installs; all of them must be there, and so be part

@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use osb_checksum::{Sums, sha256};
 
 use self::product::Product;
@@ -48,6 +48,11 @@ pub(crate) struct Arguments {
 enum Task {
     /// Write the manual pages and completions anew, from the definition of the command line
     Generate,
+    /// Only the tests of what is released, with the package on a system of trixie
+    Check {
+        /// The folder that `osb build` wrote to, for this machine's own architecture
+        folder: PathBuf,
+    },
 }
 
 /// Who signs for a package.
@@ -68,6 +73,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Steps> {
     }
     release(&mut steps, &project);
     if !steps.all_passed() {
+        return Ok(steps);
+    }
+    if let Some(Task::Check { folder }) = &arguments.task {
+        let image = project.image(install::NATIVE, folder)?;
+        check(&mut steps, &project);
+        installs(&mut steps, &project, &image);
         return Ok(steps);
     }
     let folder = match &arguments.output {
@@ -140,11 +151,18 @@ fn expected_commit(project: &Project) -> Result<String> {
 fn make(product: &Product, maintainer: &str, folder: &Path) -> Result<String> {
     let tar = osb_archive::tar(product.archive()?.tree(), Vec::new())?;
     let name = product.name();
-    let made = [
-        (format!("{name}.tar.gz"), product::gzip(&tar)?),
-        (format!("{name}.tar.zst"), zstd::encode_all(tar.as_slice(), ZSTD_LEVEL)?),
-        (product.deb_name(), product.deb(maintainer)?),
-    ];
+    // Compression is what takes time.
+    let made = std::thread::scope(|scope| {
+        let zst = scope.spawn(|| zstd::encode_all(tar.as_slice(), ZSTD_LEVEL));
+        let gz = product::gzip(&tar)?;
+        let deb = product.deb(maintainer)?;
+        let zst = zst.join().map_err(|_| anyhow!("compressing the archive failed"))??;
+        anyhow::Ok([
+            (format!("{name}.tar.gz"), gz),
+            (format!("{name}.tar.zst"), zst),
+            (product.deb_name(), deb),
+        ])
+    })?;
     clear(folder)?;
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let mut sums = Sums::new();

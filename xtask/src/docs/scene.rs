@@ -19,6 +19,9 @@ use crate::test::clear;
 /// How large a disk is that stands in for a reader's: the default image has room on it.
 const DISK: u64 = 4 << 30;
 
+/// How many of the last lines of a failed block are told: the console of a guest has thousands.
+const LAST: usize = 40;
+
 /// How the pages call a disk, the repository of somebody else, and the key that signed it.
 const DISKS: &str = r"/dev/(disk/by-id/[\w.:-]+|sd[a-z])\b";
 const REPOSITORY: &str = "https://apt.example.org";
@@ -75,8 +78,13 @@ impl<'a> Scene<'a> {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
         let home = std::env::var("HOME").unwrap_or_default();
         let manifest = self.project.root.join("Cargo.toml");
+        // Where the program is already, whatever folder a relative path in the environment means here.
+        let target =
+            self.project.work.parent().context("the work folder is in the target folder")?;
         let text = format!(
-            "#!/bin/sh\ntask=$1; shift\nHOME='{home}' exec '{cargo}' \"$task\" --quiet --manifest-path '{}' \"$@\"\n",
+            "#!/bin/sh\ntask=$1; shift\nexport HOME='{home}' CARGO_TARGET_DIR='{}'\n\
+             exec '{cargo}' \"$task\" --quiet --manifest-path '{}' \"$@\"\n",
+            target.display(),
             manifest.display()
         );
         let path = self.place.join("bin/cargo");
@@ -129,7 +137,9 @@ impl<'a> Scene<'a> {
         let output = bash.output().context("starting bash")?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
-            bail!("ended with {}:\n{script}\n{text}", output.status);
+            let lines: Vec<&str> = text.lines().collect();
+            let last = lines[lines.len().saturating_sub(LAST)..].join("\n");
+            bail!("ended with {}:\n{script}\n{last}", output.status);
         }
         Ok(text)
     }

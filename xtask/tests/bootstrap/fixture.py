@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 import urllib.parse
 
@@ -187,7 +188,7 @@ def have_ssh_key(folder, name):
 class Machine:
     """A fake root on which the real scripts run, and fake commands before the real ones."""
 
-    def __init__(self, folder, stubs=("systemctl", "kubectl", "udevadm", "sleep")):
+    def __init__(self, folder, stubs=("systemctl", "kubectl", "udevadm", "sleep", "sync")):
         self.root, self.stubs = folder / "root", folder / "stubs"
         shutil.copytree(FILES, self.root)
         for name in ["opt/bootstrap/bootstrap.sh", "usr/lib/osb/name-node", "usr/lib/osb/wait-for-time",
@@ -204,8 +205,8 @@ class Machine:
         self.stubs.mkdir()
         self.calls = folder / "calls"
         for name in stubs:
-            # They answer "no", except those that only wait.
-            self.stub(name, "exit 0" if name in ("sleep", "udevadm") else "exit 1")
+            # They answer "no", except those that only wait. (A real sync waits for this whole machine.)
+            self.stub(name, "exit 0" if name in ("sleep", "sync", "udevadm") else "exit 1")
 
     def write(self, path, text):
         path = self.root / path
@@ -250,19 +251,33 @@ class Machine:
             raise
         return child.returncode, said
 
+    def signal(self, child, number):
+        """To all of it; `timeout` has a process group of its own, so the session counts."""
+        found = subprocess.run(["pgrep", "-s", str(child.pid)], capture_output=True, text=True).stdout.split()
+        for pid in found:
+            try:
+                os.kill(int(pid), number)
+            except ProcessLookupError:
+                pass
+        return found
+
     def cut_power(self, child):
-        """All of it dies at once; `timeout` has a process group of its own, so the session counts."""
         for _ in range(100):
-            found = subprocess.run(["pgrep", "-s", str(child.pid)], capture_output=True, text=True).stdout.split()
-            if not found:
+            if not self.signal(child, signal.SIGKILL):
                 break
-            for pid in found:
-                try:
-                    os.kill(int(pid), signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
             child.poll()
         child.communicate()
+
+    def stop(self, child):
+        """As systemd stops a unit."""
+        self.signal(child, signal.SIGTERM)
+
+    def wait_for_run(self):
+        """Until setup.sh runs."""
+        deadline = time.time() + 120
+        while not self.runs():
+            assert time.time() < deadline, "setup.sh did not run"
+            time.sleep(0.05)
 
     def shell(self, text):
         """What a function of the rooms prints."""

@@ -9,6 +9,6 @@ while IFS= read -r -d '' path; do
     case $(head -n 1 "$path") in
     '#!/bin/sh' | '#!/bin/bash' | '# shellcheck shell='*) files+=("$path") ;;
     esac
-done < <(find layers crates/osb/templates xtask/tests/bootstrap -type f -print0 | sort -z)
+done < <(find layers crates/osb/templates xtask/src/e2e/guest xtask/tests/bootstrap -type f -print0 | sort -z)
 "$shellcheck" --external-sources --source-path=SCRIPTDIR "${files[@]}"
 echo "shellcheck $("$shellcheck" --version | sed -n 's/^version: //p'): ${#files[@]} files, nothing found"

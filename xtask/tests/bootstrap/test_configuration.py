@@ -1,6 +1,8 @@
 """Where a node's configuration comes from: inventory, server, both; and what is wrong with it."""
 
 import hashlib
+import json
+import shutil
 import unittest
 import urllib.parse
 
@@ -66,6 +68,21 @@ class Inventory(SiteTest):
         self.inventory("nodes:\n  - { mac: 12:34:56:12:34:56, hostname: digits }\n")
         self.boot_as("digits")
 
+    def test_a_card_in_another_machine(self):
+        for who in ('mac = "00:00:00:00:00:01"', 'serial = "ffff"', f'mac = "{MAC}"\nserial = "ffff"'):
+            with self.subTest(who=who):
+                self.machine.write("boot/firmware/osb/node.toml", f'[node]\nname = "told"\n{who}\n')
+                self.assert_refused("[node] of osb/node.toml is another machine")
+        self.machine.write("boot/firmware/osb/node.toml", f'[node]\nname = "told"\nmac = "{MAC.upper()}"\n')
+        self.boot_as("told")
+
+    def test_a_refused_node_toml_is_not_used(self):
+        self.machine.write("boot/firmware/osb/node.toml", 'hostname = "Worker_3"\n')
+        self.machine.write("run/osb/node/refused", "hostname cannot be 'Worker_3'\n")
+        code, said = self.boot()
+        self.assertEqual(code, 2, said)
+        self.assertIn("osb/node.toml is refused: hostname cannot be 'Worker_3'", said)
+
     def test_node_toml_counts_most(self):
         self.machine.write("boot/firmware/osb/node.toml", """\
 version = 1
@@ -99,6 +116,8 @@ class Asked(SiteTest):
         asked = [urllib.parse.unquote(path) for path in self.server.http.requests]
         self.assertIn(f"/config?mac={MAC}&serial={SERIAL}", asked)
         self.assertIn("t0p", self.machine.read("seen.json"))
+        kept = json.loads(self.machine.read("var/lib/osb/node-config.json"))
+        self.assertEqual(kept["node"], {"hostname": "w9", "role": "worker"})
         # Nothing secret is kept.
         for path in (self.machine.root / "var/lib").rglob("*"):
             if path.is_file():
@@ -127,12 +146,39 @@ class Asked(SiteTest):
         for answer, message in [
             ({"hostname": "a;reboot", "role": "worker"}, "hostname is missing or not a name"),
             ({"hostname": "a", "role": "boss"}, "role must be"),
+            ({"hostname": "localhost"}, "hostname is missing or not a name"),
+            ({"hostname": "a\n"}, "hostname is missing or not a name"),
             ({"hostname": "a", "ip": "$(x)"}, "ip is not an address"),
+            ({"hostname": "a", "ip": "10.0.0.5/24"}, "ip is not an address"),
+            ({"hostname": "a", "ip": "10.0.0.300"}, "ip is not an address"),
+            ({"hostname": "a", "ip": "fe80::1%eth0"}, "ip is not an address"),
+            ({"hostname": "a", "ip": 7}, "ip is not an address"),
             ({"hostname": "a", "labels": {"a": 1}}, "labels must be"),
         ]:
             with self.subTest(message=message):
                 self.answer(200, answer)
                 self.assert_refused(message, code=2)
+
+    def test_name_of_dhcp_with_a_domain(self):
+        self.machine.write("proc/sys/kernel/hostname", "W9.example.org")
+        self.answer(200, {"role": "worker"})
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertEqual(self.machine.state()["hostname"], "w9")
+
+    def test_an_answer_larger_than_an_argument(self):
+        self.answer(200, {"hostname": "w9", "ip": "fd00::9", "notes": "x" * (200 << 10)})
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertEqual(self.machine.run("opt/bootstrap/bootstrap.sh", "--status")[0], 0)
+
+    def test_no_secret_is_an_argument(self):
+        """Any user of the machine may read the arguments of its programs."""
+        self.answer(200, {"hostname": "w9", "secrets": {"token": "t0p"}})
+        self.machine.stub("jq", f'exec {shutil.which("jq")} "$@"')
+        self.assertEqual(self.boot()[0], 0)
+        self.assertGreater(len(self.machine.called("jq")), 10)
+        self.assertNotIn("t0p", self.machine.calls.read_text())
 
     def test_hybrid_takes_the_inventory_first(self):
         self.use("hybrid")
@@ -191,6 +237,9 @@ class Settings(SiteTest):
             ('[source]\nref = "refs/heads/../x"\n', "source.ref must be"),
             ('[source]\nref = "--upload-pack=x"\n', "source.ref must be"),
             ('[source]\nfloor = "abc"\n', "source.floor must be"),
+            (f'[source]\nfloor = "{"a" * 64}"\n', "SHA-1, 40 digits"),
+            (f'[source]\nfloor = "{"a" * 40}\\n"\n', "source.floor must be"),
+            ("[limits]\npause = 3601\n", "limits.pause must be at most 3600"),
             ("[sauce]\n", "unknown table bootstrap.sauce"),
             ("[source]\nurll = 'x'\n", "unknown key source.urll"),
             ("[limits]\ntries = 0\n", "limits.tries must be 1 to 20"),

@@ -15,6 +15,7 @@ class Good(SiteTest):
         code, said = self.boot()
         self.assertEqual(code, 0, said)
         self.assertIn("signed by ops@example.org (ssh)", said)
+        self.assertIn("source.floor is not set: anything runs", said)
         self.assertTrue(self.machine.provisioned())
         state = self.machine.state()
         self.assertEqual((state["status"], state["commit"], state["hostname"], state["tries"]),
@@ -88,7 +89,33 @@ class Good(SiteTest):
 
     def test_floor_is_the_commit_itself(self):
         self.settings(f'floor = "{self.first}"')
-        self.assertEqual(self.boot()[0], 0)
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertNotIn("source.floor", said)
+
+    def test_a_node_toml_larger_than_an_argument(self):
+        large = "x" * (200 << 10)
+        self.machine.write("boot/firmware/osb/node.toml", f"""\
+[settings]
+large = "{large}"
+[[files]]
+path = "/etc/large"
+text = "{large}"
+""")
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertEqual(json.loads(self.machine.read("seen.json"))["settings"], {"large": large})
+
+    def test_state_in_memory_leaves_no_marker(self):
+        shutil.rmtree(self.machine.root / "var/lib")
+        (self.machine.root / "var/lib").write_text("in the way of everything")
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertIn("var/lib/node-provisioned cannot be written", said)
+        self.assertIn("osb: provisioned 2", said)
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertEqual(self.machine.runs(), 1)
 
     def test_client_certificate(self):
         clients = Server(self.served, *self.certificate, clients=self.authority.certificate)
@@ -190,6 +217,20 @@ class Refused(SiteTest):
         self.assert_refused("is not who it must be", "(the clock is not synchronised: 20")
         self.assertEqual(len(self.machine.logs()), 1, "a refusal is not tried again")
 
+    def test_wrong_authority_as_gnutls_says_it(self):
+        """Debian's git has libcurl with GnuTLS: what version 8 of that says (lib/vtls/gtls.c)."""
+        for cause in ("server verification failed: certificate signer not trusted. (CAfile: x CRLfile: none)",
+                      "server verification failed: certificate has expired. (CAfile: x CRLfile: none)",
+                      "server certificate verification failed. CAfile: x CRLfile: none",
+                      "server certificate not activated yet.",
+                      "SSL: certificate subject name (a) does not match target hostname 'b'"):
+            with self.subTest(cause=cause):
+                self.machine.stub("git", f"""\
+[[ " $* " != *" fetch "* ]] || {{ echo "fatal: unable to access 'https://x/': {cause}" >&2; exit 128; }}
+exec {shutil.which("git")} "$@"
+""")
+                self.assert_refused("is not who it must be")
+
     def test_no_setup(self):
         self.scripts.git("rm", "--quiet", "setup.sh")
         self.scripts.commit({"README": "nothing"})
@@ -205,6 +246,21 @@ class Refused(SiteTest):
         self.scripts.push()
         self.machine.write("boot/firmware/osb/allowed_signers", f"evil@example.org {self.bad}")
         self.assert_refused("not in allowed_signers")
+
+    def test_the_image_pins_what_node_toml_cannot_lift(self):
+        self.settings(f'floor = "{self.first}"')
+        self.machine.write("boot/firmware/osb/node.toml", '[settings]\n"bootstrap.source.floor" = ""\n')
+        code, said = self.boot()
+        self.assertEqual(code, 2, said)
+        self.assertIn("source.floor is the image's: osb/node.toml cannot change it", said)
+        self.machine.write("boot/firmware/osb/node.toml", f'[settings]\n"bootstrap.source.floor" = "{self.first}"\n')
+        self.assertEqual(self.boot()[0], 0)
+
+    def test_a_key_of_several_people(self):
+        self.trust("allowed_signers", f'gone@example.org valid-before="20200101" {self.good}\nops@example.org {self.good}')
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertIn("signed by ops@example.org", said)
 
     def test_expired_key(self):
         self.trust("allowed_signers", f'ops@example.org valid-before="20200101" {self.good}')
@@ -259,6 +315,26 @@ class Interrupted(SiteTest):
         self.assertEqual(code, 1)
         self.assertIn("setup.sh took longer than 1 seconds", said)
 
+    def test_setup_hangs_and_does_not_listen(self):
+        self.machine.stub("timeout", f'exec {shutil.which("timeout")} "${{@/--kill-after=20/--kill-after=1}}"')
+        self.scripts.commit({"setup.sh": SETUP + "trap '' TERM\n/usr/bin/sleep 30\n"})
+        self.scripts.push()
+        self.settings(limits="setup = 1\ntries = 1")
+        code, said = self.boot()
+        self.assertEqual(code, 1)
+        self.assertIn("setup.sh took longer than 1 seconds", said)
+
+    def test_setup_that_was_killed_did_not_take_long(self):
+        self.scripts.commit({"setup.sh": SETUP + "kill -KILL $$\n"})
+        self.scripts.push()
+        self.settings(limits="tries = 1")
+        self.assertIn("setup.sh ended with code 137", self.boot()[1])
+
+    def test_pauses_do_not_grow_for_ever(self):
+        self.settings(url=f"https://localhost:{unused_port()}/git/bootstrap.git", limits="pause = 1000\ntries = 4")
+        self.assertEqual(self.boot()[0], 1)
+        self.assertEqual(self.pauses(), ["1000", "3600", "3600"])
+
     def test_setup_leaves_something_running(self):
         self.scripts.commit({"setup.sh": SETUP + "/usr/bin/sleep 100 &\n"})
         self.scripts.push()
@@ -273,10 +349,7 @@ class Interrupted(SiteTest):
         self.scripts.commit({"setup.sh": wait})
         self.scripts.push()
         child = self.machine.start()
-        deadline = time.time() + 30
-        while not self.machine.runs() and time.time() < deadline:
-            time.sleep(0.05)
-        self.assertEqual(self.machine.runs(), 1)
+        self.machine.wait_for_run()
         self.machine.cut_power(child)
         self.assertEqual(self.machine.state()["status"], "started")
         self.assertFalse(self.machine.provisioned())
@@ -316,6 +389,89 @@ class Interrupted(SiteTest):
         self.assertEqual(code, 0, said)
         self.assertIn("made anew", said)
 
+    def fail_once(self):
+        """A first run that ends badly, after which its commit would end well."""
+        setup = SETUP + '[[ $(wc -l <"$OSB_ROOT/runs") -gt 1 ]] || exit 7\n'
+        commit = self.scripts.commit({"setup.sh": setup})
+        self.scripts.push()
+        self.settings(limits="tries = 1")
+        self.assertEqual(self.boot()[0], 1)
+        self.assertEqual(self.machine.runs(), 1)
+        return commit
+
+    def test_locks_of_a_power_cut_are_nobodys(self):
+        self.fail_once()
+        bootstrap = self.machine.root / "var/lib/osb/bootstrap"
+        left = [bootstrap / "repository.git" / name for name in
+                ("refs/osb/fetched.lock", "packed-refs.lock", "objects/pack/tmp_pack_x", "objects/12/tmp_obj_x")]
+        left.append(bootstrap / "tree.index.lock")
+        for path in left:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"")
+        self.scripts.commit({"more": ""})
+        self.scripts.push()
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+        self.assertEqual([path for path in left if path.exists()], [])
+
+    def damage(self, name):
+        """A bit error in an object of the copy that is here: in the last byte of its checksum."""
+        (path,) = (self.machine.root / "var/lib/osb/bootstrap/repository.git/objects/pack").glob("*.pack")
+        objects = run("git", "verify-pack", "-v", path).stdout.decode().splitlines()
+        (found,) = [line.split() for line in objects if line.startswith(name)]
+        path.chmod(0o644)
+        data = bytearray(path.read_bytes())
+        data[int(found[4]) + int(found[3]) - 1] ^= 0xFF
+        path.write_bytes(data)
+
+    def test_a_bit_error_is_no_refusal_and_not_for_ever(self):
+        self.fail_once()
+        self.damage(self.scripts.git("rev-parse", "HEAD:setup.sh"))
+        code, said = self.boot()
+        self.assertEqual(code, 1, said)
+        self.assertIn("failed: the copy of the repository is damaged, and was removed", said)
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+
+    def test_a_history_that_cannot_be_read_is_no_refusal(self):
+        self.fail_once()
+        # The file system's error comes after the copy was looked through.
+        self.machine.stub("git", f'[[ "$*" != *merge-base* ]] || exit 128\nexec {shutil.which("git")} "$@"')
+        code, said = self.boot()
+        self.assertEqual(code, 1, said)
+        self.assertIn("failed: the copy of the repository is damaged", said)
+        (self.machine.stubs / "git").unlink()
+        self.assertEqual(self.boot()[0], 0)
+
+    def test_a_branch_in_the_way_of_another(self):
+        self.fail_once()
+        self.scripts.push("HEAD:refs/heads/a")
+        self.settings(f'ref = "{self.first}"')
+        self.boot()
+        self.scripts.push(":refs/heads/a")
+        self.scripts.push("HEAD:refs/heads/a/b")
+        self.settings(f'ref = "{self.scripts.git("rev-parse", "HEAD")}"')
+        code, said = self.boot()
+        self.assertEqual(code, 0, said)
+
+    def test_all_is_on_the_disk_before_it_counts_as_done(self):
+        self.machine.stub("sync", '[[ $# -gt 0 ]] || cp "$OSB_ROOT"/{runs,var/lib/osb/state.json} "$OSB_ROOT/var"')
+        self.assertEqual(self.boot()[0], 0)
+        self.assertIn('"started"', self.machine.read("var/state.json"))
+        self.assertEqual(self.machine.read("var/runs"), "run\n")
+
+    def test_stopped_in_the_middle(self):
+        self.machine.stub("sleep", "exec /usr/bin/sleep \"$@\"")
+        self.scripts.commit({"setup.sh": SETUP + "sleep 30\n"})
+        self.scripts.push()
+        child = self.machine.start()
+        self.machine.wait_for_run()
+        self.machine.stop(child)
+        said, _ = child.communicate(timeout=60)
+        self.assertEqual(child.returncode, 1, said)
+        self.assertIn("NOT provisioned: stopped in the middle of it", said)
+        self.assertEqual(self.machine.state()["status"], "started")
+
     def test_damaged_state_is_no_state(self):
         self.machine.write("var/lib/osb/state.json", '{"status": "prov')
         code, said = self.boot()
@@ -327,9 +483,7 @@ class Interrupted(SiteTest):
         self.scripts.commit({"setup.sh": SETUP + "sleep 3\n"})
         self.scripts.push()
         first = self.machine.start()
-        deadline = time.time() + 20
-        while not self.machine.runs() and time.time() < deadline:
-            time.sleep(0.05)
+        self.machine.wait_for_run()
         code, said = self.boot()
         self.assertEqual(code, 1)
         self.assertIn("another first boot is running", said)

@@ -3,9 +3,10 @@
 import hashlib
 import json
 import subprocess
+import sys
 import unittest
 
-from fixture import MAC, SERIAL, MachineTest
+from fixture import MAC, REPOSITORY, SERIAL, MachineTest
 
 DIGITS = hashlib.sha1(f"{MAC}\n".encode()).hexdigest()[:6]
 
@@ -102,6 +103,10 @@ class BootMode(MachineTest):
         link.symlink_to("../../nvme0n1p2")
         self.assertEqual(self.mode(overlay, "root=PARTUUID=abc-02"), ("nvme", "memory", False, "memory"))
 
+    def test_a_file_system_that_is_read_only_below_its_mount(self):
+        # After an error, errors=remount-ro: the mount says rw.
+        self.assertEqual(self.mode("21 1 8:2 / / rw - ext4 /dev/sda2 ro,errors=remount-ro\n")[1], "memory")
+
     def test_the_last_mount_counts(self):
         mounts = "1 1 0:2 / / rw - rootfs rootfs rw\n21 1 8:2 / / rw - ext4 /dev/sda2 rw\n"
         self.assertEqual(self.mode(mounts)[0:2], ("disk", "disk"))
@@ -174,11 +179,83 @@ class NodeName(MachineTest):
         self.machine.write("boot/firmware/osb/node.toml", 'version = 1\nhostname = "told"\n')
         self.assertEqual(self.name()[0], "told")
 
+    def test_default_of_the_inventory(self):
+        default = "nodes: []\ndefault: {{ hostname_prefix: lab-, auto_register: {} }}\n"
+        self.machine.write("boot/firmware/osb/nodes.yaml", default.format("false"))
+        self.assertEqual(self.name()[0], f"worker-{DIGITS}")
+        self.machine.write("boot/firmware/osb/nodes.yaml", default.format("true"))
+        self.assertEqual(self.name()[0], f"lab-{DIGITS}")
+        # A server may know the name; the default is what is left then.
+        source = '[configuration]\nfrom = "{}"\nendpoint = "https://example.org/"\n'
+        self.machine.write("etc/osb/bootstrap.toml", source.format("hybrid"))
+        self.assertEqual(self.name()[0], f"worker-{DIGITS}")
+
+    def test_the_inventory_does_not_count_beside_a_server(self):
+        self.machine.write("etc/osb/bootstrap.toml", '[configuration]\nfrom = "server"\nendpoint = "https://example.org/"\n')
+        self.machine.write("boot/firmware/osb/nodes.yaml", f"nodes:\n  - {{ mac: {MAC}, hostname: cp1 }}\n")
+        self.assertEqual(self.name()[0], f"worker-{DIGITS}")
+
+    def test_a_wrong_node_toml_does_not_leave_it_nameless(self):
+        for text in ('hostname = "Worker_3"', 'node = "x"', '[node]\nname = 7', 'hostname = "localhost"'):
+            with self.subTest(text=text):
+                self.machine.write("boot/firmware/osb/node.toml", text + "\n")
+                self.assertEqual(self.name()[0], f"worker-{DIGITS}")
+
+    def test_a_refused_node_toml_names_nobody(self):
+        self.machine.write("boot/firmware/osb/node.toml", 'version = 7\nhostname = "told"\n')
+        self.machine.write("run/osb/node/refused", "version 7; this image knows 1\n")
+        name, said = self.name()
+        self.assertEqual(name, f"worker-{DIGITS}")
+        self.assertIn("osb/node.toml is refused: version 7", said)
+
+    def test_a_card_in_another_machine(self):
+        self.machine.write("boot/firmware/osb/node.toml", '[node]\nname = "told"\nserial = "ffff"\n')
+        name, said = self.name()
+        self.assertEqual(name, f"worker-{DIGITS}")
+        self.assertIn("[node] of osb/node.toml is another machine", said)
+
+    def test_dhcp_does_not_rename_where_no_name_is_kept(self):
+        # For root everything can be written, but not what is not there.
+        code, _, wrong = self.machine.shell('rm -r "$ROOT/etc"; set_hostname worker-1')
+        self.assertEqual(code, 0, wrong)
+        dropin = self.machine.read("run/systemd/network/80-osb-wired.network.d/50-osb-name.conf")
+        self.assertEqual(dropin, "[DHCPv4]\nUseHostname=no\n[DHCPv6]\nUseHostname=no\n")
+
     def test_wrong_settings_do_not_leave_it_nameless(self):
         self.machine.write("etc/osb/bootstrap.toml", "[hostname\n")
         name, said = self.name()
         self.assertEqual(name, f"worker-{DIGITS}")
         self.assertIn("going on without these settings", said)
+
+
+class ApplyNode(MachineTest):
+    """What the base layer's program leaves for the first boot."""
+
+    def apply(self, text):
+        self.machine.write("boot/firmware/osb/node.toml", text)
+        program = REPOSITORY / "layers/base/files/usr/lib/osb/apply-node"
+        done = subprocess.run([sys.executable, "-IB", program, self.machine.root], capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    def test_its_verdict(self):
+        self.assertEqual(self.apply("version = 7\n")[0], 1)
+        self.assertEqual(self.machine.read("run/osb/node/refused"), "version 7; this image knows 1\n")
+        self.assertEqual(self.apply("version = 1\n")[0], 0)
+        self.assertFalse((self.machine.root / "run/osb/node/refused").exists())
+
+    def test_what_the_image_trusts_is_not_replaced(self):
+        for path in ("/etc/osb/bootstrap/allowed_signers", "/etc/osb/bootstrap.toml"):
+            with self.subTest(path=path):
+                code, said = self.apply(f'version = 1\n[[files]]\npath = "{path}"\ntext = "x"\n')
+                self.assertEqual(code, 1)
+                self.assertIn(f"cannot be in '{path}'", said)
+
+
+class Units(unittest.TestCase):
+    def test_no_first_boot_without_the_boot_partition(self):
+        unit = (REPOSITORY / "layers/bootstrap/files/usr/lib/systemd/system/first-boot.service").read_text()
+        self.assertIn("\nRequires=osb-boot-firmware.service\n", unit)
+        self.assertIn("\nAfter=osb-boot-firmware.service", unit)
 
 
 class Time(MachineTest):
@@ -188,6 +265,8 @@ class Time(MachineTest):
         code, said = self.machine.run("usr/lib/osb/wait-for-time")
         self.assertEqual(code, 0)
         self.assertIn("not synchronised after 1 seconds; going on with", said)
+        # Of one second each, whatever the clock does meanwhile.
+        self.assertEqual(len(self.machine.called("sleep")), 1)
 
     def test_synchronised(self):
         self.machine.write("run/systemd/timesync/synchronized", "")

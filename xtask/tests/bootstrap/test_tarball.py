@@ -17,17 +17,17 @@ class Tarball(SiteTest):
     def publish(self, version="1.2", key="good", **files):
         archive = self.served / "scripts.tar.gz"
         with tarfile.open(archive, "w:gz") as tar:
-            for name, text in {"setup.sh": SETUP, "VERSION": version + "\n", **files}.items():
+            for name, text in {"setup.sh": SETUP, **({"VERSION": version + "\n"} if version else {}), **files}.items():
                 member = tarfile.TarInfo(name)
                 member.size, member.mode = len(text), 0o755
                 tar.addfile(member, io.BytesIO(text.encode()))
         self.sign(archive, key)
 
-    def sign(self, archive, key="good"):
+    def sign(self, archive, key="good", namespace="osb-bootstrap"):
         digest = hashlib.sha256(archive.read_bytes()).hexdigest()
         (self.served / "scripts.tar.gz.sha256").write_text(f"{digest}  scripts.tar.gz\n")
         (self.served / "scripts.tar.gz.sig").unlink(missing_ok=True)
-        run("ssh-keygen", "-q", "-Y", "sign", "-f", self.keys / key, "-n", "file", archive)
+        run("ssh-keygen", "-q", "-Y", "sign", "-f", self.keys / key, "-n", namespace, archive)
 
     def test_good(self):
         code, said = self.boot()
@@ -60,11 +60,15 @@ class Tarball(SiteTest):
         (self.served / "scripts.tar.gz.sig").unlink()
         self.assert_refused("HTTP 404", code=1)
 
-    def test_a_signature_of_a_commit_is_none_of_a_file(self):
-        archive = self.served / "scripts.tar.gz"
-        (self.served / "scripts.tar.gz.sig").unlink()
-        run("ssh-keygen", "-q", "-Y", "sign", "-f", self.keys / "good", "-n", "git", archive)
-        self.assert_refused("does not verify")
+    def test_signed_for_another_purpose(self):
+        for namespace in ("git", "file"):
+            with self.subTest(namespace=namespace):
+                self.sign(self.served / "scripts.tar.gz", namespace=namespace)
+                self.assert_refused("does not verify")
+
+    def test_no_version(self):
+        self.publish(version=None)
+        self.assert_refused("the archive has no VERSION")
 
     def test_older_than_the_floor(self):
         self.settings('kind = "tarball"\nfloor = "1.10"', limits="tries = 1", url=self.server.url("scripts.tar.gz"))

@@ -29,6 +29,7 @@ mod recipe;
 mod relations;
 mod release;
 mod signature;
+mod signed;
 mod sources;
 mod sums;
 mod tar;
@@ -62,10 +63,13 @@ pub const TARGETS: &[Target] = &[
     layer::TARGET,
     lock::TARGET,
     metadata::TARGET,
+    signed::SIGNATURE,
     node::NODE,
     node::NODES,
     packages::TARGET,
     packed::TARGET,
+    signed::PARTS,
+    signed::KEYS,
     recipe::RECIPE,
     recipe::SET,
     relations::TARGET,

@@ -23,6 +23,8 @@ use model::{
 
 /// What `_type` says.
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
+/// How the lock is called.
+const LOCK: &str = "osb.lock";
 /// What `predicateType` says.
 const PREDICATE: &str = "https://slsa.dev/provenance/v1";
 /// What `buildType` says: docs/supply-chain.md tells what its parameters mean.
@@ -80,7 +82,7 @@ impl Provenance {
             .map(|(name, sha256)| Subject { name, digest: Digests::sha256(sha256) })
             .collect();
         subject.sort_by(|a, b| a.name.cmp(&b.name));
-        let lock = Dependency::new("osb.lock", Digests::sha256(run.lock_sha256));
+        let lock = Dependency::new(LOCK, Digests::sha256(run.lock_sha256));
         let sources = run.sources.into_iter().map(|source| {
             let digest = Digests::sha256(source.release_sha256);
             let release = Dependency::new(format!("Release of {}", source.name), digest);
@@ -126,6 +128,13 @@ impl Provenance {
                 },
             },
         }
+    }
+
+    /// SHA-256 of the lock, in hexadecimal, if it is told.
+    pub fn lock_sha256(&self) -> Option<&str> {
+        let resolved = &self.predicate.build_definition.resolved_dependencies;
+        let lock = resolved.iter().find(|dependency| dependency.name == LOCK)?;
+        lock.digest.0.get("sha256").map(String::as_str)
     }
 
     /// What was built: names and SHA-256 in hexadecimal.

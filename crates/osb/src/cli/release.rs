@@ -37,14 +37,14 @@ pub(crate) struct Sign {
 Examples:
   osb verify out                                  is every file what SHA256SUMS says?
   osb verify out --key release.pub                and did this key sign SHA256SUMS?
-  osb verify https://example.org/images/rpi5/ --key RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3
+  osb verify https://example.org/images/rpi5/ --key RWQ…
   osb verify out --key allowed_signers            any of these SSH keys
   osb verify out --rebuild                        does the lock build exactly these files?
 
 A key that lies beside what it should vouch for shows nothing: get it from somewhere else.
 
-Exit codes: 0 every link holds, 1 reading failed, 2 bad usage or input, 3 refused, 4 a link does not
-hold, 130 interrupted.")]
+Exit codes: 0 every link holds, 1 reading failed, 2 bad usage or input, 4 a link does not hold,
+5 --rebuild cannot build here, 130 interrupted.")]
 pub(crate) struct VerifyRelease {
     /// The folder that `osb build` wrote, here or on a server
     #[arg(value_name = "DIR|URL", default_value = "out")]

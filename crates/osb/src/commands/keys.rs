@@ -43,7 +43,12 @@ pub(super) fn public(named: &str, folder: Option<&Path>, output: &Output) -> Res
 /// The secret key, with its password if it needs one.
 pub(super) fn secret(arguments: &Sign, output: &Output) -> Result<SecretKey, Failure> {
     let path = &arguments.key;
-    let text = private(path)?;
+    let mut file = open(path)?;
+    let text = read(path, &mut file)?;
+    // Who names the public half should hear that, and not that others can read it.
+    if !matches!(SecretKey::is_encrypted(&text), Err(KeyError::Public)) {
+        closed(path, &file)?;
+    }
     let wrong = |error: &KeyError| unusable(&path.display().to_string(), error);
     if !SecretKey::is_encrypted(&text).map_err(|error| wrong(&error))? {
         return SecretKey::read(&text, None).map_err(|error| wrong(&error));
@@ -72,20 +77,24 @@ fn password(arguments: &Sign, output: &Output) -> Result<String, Failure> {
     }
 }
 
-/// The text of a file with a secret, which nobody but its owner may be able to read.
+/// The text of a file with a secret.
 fn private(path: &Path) -> Result<String, Failure> {
     let mut file = open(path)?;
-    let stat = file.metadata().map_err(|error| cannot("looking at", path, &error))?;
-    if stat.is_file() && stat.mode() & 0o077 != 0 {
-        let message = format!(
-            "{} can be read by others (mode {:04o}): it is no secret",
-            path.display(),
-            stat.mode() & 0o7777
-        );
-        let hint = format!("if nobody has: chmod 600 {}", path.display());
-        return Err(Failure::new(REFUSED, message).with_hint(hint));
-    }
+    closed(path, &file)?;
     read(path, &mut file)
+}
+
+/// Wants a file that nobody but its owner can read, as ssh does.
+fn closed(path: &Path, file: &File) -> Result<(), Failure> {
+    let stat = file.metadata().map_err(|error| cannot("looking at", path, &error))?;
+    if !stat.is_file() || stat.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let mode = stat.mode() & 0o7777;
+    let message =
+        format!("{} can be read by others (mode {mode:04o}): it is no secret", path.display());
+    let hint = format!("if nobody has: chmod 600 {}", path.display());
+    Err(Failure::new(REFUSED, message).with_hint(hint))
 }
 
 fn open(path: &Path) -> Result<File, Failure> {

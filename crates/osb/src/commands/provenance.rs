@@ -66,11 +66,11 @@ pub(super) fn write(
     osb_release::write_whole(&options.output.join(PROVENANCE), text.as_bytes()).map_err(failed)
 }
 
-/// The recipe as it was named; of a path that only this machine has, its last part.
+/// The recipe as it was named, or the image of the built-in one; of a path that only this machine has, its last part.
 fn recipe(arguments: &Build, options: &Options) -> String {
     let named = match (&arguments.project.recipe, &options.project.origin) {
         (Some(path), _) | (None, Origin::File(path)) => path,
-        (None, Origin::BuiltIn(_)) => return "rpi5-node".to_owned(),
+        (None, Origin::BuiltIn(_)) => return options.project.recipe.image.name.clone(),
     };
     let path = match named.is_absolute() {
         true => Path::new(named.file_name().unwrap_or_default()),

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Makes this machine a node: all steps in order, each of which looks first what there is to do.
-# Run by osb's first boot with NODE_CONFIG; may be run by hand with
-#   NODE_CONFIG=/run/osb/bootstrap/node-config.json ./setup.sh
+# Run by osb's first boot with NODE_CONFIG; by hand it takes what the first boot kept, which has no
+# secrets that a server sent.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=utils.sh

@@ -21,20 +21,29 @@ die() {
     exit 1
 }
 
+# Seconds since the machine started. The clock (and bash's SECONDS with it) may be set meanwhile.
+uptime_seconds() {
+    local seconds
+    read -r seconds _ </proc/uptime
+    printf '%s\n' "${seconds%.*}"
+}
+
 # wait_until SECONDS WHAT COMMAND...: until the command succeeds, or not longer.
 wait_until() {
     local limit=$1 what=$2 end
     shift 2
-    end=$((SECONDS + limit))
+    end=$(($(uptime_seconds) + limit))
     until "$@" >/dev/null 2>&1; do
-        ((SECONDS < end)) || die "$what: not within $limit seconds"
+        (($(uptime_seconds) < end)) || die "$what: not within $limit seconds"
         sleep 2
     done
 }
 
 prepare_config() {
     local tool=$ROOT/usr/lib/osb/bootstrap/to-json environment cluster changes='{}'
-    [[ -s ${NODE_CONFIG:-} ]] || die "NODE_CONFIG names no file"
+    # What the first boot keeps for later is there at every boot, and has no secrets.
+    NODE_CONFIG=${NODE_CONFIG:-$ROOT/var/lib/osb/node-config.json}
+    [[ -s $NODE_CONFIG ]] || die "there is no $NODE_CONFIG: NODE_CONFIG has to name what osb says of this machine"
     mkdir -p "$WORK"
     chmod 0700 "$WORK"
     cluster=$("$tool" yaml "$HERE/config/cluster-config.yaml") || die "config/cluster-config.yaml cannot be used"

@@ -66,7 +66,8 @@ impl Release {
     /// Writes the provenance of these files.
     pub(crate) fn explain(&self, names: &[&str]) {
         let subject = |name: &&str| ((*name).to_owned(), to_hex(&sha256(&self.get(name))));
-        let provenance = Provenance::new(BuildRun::default(), names.iter().map(subject));
+        let run = BuildRun { lock_sha256: to_hex(&sha256(b"")), ..BuildRun::default() };
+        let provenance = Provenance::new(run, names.iter().map(subject));
         self.put(PROVENANCE, provenance.to_json().as_bytes());
     }
 

@@ -124,8 +124,11 @@ fn parameters(work: u64, memory: u64) -> (u8, u32, u32) {
 #[allow(clippy::unwrap_used, reason = "only tests call it")]
 pub(crate) fn file(id: [u8; 8], key: &SigningKey, password: Option<&[u8]>) -> String {
     let pair = key.to_keypair_bytes();
-    let check =
-        Blake2b::<U32>::new().chain_update(super::PLAIN).chain_update(id).chain_update(pair).finalize();
+    let check = Blake2b::<U32>::new()
+        .chain_update(super::PLAIN)
+        .chain_update(id)
+        .chain_update(pair)
+        .finalize();
     let check = password.map_or([0; 32], |_| check.into());
     let mut sealed = [&id[..], &pair, &check].concat();
     let (sealing, salt, work, memory) = match password {

@@ -9,14 +9,32 @@ case $(config .node_config.boot.containers) in
 loop-file)
     # An overlay's upper directory does not work on NFS: a file on it does.
     image=$ROOT/var/lib/containerd.ext4
+    unit=var-lib-containerd.mount
     if ! mountpoint --quiet "$folder"; then
         systemctl stop containerd.service
         if ! blkid --probe "$image" >/dev/null 2>&1; then
             truncate --size "$(needed .runtime.loop_file_size)" "$image.new"
             mkfs.ext4 -q -F "$image.new"
+            sync "$image.new"
             mv "$image.new" "$image"
         fi
-        mount -o loop,noatime "$image" "$folder"
+        # A unit, for all later boots: containerd does not start without it.
+        cat >"$ROOT/etc/systemd/system/$unit" <<'EOF'
+[Unit]
+Description=containerd's folder, a file system in a file
+Before=containerd.service
+
+[Mount]
+What=/var/lib/containerd.ext4
+Where=/var/lib/containerd
+Type=ext4
+Options=loop,noatime
+
+[Install]
+RequiredBy=containerd.service
+EOF
+        systemctl daemon-reload
+        systemctl enable --quiet --now "$unit"
     fi
     ;;
 memory) say "containers live in memory: what they write is lost, and counts as memory" ;;

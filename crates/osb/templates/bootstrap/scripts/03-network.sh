@@ -6,10 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../utils.sh"
 
 if is_first; then
     shopt -s nullglob
-    manifests=("$HERE"/manifests/network/*.yaml)
-    ((${#manifests[@]} > 0)) ||
-        die "manifests/network/ is empty: without a network no node becomes Ready"
-    for manifest in "${manifests[@]}"; do
+    for manifest in "$HERE"/manifests/network/*.yaml; do
         as_admin apply --server-side --force-conflicts --filename "$manifest"
     done
 fi

@@ -1,6 +1,6 @@
 # kubeadm's configuration (v1beta4), as one text: JSON is a part of YAML, and what jq quotes is quoted
-# well. Input: the configuration of setup.sh; $what is init or join; $secret has the token. What
-# kubelet keeps back for the system, and when it removes images, is said by the image: files in
+# well. Input: the configuration of setup.sh; $what is init or join; $secret, a list of one, has the token.
+# What kubelet keeps back for the system, and when it removes images, is said by the image: files in
 # /etc/kubernetes/kubelet.conf.d come after this.
 
 def node: .node_config.node;
@@ -18,17 +18,17 @@ def endpoint: {bindPort: 6443} + (node.ip | if . then {advertiseAddress: .} else
 def joining: [{
     apiVersion: "kubeadm.k8s.io/v1beta4", kind: "JoinConfiguration",
     discovery: {bootstrapToken: {
-      token: $secret.token, apiServerEndpoint: .cluster.endpoint, caCertHashes: $secret.ca_cert_hashes}},
+      token: $secret[0].token, apiServerEndpoint: .cluster.endpoint, caCertHashes: $secret[0].ca_cert_hashes}},
     nodeRegistration: registration
   } + if node.role == "control-plane" then {controlPlane: {
     localAPIEndpoint: endpoint,
-    certificateKey: ($secret.certificate_key // error("a control plane needs a certificate_key"))
+    certificateKey: ($secret[0].certificate_key // error("a control plane needs a certificate_key"))
   }} else {} end];
 
 def making: [
   {
     apiVersion: "kubeadm.k8s.io/v1beta4", kind: "InitConfiguration",
-    bootstrapTokens: [{token: $secret.token, ttl: "10m0s", usages: ["signing", "authentication"],
+    bootstrapTokens: [{token: $secret[0].token, ttl: "10m0s", usages: ["signing", "authentication"],
       groups: ["system:bootstrappers:kubeadm:default-node-token"]}],
     localAPIEndpoint: endpoint,
     nodeRegistration: registration

@@ -1,6 +1,5 @@
 #!/bin/bash
 # Whether this node is well. Each check is a line; the exit code is 1 if one failed.
-#   NODE_CONFIG=/run/osb/bootstrap/node-config.json tests/verify-node.sh
 # shellcheck disable=SC2317,SC2329 # `check` calls them
 set -euo pipefail
 # shellcheck source=../utils.sh

@@ -18,8 +18,8 @@ for room in log settings identity boot-mode hostname state fetch verify configur
     source "$ROOMS/$room.sh"
 done
 
-# How many tries' logs are kept.
-readonly LOGS=30
+# How many tries' logs are kept; the longest pause between tries, in seconds.
+readonly LOGS=30 LONGEST_PAUSE=3600
 
 # Fetches and checks the scripts; sets TREE and COMMIT.
 TREE=''
@@ -45,8 +45,9 @@ get_scripts() {
 # Runs the scripts with a limit. What they leave running in the background would hold the log open
 # for ever: it ends with them, unless systemd runs it.
 run_setup() {
-    local config=$1 code=0 limit group
+    local config=$1 code=0 limit group end
     limit=$(setting limits.setup)
+    end=$(($(uptime_seconds) + limit))
     say "running setup.sh of $COMMIT"
     (
         cd "$TREE"
@@ -56,7 +57,9 @@ run_setup() {
     group=$!
     wait "$group" || code=$?
     kill -KILL -- "-$group" 2>/dev/null || true
-    ((code != 124)) || fail "setup.sh took longer than $limit seconds"
+    # 124 of timeout(1); or 137, if it had to be killed, which alone may be a want of memory.
+    ((code != 124 && (code != 137 || $(uptime_seconds) < end))) ||
+        fail "setup.sh took longer than $limit seconds"
     ((code == 0)) || fail "setup.sh ended with code $code"
 }
 
@@ -75,11 +78,13 @@ try_once() {
     # From here on this is what ran last, however it ends.
     change_state '.commit = (if $kind == "git" then $commit else null end) | .release = $release
         | .source = $source | .hostname = $name | .found_in = $found
-        | .configuration = ($configuration | del(.secrets))' \
+        | .configuration = ($configuration[0] | del(.secrets))' \
         --arg kind "$(setting source.kind)" --arg commit "$COMMIT" --arg release "$RELEASE" \
         --argjson source "$(source_description)" --arg name "$name" --arg found "$FOUND_IN" \
-        --argjson configuration "$CONFIGURATION"
+        --slurpfile configuration <(printf '%s' "$CONFIGURATION")
     run_setup "$config"
+    # All that setup.sh wrote is on the disk before anything says that it is done.
+    sync
     change_state '.status = "provisioned" | .finished = $now'
 }
 
@@ -104,7 +109,6 @@ try_often() {
         keep_logs
         if ((code == 0)); then
             write_marker
-            say "$(cat "$MARKER")"
             return 0
         fi
         change_state '.status = "failed" | .reason = $reason' \
@@ -114,10 +118,16 @@ try_often() {
         fi
         say "next try in $pause seconds"
         sleep "$pause"
-        pause=$((pause * 4))
+        pause=$((pause < LONGEST_PAUSE / 4 ? pause * 4 : LONGEST_PAUSE))
     done
     say "NOT provisioned: $(state_value reason) (log: ${log#"$ROOT"})"
     return "$code"
+}
+
+# Told to end, as all programs of this unit are, by a shutdown or by hand: the record says `started`.
+stopped() {
+    say "NOT provisioned: stopped in the middle of it; the next start goes on"
+    exit "$FAILED"
 }
 
 # Removes the oldest logs.
@@ -135,6 +145,7 @@ first_boot() {
     fi
     exec 9>"$RUN/lock"
     flock --nonblock 9 || fail "another first boot is running"
+    trap stopped TERM
     verdict=$(provisioned_or_not)
     case $verdict in
     provisioned) write_marker ;;
@@ -150,9 +161,9 @@ first_boot() {
 
 status() {
     provisioned_or_not >/dev/null
-    jq --null-input --argjson state "$(state)" --argjson identity "$(identity)" \
-        --argjson boot "$(boot_description)" --argjson settings "$SETTINGS" \
-        '{$state, $identity, $boot, $settings}'
+    state | jq --argjson identity "$(identity)" --argjson boot "$(boot_description)" \
+        --slurpfile settings <(printf '%s' "$SETTINGS") \
+        '{state: ., $identity, $boot, settings: $settings[0]}'
 }
 
 main() {

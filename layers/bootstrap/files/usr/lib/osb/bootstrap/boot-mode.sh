@@ -3,7 +3,8 @@
 # How this machine started, and where what it must remember can live. docs/first-boot.md has the
 # table.
 
-# The mount that holds a path: "FSTYPE MAJOR:MINOR OPTIONS" (proc_pid_mountinfo(5)).
+# The mount that holds a path: "FSTYPE MAJOR:MINOR OPTIONS" (proc_pid_mountinfo(5)); the options are
+# those of the mount and then those of the file system, either of which may say `ro`.
 mount_of() {
     local path=$1 best='' found='' device point options rest type
     while read -r _ _ device _ point options rest; do
@@ -14,7 +15,7 @@ mount_of() {
         rest=" $rest"
         type=${rest#* - }
         best=$point
-        found="${type%% *} $device $options"
+        found="${type%% *} $device $options,${type##* }"
     done <"$ROOT/proc/self/mountinfo"
     printf '%s\n' "$found"
 }

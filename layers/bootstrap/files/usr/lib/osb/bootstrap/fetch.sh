@@ -3,7 +3,7 @@
 # Getting things over the network: TLS with the pinned authorities and, if the node has one, its
 # own certificate; a time limit on everything.
 
-# Where a client certificate and its key may be: laid by node.toml, or beside it.
+# Where a client certificate and its key may be: in the image, or beside node.toml.
 client_certificate() {
     local folder
     for folder in "$IMAGE/bootstrap" "$PARTITION"; do
@@ -72,16 +72,27 @@ osb_git() {
 # Set by fetch_git and fetch_tarball: the id of what was fetched.
 COMMIT=''
 
+# The copy on this disk cannot be used; the next try makes it anew. What is wrong here says nothing of
+# who serves it, so it is no refusal.
+copy_damaged() {
+    rm -rf "$STATE/bootstrap/repository.git"
+    fail "the copy of the repository is damaged, and was removed: $*"
+}
+
 # Fetches the ref with all its history, which is what tells old from new, and sets COMMIT.
 fetch_git() {
     local url ref code=0 repository=$STATE/bootstrap/repository.git
     local -a refspecs
     url=$(setting source.url)
     ref=$(setting source.ref)
-    # Power may have gone while it was written. What is there and whole is not fetched again.
-    if [[ -d $repository ]] && ! osb_git fsck --connectivity-only --no-dangling >/dev/null 2>&1; then
-        say "the copy of the repository is damaged: made anew"
-        rm -rf "$repository"
+    # Power may have gone while it was written: nobody else is here, so locks are nobody's. What is
+    # there and whole is not fetched again.
+    if [[ -d $repository ]]; then
+        find "$repository" \( -name '*.lock' -o -name 'tmp_*' \) -delete
+        if ! osb_git fsck --connectivity-only --no-dangling >/dev/null 2>&1; then
+            say "the copy of the repository is damaged: made anew"
+            rm -rf "$repository"
+        fi
     fi
     [[ -d $repository ]] || osb_git init --quiet --bare >&2 || fail "no repository can be made here"
     case $ref in
@@ -89,12 +100,13 @@ fetch_git() {
     # Not every server gives a commit by its id: all branches and tags have it, if anything has.
     *) refspecs=('+refs/heads/*:refs/osb/heads/*' '+refs/tags/*:refs/osb/tags/*') ;;
     esac
-    osb_git fetch --quiet --no-tags --no-write-fetch-head \
+    # What is gone there goes here: a branch `a` would be in the way of a new `a/b`.
+    osb_git fetch --quiet --no-tags --no-write-fetch-head --prune \
         --no-recurse-submodules "$url" "${refspecs[@]}" 2>"$RUN/git" || code=$?
     if ((code != 0)); then
         case $(<"$RUN/git") in
-        # What libcurl says with OpenSSL, and with GnuTLS.
-        *'certificate problem'* | *'certificate verification failed'* | *'certificate subject name'*)
+        # What libcurl says with OpenSSL; with GnuTLS, by its age (lib/vtls/gtls.c); with both.
+        *'certificate problem'* | *'server verification failed'* | *'server certificate '* | *'certificate subject name'*)
             refuse "$url is not who it must be: $(printable "$(<"$RUN/git")")$(clock_note)"
             ;;
         *"find remote ref"*) fail "$url has no $ref" ;;
@@ -112,11 +124,11 @@ fetch_git() {
 # Lays the files of COMMIT into a new folder and prints it.
 unpack_git() {
     local tree=$STATE/bootstrap/tree
-    rm -rf "$tree" "$tree.index"
+    rm -rf "$tree" "$tree.index"*
     mkdir -p "$tree"
     if ! GIT_INDEX_FILE=$tree.index osb_git read-tree "$COMMIT" ||
         ! GIT_INDEX_FILE=$tree.index osb_git --work-tree="$tree" checkout-index --all --quiet; then
-        fail "commit $COMMIT cannot be laid out"
+        copy_damaged "commit $COMMIT cannot be laid out"
     fi
     rm -f "$tree.index"
     printf '%s\n' "$tree"

@@ -69,6 +69,12 @@ serial() {
     done
 }
 
+# Whether what somebody wrote of a node, in JSON with `mac` and `serial`, may be this machine.
+may_be() {
+    jq --exit-status -L "$ROOMS" --argjson identity "$2" \
+        'include "machine"; fits($identity) | all' <<<"$1" >/dev/null
+}
+
 # All of it as a JSON object.
 identity() {
     local dmi=$ROOT/sys/class/dmi/id

@@ -4,8 +4,9 @@
 # `entry` and `default`, each of which may be null, and `near`: entries of which only a part fits.
 # All values are text (see to-json).
 
-def mac: ascii_downcase | gsub("-"; ":");
-def name: test("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$");
+include "machine";
+
+def name: . != "localhost" and test("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\z");
 def must(rule; $text): if rule then empty else $text end;
 
 def problems($what; $known):
@@ -21,16 +22,11 @@ def entry_problems($what):
   first(
     problems($what; ["mac", "serial", "hostname", "role", "ip", "labels"]),
     must(has("mac") or has("serial"); "\($what): neither mac nor serial"),
-    must((.mac // "00:00:00:00:00:00") | mac | test("^([0-9a-f]{2}:){5}[0-9a-f]{2}$"); "\($what): mac must be six bytes in hex"),
+    must((.mac // "00:00:00:00:00:00") | mac | test("^([0-9a-f]{2}:){5}[0-9a-f]{2}\\z"); "\($what): mac must be six bytes in hex"),
     # It would be every machine that has none.
     must(.serial != ""; "\($what): serial is empty"),
     must((.hostname // "") | type == "string" and name; "\($what): hostname is missing or not a name")
   );
-
-def fits: [
-    (if has("mac") then (.mac | mac) as $mac | ($identity.macs // []) | any(. == $mac) else empty end),
-    (if has("serial") then (.serial | ascii_downcase) == (($identity.serial // "") | ascii_downcase) else empty end)
-  ];
 
 def problem:
   if type != "object" then "it must have `nodes:` and may have `default:`"
@@ -41,15 +37,15 @@ def problem:
     ((.default // {}) | problems("default"; ["role", "hostname_prefix", "auto_register", "labels"])),
     must((.default // {}).auto_register // "false" | ascii_downcase | IN("true", "false", "yes", "no");
       "default: auto_register must be true or false"),
-    must((.default // {}).hostname_prefix // "node-" | test("^[a-z0-9][a-z0-9-]{0,55}$");
+    must((.default // {}).hostname_prefix // "node-" | test("^[a-z0-9][a-z0-9-]{0,55}\\z");
       "default: hostname_prefix must be lower-case letters, digits and dashes")
   ) end;
 
 ([problem][0]) as $problem
 | if $problem then {problem: $problem}
   else
-    [(.nodes // [])[] | select(fits | all)] as $all
-    | [(.nodes // [])[] | select(fits | any and (all | not)) | .hostname] as $near
+    [(.nodes // [])[] | select(fits($identity) | all)] as $all
+    | [(.nodes // [])[] | select(fits($identity) | any and (all | not)) | .hostname] as $near
     | if ($all | length) > 1 then {problem: "more than one entry is this machine: \([$all[].hostname] | join(", "))"}
       else {
         entry: (if $all[0] then {role: ((.default // {}).role // "worker")} + $all[0] else null end),

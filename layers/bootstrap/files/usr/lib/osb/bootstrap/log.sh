@@ -27,6 +27,13 @@ refuse() {
     exit "$REFUSED"
 }
 
+# Seconds since the machine started. The clock (and bash's SECONDS with it) may be set meanwhile.
+uptime_seconds() {
+    local seconds
+    read -r seconds _ </proc/uptime
+    printf '%s\n' "${seconds%.*}"
+}
+
 # Text from outside on one line, without control characters, at most 200 bytes.
 printable() {
     printf '%s' "$*" | tr -s '[:space:]' ' ' | tr -d '\000-\037\177' | head -c 200

@@ -1,11 +1,13 @@
 # The settings: $defaults, which has every key there is, changed by the image's bootstrap.toml ($image),
-# changed by the node.toml ($node) with settings whose keys begin with `bootstrap.`.
+# changed by the node.toml ($node, in a list) with settings whose keys begin with `bootstrap.`.
 #
 # Output: a line that says what is wrong, most basic things first, or an empty one; a line with the
 # settings; a line `KEY<tab>VALUE` for each.
 
-def https: test("^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/%+-]*)?$");
-def id: test("^([0-9a-f]{40}|[0-9a-f]{64})$");
+# \\z, not $: that one matches before a last line break, too.
+def https: test("^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/%+-]*)?\\z");
+# SHA-1: git's repositories with SHA-256 are not read here.
+def id: test("^[0-9a-f]{40}\\z");
 def must(rule; $text): if rule then empty else $text end;
 
 def shape:
@@ -29,11 +31,11 @@ def values:
   | must($source.kind | IN("git", "tarball"); "source.kind must be git or tarball"),
     must($source.url | . == "" or https;
       "source.url must be https://, without user, query or fragment"),
-    must($source.ref | id or (test("^refs/(heads|tags)/[A-Za-z0-9][A-Za-z0-9._/-]*$") and (contains("..") | not));
-      "source.ref must be refs/heads/NAME, refs/tags/NAME or the whole id of a commit"),
-    must($source.floor | . == "" or if $source.kind == "git" then id else test("^[0-9]+([.][0-9]+)*$") end;
-      "source.floor must be the whole id of a commit, or for a tarball a version such as 1.4"),
-    must($source.sha256 | . == "" or test("^[0-9a-f]{64}$"); "source.sha256 must be 64 hex digits"),
+    must($source.ref | id or (test("^refs/(heads|tags)/[A-Za-z0-9][A-Za-z0-9._/-]*\\z") and (contains("..") | not));
+      "source.ref must be refs/heads/NAME, refs/tags/NAME or the whole id of a commit (SHA-1, 40 digits)"),
+    must($source.floor | . == "" or if $source.kind == "git" then id else test("^[0-9]+([.][0-9]+)*\\z") end;
+      "source.floor must be the whole id of a commit (SHA-1, 40 digits), or for a tarball a version such as 1.4"),
+    must($source.sha256 | . == "" or test("^[0-9a-f]{64}\\z"); "source.sha256 must be 64 hex digits"),
     must($configuration.from | IN("inventory", "server", "hybrid");
       "configuration.from must be inventory, server or hybrid"),
     must($configuration.endpoint | . == "" or https;
@@ -41,8 +43,9 @@ def values:
     must($configuration.from == "inventory" or $configuration.endpoint != "";
       "configuration.endpoint is missing"),
     must($hostname.unknown | IN("mac", "dhcp"); "hostname.unknown must be mac or dhcp"),
-    must($hostname.prefix | test("^[a-z0-9][a-z0-9-]{0,55}$");
+    must($hostname.prefix | test("^[a-z0-9][a-z0-9-]{0,55}\\z");
       "hostname.prefix must be at most 56 lower-case letters, digits and dashes"),
+    must($limits.pause <= 3600; "limits.pause must be at most 3600"),
     must($limits.tries | . >= 1 and . <= 20; "limits.tries must be 1 to 20"),
     must($limits.fetch >= 1 and $limits.setup >= 1;
       "limits.fetch and limits.setup must be at least 1");
@@ -56,7 +59,15 @@ def typed: if .limits | type == "object"
   then .limits |= (to_entries | map(.value = ((.value | tonumber?) // .value)) | from_entries)
   else . end;
 
-($defaults * $image * (($node.settings // {}) | nested | .bootstrap // {}) | typed) as $settings
-| ([$settings | first(shape, tables, values)][0] // ""),
+# What an image pins is not for one node to lift.
+def pins($told):
+  ("floor", "sha256") as $key
+  | ($image.source | objects | .[$key] // "" | select(. != "")) as $pinned
+  | must((($told.source | objects | .[$key]) // $pinned) == $pinned;
+      "source.\($key) is the image's: osb/node.toml cannot change it");
+
+(($node[0].settings // {}) | nested | .bootstrap // {}) as $told
+| ($defaults * $image * $told | typed) as $settings
+| ([first(($settings | shape, tables, values), pins($told))][0] // ""),
   ($settings | tojson),
   ($settings | to_entries[] | .key as $table | .value | objects | to_entries[] | "\($table).\(.key)\t\(.value)")

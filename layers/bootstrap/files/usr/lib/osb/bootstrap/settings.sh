@@ -21,7 +21,8 @@ readonly DEFAULTS='{
 # One JSON object, and its values by their dotted keys; set by load_settings.
 SETTINGS=$DEFAULTS
 declare -A VALUES=()
-# osb/node.toml as a JSON object.
+# osb/node.toml as a JSON object, without the files. It may be larger than an argument of a program
+# can be (execve(2)), and so may what a server sent: programs read them from pipes.
 NODE_TOML='{}'
 
 # A file as JSON; TOML and YAML are told apart by the caller.
@@ -40,19 +41,26 @@ load_settings() {
 }
 
 read_toml_files() {
+    local told
     if [[ -e $IMAGE/bootstrap.toml ]]; then
         image=$(to_json toml "$IMAGE/bootstrap.toml") || return 1
     fi
-    if [[ -e $PARTITION/node.toml ]]; then
-        NODE_TOML=$(to_json toml "$PARTITION/node.toml") || return 1
+    [[ -e $PARTITION/node.toml ]] || return 0
+    # Written by apply-node: what it did not take is not taken here either.
+    if [[ -e $ROOT/run/osb/node/refused ]]; then
+        say "osb/node.toml is refused: $(printable "$(<"$ROOT/run/osb/node/refused")")"
+        return 1
     fi
+    # Its files are laid already, and may be large.
+    told=$(to_json toml "$PARTITION/node.toml") || return 1
+    NODE_TOML=$(jq --compact-output 'del(.files)' <<<"$told")
 }
 
 # Sets SETTINGS and VALUES.
 merge_settings() {
     local lines wrong key value
     lines=$(jq --null-input --raw-output --argjson defaults "$DEFAULTS" --argjson image "$1" \
-        --argjson node "$2" --from-file "$ROOMS/settings.jq") ||
+        --slurpfile node <(printf '%s' "$2") --from-file "$ROOMS/settings.jq") ||
         { say "bootstrap settings contradict each other" && return 1; }
     {
         read -r wrong

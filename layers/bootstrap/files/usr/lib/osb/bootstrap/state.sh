@@ -17,10 +17,8 @@ open_state() {
 # Writes standard input to a file so that it is there as a whole or not at all.
 write_atomically() {
     local path=$1 new=$1.new
-    cat >"$new"
-    sync "$new"
-    mv -f "$new" "$path"
-    sync "${path%/*}"
+    # Chained: within a condition errexit does not hold.
+    cat >"$new" && sync "$new" && mv -f "$new" "$path" && sync "${path%/*}"
 }
 
 # The state as JSON; `{}` if there is none, or none that can be read.
@@ -45,11 +43,13 @@ change_state() {
     write_atomically "$STATE/state.json" <<<"$new"
 }
 
-# The last thing of a first boot.
+# The last thing of a first boot. The record is what counts; with the marker the unit does not even
+# start. A root that cannot be written has none.
 write_marker() {
-    mkdir -p "${MARKER%/*}"
-    state | jq --raw-output '"provisioned \(.finished) commit \(.commit // "-") as \(.hostname // "-")"' |
-        write_atomically "$MARKER"
+    local line
+    line=$(state | jq --raw-output '"provisioned \(.finished) commit \(.commit // "-") as \(.hostname // "-")"')
+    say "$line"
+    write_atomically "$MARKER" 2>/dev/null <<<"$line" || say "${MARKER#"$ROOT"} cannot be written: the record has to do"
 }
 
 kubelet_active() {

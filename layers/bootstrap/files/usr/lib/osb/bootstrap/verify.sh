@@ -4,20 +4,24 @@
 
 # verify_signature FILE SIGNATURE NAMESPACE WHAT: SIGNATURE is an ssh or an OpenPGP one, in armor.
 verify_signature() {
-    local file=$1 signature=$2 namespace=$3 what=$4 signers keyring principal
+    local file=$1 signature=$2 namespace=$3 what=$4 signers keyring principals principal
     case $(head -n 1 "$signature") in
     '-----BEGIN SSH SIGNATURE-----')
         signers=$(trust_file allowed_signers)
         [[ -n $signers ]] || refuse "$what is signed with an ssh key, and this node has no allowed_signers"
-        principal=$(ssh-keygen -Y find-principals -s "$signature" -f "$signers" 2>"$RUN/signature" |
-            head -n 1) || principal=''
-        [[ -n $principal ]] ||
+        principals=$(ssh-keygen -Y find-principals -s "$signature" -f "$signers" 2>/dev/null) || true
+        [[ -n $principals ]] ||
             refuse "$what is signed by a key that is not in allowed_signers: $(signing_key "$signature" "$file" "$namespace")"
-        # Against the clock of now: a key that has expired runs nothing, not even its old work.
-        ssh-keygen -Y verify -f "$signers" -I "$principal" -n "$namespace" -s "$signature" \
-            <"$file" >"$RUN/signature" 2>&1 ||
-            refuse "the signature of $what does not verify: $(printable "$(<"$RUN/signature")")"
-        say "signed by $(printable "$principal") (ssh)"
+        # A key may be there for several people, with other limits for each.
+        while read -r principal; do
+            # Against the clock of now: a key that has expired runs nothing, not even its old work.
+            if ssh-keygen -Y verify -f "$signers" -I "$principal" -n "$namespace" -s "$signature" \
+                <"$file" >"$RUN/signature" 2>&1; then
+                say "signed by $(printable "$principal") (ssh)"
+                return 0
+            fi
+        done <<<"$principals"
+        refuse "the signature of $what does not verify: $(printable "$(<"$RUN/signature")")"
         ;;
     '-----BEGIN PGP SIGNATURE-----')
         keyring=$(trust_file keyring.pgp)
@@ -38,11 +42,17 @@ signing_key() {
 
 # The signature of COMMIT itself, not of a tag or of another commit.
 verify_commit() {
-    local parts=$RUN/commit said
+    local parts=$RUN/commit said code=0
     rm -rf "$parts"
     mkdir -p "$parts"
-    said=$(osb_git cat-file commit "$COMMIT" | "$ROOMS/commit-parts" "$COMMIT" "$parts" 2>&1) ||
-        refuse "commit $COMMIT: $(printable "$said")"
+    osb_git cat-file commit "$COMMIT" >"$parts/commit" 2>/dev/null ||
+        copy_damaged "commit $COMMIT cannot be read"
+    said=$("$ROOMS/commit-parts" "$COMMIT" "$parts" <"$parts/commit" 2>&1) || code=$?
+    case $code in
+    0) ;;
+    2) copy_damaged "commit $COMMIT: $(printable "$said")" ;;
+    *) refuse "commit $COMMIT: $(printable "$said")" ;;
+    esac
     verify_signature "$parts/payload" "$parts/signature" git "commit $COMMIT"
 }
 
@@ -51,14 +61,30 @@ verify_not_older() {
     local floor last
     floor=$(setting source.floor)
     last=$(state_value commit)
-    [[ -z $floor ]] || osb_git merge-base --is-ancestor "$floor" "$COMMIT" 2>/dev/null ||
+    [[ -n $floor ]] || no_floor
+    [[ -z $floor ]] || in_history "$floor" ||
         refuse "commit $COMMIT is older than this image allows: $floor is not in its history"
-    [[ -z $last ]] || osb_git merge-base --is-ancestor "$last" "$COMMIT" 2>/dev/null ||
+    [[ -z $last ]] || in_history "$last" ||
         refuse "commit $COMMIT is older than what ran last: $last is not in its history"
 }
 
+# Whether a commit is part of COMMIT's history. All of that was fetched: what is not here is not.
+in_history() {
+    local code=0
+    osb_git cat-file -e "$1" 2>/dev/null || return 1
+    osb_git merge-base --is-ancestor "$1" "$COMMIT" 2>/dev/null || code=$?
+    ((code <= 1)) || copy_damaged "the history of $COMMIT cannot be read, or $1 is no commit"
+    return "$code"
+}
+
+# A signature says who made it, not for which nodes, nor that nothing newer was made.
+no_floor() {
+    say "source.floor is not set: anything runs that its keys ever signed"
+}
+
+# Its own namespace: a file that somebody signed for another purpose is none of ours.
 verify_tarball() {
-    verify_signature "$STATE/bootstrap/archive" "$STATE/bootstrap/archive.sig" file "$(setting source.url)"
+    verify_signature "$STATE/bootstrap/archive" "$STATE/bootstrap/archive.sig" osb-bootstrap "$(setting source.url)"
 }
 
 # Set by verify_version; empty for Git.
@@ -68,9 +94,10 @@ RELEASE=''
 verify_version() {
     local tree=$1 version='' least
     [[ ! -f $tree/VERSION || -L $tree/VERSION ]] || read -r version _ <"$tree/VERSION" || true
+    [[ $version =~ ^[0-9]+(\.[0-9]+)*$ ]] || refuse "the archive has no VERSION such as 1.4: old and new cannot be told apart"
+    [[ -n $(setting source.floor) ]] || no_floor
     for least in "$(setting source.floor)" "$(state_value release)"; do
         [[ -n $least ]] || continue
-        [[ $version =~ ^[0-9]+(\.[0-9]+)*$ ]] || refuse "the archive has no VERSION, and $least is the least"
         printf '%s\n' "$least" "$version" | sort --version-sort --check=quiet ||
             refuse "version $version of the scripts is older than $least"
     done
