@@ -39,7 +39,7 @@ pub(super) fn open(url: &str, options: &Options) -> Result<Found, SourceError> {
     if is_folder {
         return self::folder(url, &path[..path.len() - name.len()], beside, options);
     }
-    let promise = Promise::read(folder, beside(SUMS)?.as_deref(), None, options.keys, &beside)?;
+    let promise = Promise::read(folder, beside(SUMS)?.as_deref(), None, options.keys, beside)?;
     promise.vouches(folder, name, options.keys)?;
     let of_build = promise.sums.as_ref().is_none_or(|sums| sums.get(name).is_some());
     let promise = match if of_build { beside(METADATA)? } else { None } {
