@@ -51,7 +51,7 @@ pub(crate) fn folder(steps: &mut Steps, project: &Project, folder: &Path, keys: 
     steps.run("osb verify", || {
         let text = capture(project.osb(&["verify"]).arg(folder).arg("--key").arg(&keys.public))?;
         eprint!("{text}");
-        Ok(((), text.lines().last().unwrap_or_default().trim().to_owned()))
+        Ok(((), text.lines().next().unwrap_or_default().trim().to_owned()))
     });
 }
 
