@@ -48,8 +48,8 @@ pub(crate) fn run(part: &Part, full: bool) -> Result<Steps> {
     if *part == Part::Code {
         return Ok(steps);
     }
-    // Once is enough, where the images are tested one by one.
-    if images.iter().any(|image| image.name == DEFAULT) && steps.all_passed() {
+    // Once is enough, where the images are tested one by one: where the package can be installed.
+    if images.iter().any(|image| image.name == dist::NATIVE) && steps.all_passed() {
         dist::check(&mut steps, &project);
     }
     for image in images.clone() {

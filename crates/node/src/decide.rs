@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 use sha1::{Digest, Sha1};
 
-use crate::inventory::Inventory;
+use crate::inventory::{Defaults, Inventory};
 use crate::model::{Member, Role};
 use crate::rules;
 
@@ -125,15 +125,32 @@ impl Inventory {
     /// What a machine is told that is not in the list.
     fn newcomer(&self, machine: &Machine) -> Told {
         let defaults = &self.defaults;
-        let name = |mac: &String| format!("{}{}", defaults.hostname_prefix, digits(mac));
         Told {
-            hostname: machine.macs.first().map(name),
+            hostname: machine.macs.first().map(|mac| defaults.name(mac)),
             role: defaults.role,
             mac: None,
             serial: None,
             ip: None,
             labels: defaults.labels.clone(),
         }
+    }
+}
+
+impl Defaults {
+    /// The name of a machine that is not in the list.
+    fn name(&self, mac: &str) -> String {
+        format!("{}{}", self.hostname_prefix, digits(mac))
+    }
+
+    /// Whether a machine that is not in the list could get this name, which is that of the machine
+    /// with this address.
+    pub(crate) fn may_name(&self, name: &str, mac: Option<&str>) -> bool {
+        let hex = |rest: &str| {
+            rest.len() == 6 && rest.bytes().all(|byte| b"0123456789abcdef".contains(&byte))
+        };
+        self.auto_register
+            && name.strip_prefix(&self.hostname_prefix).is_some_and(hex)
+            && mac.is_none_or(|mac| self.name(mac) != name)
     }
 }
 
@@ -214,6 +231,22 @@ default: { role: worker, hostname_prefix: lab-, auto_register: true, labels: { n
         let answer = inventory(TEXT).decide(&machine(&[], Some("new"))).unwrap().answer;
         let Answer::Default(told) = answer else { panic!("{answer:?}") };
         assert_eq!((told.role, told.labels.len()), (Role::Worker, 1));
+    }
+
+    #[test]
+    fn a_name_that_a_newcomer_may_get_is_refused() {
+        let taken = |name: &str, mac: &str, join: bool| {
+            let text = format!(
+                "nodes:\n- {{hostname: {name}, serial: s{mac}}}\n\
+                 default: {{hostname_prefix: lab-, auto_register: {join}}}\n"
+            );
+            Inventory::parse("nodes.yaml", &text).is_ok()
+        };
+        let one = ", mac: d8:3a:dd:00:00:01";
+        assert!(!taken("lab-123456", "", true) && !taken("lab-24e231", one, true));
+        assert!(taken("lab-24e230", one, true), "its own");
+        assert!(taken("lab-123456", "", false) && taken("lab-12345", "", true));
+        assert!(taken("lab-12345g", "", true) && taken("x-123456", "", true));
     }
 
     #[test]

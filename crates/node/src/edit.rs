@@ -9,9 +9,9 @@ use std::net::IpAddr;
 
 use crate::error::{InventoryError, Problem};
 use crate::inventory::Inventory;
+use crate::layout;
 use crate::model::{Member, Role};
 use crate::rules;
-use crate::yaml::{self, Content, Value};
 
 /// A node that is to be added.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Entry {
     /// If the inventory or the entry is wrong, or it cannot be added without changing more.
     pub fn add_to(&self, file: &str, text: &str) -> Result<String, AddError> {
         let refuse = |problems| AddError::Entry { name: self.hostname.clone(), problems };
-        let before = match says_nothing(text) {
+        let before = match layout::says_nothing(text) {
             true => Inventory::parse(file, "nodes: []")?,
             false => Inventory::parse(file, text)?,
         };
@@ -71,17 +71,17 @@ impl Entry {
             Ok(Inventory { nodes, .. }) => nodes,
             Err(error) => return Err(refuse(messages(error.problems))),
         };
-        let layout = || AddError::Layout { entry: self.lines("  ") };
-        let after = self.place_in(text).ok_or_else(layout)?;
+        let no_place = || AddError::Layout { entry: self.lines("  ") };
+        let after = layout::with_entry(text, &|indent| self.lines(indent)).ok_or_else(no_place)?;
         let problems = match Inventory::parse(file, &after) {
             Ok(found) if self.is_last(&before, &found, &alone) => return Ok(after),
-            Ok(_) => return Err(layout()),
+            Ok(_) => return Err(no_place()),
             Err(error) => messages(error.problems),
         };
         // What is wrong now is that another node has it, or the layout.
         match before.nodes.iter().any(|member| self.meets(member)) {
             true => Err(refuse(problems)),
-            false => Err(layout()),
+            false => Err(no_place()),
         }
     }
 
@@ -101,50 +101,8 @@ impl Entry {
             || (mac.is_some() && mac == member.mac)
             || (self.serial.is_some()
                 && self.serial.as_ref().map(serial) == member.serial.as_ref().map(serial))
-            || (self.ip.is_some() && self.ip == member.ip)
-    }
-
-    /// The text with the entry in it, if there is a place.
-    fn place_in(&self, text: &str) -> Option<String> {
-        let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
-        let lines = |indent: &str| self.lines(indent).replace('\n', newline);
-        if says_nothing(text) {
-            return Some(insert(
-                text,
-                text.len(),
-                newline,
-                &format!("nodes:{newline}{}", lines("  ")),
-            ));
-        }
-        let body = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mark = text.len() - body.len();
-        let document = yaml::read(body, &mut Vec::new()).ok()?;
-        let Content::Table { block: true, entries } = &document.content else { return None };
-        let nodes = entries.iter().find(|(key, _)| key.text == "nodes").map(|(_, value)| value);
-        let Some(nodes) = nodes else {
-            return Some(insert(
-                text,
-                text.len(),
-                newline,
-                &format!("nodes:{newline}{}", lines("  ")),
-            ));
-        };
-        let Content::List { block, entries } = &nodes.content else { return None };
-        match (block, entries.is_empty()) {
-            (true, _) => {
-                let indent = indentation(body, entries.first()?)?;
-                let at = mark + end_of_line(body, nodes.range.end);
-                Some(insert(text, at, newline, &lines(indent)))
-            }
-            // Of `[]` the brackets go; what stands behind them in the line stays.
-            (false, true) => {
-                let before = text[..mark + nodes.range.start].trim_end_matches([' ', '\t']);
-                let at = end_of_line(body, nodes.range.end) - nodes.range.end + before.len();
-                let without = format!("{before}{}", &body[nodes.range.end..]);
-                Some(insert(&without, at, newline, &lines("  ")))
-            }
-            (false, false) => None,
-        }
+            || (self.ip.is_some()
+                && self.ip.map(|ip| ip.to_canonical()) == member.ip.map(|ip| ip.to_canonical()))
     }
 
     /// The entry as YAML, its dash behind `indent`.
@@ -180,30 +138,6 @@ impl Entry {
 
 fn messages(problems: Vec<Problem>) -> Vec<String> {
     problems.into_iter().map(|problem| problem.message).collect()
-}
-
-/// Whether there are blank lines and comments only.
-fn says_nothing(text: &str) -> bool {
-    text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#'))
-}
-
-/// What stands before the dash of an entry, if the two are on one line and it is blanks alone.
-fn indentation<'t>(text: &'t str, entry: &Value) -> Option<&'t str> {
-    let before = text[..entry.range.start].trim_end_matches(' ').strip_suffix('-')?;
-    let line = &before[before.rfind('\n').map_or(0, |at| at + 1)..];
-    line.chars().all(|char| char == ' ').then_some(line)
-}
-
-/// Where the line ends in which `at` is, with its line break.
-fn end_of_line(text: &str, at: usize) -> usize {
-    text[at..].find('\n').map_or(text.len(), |length| at + length + 1)
-}
-
-/// Puts whole lines into a text, at the beginning of a line or at the end.
-fn insert(text: &str, at: usize, newline: &str, lines: &str) -> String {
-    let (before, after) = text.split_at(at);
-    let newline = if before.is_empty() || before.ends_with('\n') { "" } else { newline };
-    format!("{before}{newline}{lines}{after}")
 }
 
 /// A text as YAML, in quotes if some reader could take it for something else: numbers (addresses of
@@ -246,12 +180,17 @@ nodes:   # all of them
       serial: s1
     # the second
     - { hostname: b, serial: s2 } # flow
+      # of b
+
+      # and this
+
+    # none of b
 
 # What else there is.
 default:
   role: control-plane
 ";
-        let line = "    - { hostname: b, serial: s2 } # flow\n";
+        let line = "      # and this\n";
         let new = "    - hostname: w-9\n      serial: \"0009\"\n";
         assert_eq!(added(before), before.replace(line, &format!("{line}{new}")));
         let windows = before.replace('\n', "\r\n");
@@ -273,6 +212,13 @@ default:
                 format!("default: {{}}\n{}", new.replace("nodes:", "nodes:  # none")),
             ),
             ("nodes: []\ndefault: {}\n", format!("{new}default: {{}}\n")),
+            ("\u{feff}", format!("\u{feff}{new}")),
+            ("\u{feff}# none\n", format!("\u{feff}# none\n{new}")),
+            ("nodes: [\n]\n", new.to_owned()),
+            ("nodes:\n- hostname: a\n  serial: |-\n    s\n\n# end\n", {
+                let entry = "- hostname: w-9\n  serial: \"0009\"\n";
+                format!("nodes:\n- hostname: a\n  serial: |-\n    s\n{entry}\n# end\n")
+            }),
             ("default: {}", format!("default: {{}}\n{new}")),
             ("---\ndefault: {}\n", format!("---\ndefault: {{}}\n{new}")),
             (
@@ -346,6 +292,7 @@ default:
             "{nodes: []}\n",
             "nodes: [{hostname: a, serial: s}]\n",
             "nodes: []\n...\n",
+            "nodes: [ # none yet\n]\n",
             "nodes:\n  - hostname: a\n    serial: s\n...\n",
         ] {
             let found = entry().add_to("nodes.yaml", text);

@@ -108,7 +108,7 @@ fn check_path(path: &str) -> Result<(), String> {
     if let Some(folder) = NOT_IN.iter().find(|folder| within(folder)) {
         return refuse(&format!("{folder} is not of the root file system"));
     }
-    if PINNED.iter().any(|folder| within(&folder)) {
+    if PINNED.iter().any(within) {
         return refuse("whom the first boot trusts is said by the image alone");
     }
     match INSTEAD.iter().find(|(known, _)| *known == path) {

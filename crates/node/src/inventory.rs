@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::error::{InventoryError, Problem};
+use crate::layout;
 use crate::model::{Member, Role};
 use crate::reader::Reader;
 use crate::rules;
@@ -70,6 +71,7 @@ impl Inventory {
         match inventory {
             Some(inventory) if problems.is_empty() => Ok(inventory),
             _ => {
+                clamp(&mut problems, text);
                 problems.sort_by_key(|problem| (problem.line, problem.column));
                 Err(InventoryError { file: file.to_owned(), problems })
             }
@@ -83,8 +85,7 @@ impl Inventory {
             problems.push(Place::default().problem(message));
             return None;
         }
-        // Editors of other systems put a byte order mark in front.
-        match yaml::read(text.strip_prefix('\u{feff}').unwrap_or(text), problems) {
+        match yaml::read(layout::without_mark(text), problems) {
             Ok(document) => Some(Reader::new(problems).inventory(&document)),
             Err(problem) => {
                 problems.push(problem);
@@ -113,6 +114,15 @@ impl Inventory {
             (mac.is_some() && node.mac == mac)
                 || node.serial.as_ref().is_some_and(|serial| serial.eq_ignore_ascii_case(text))
         })
+    }
+}
+
+/// What is wrong at the end of a file is in its last line, not in one behind it.
+fn clamp(problems: &mut [Problem], text: &str) {
+    let last = text.lines().count() as u64;
+    for problem in problems.iter_mut().filter(|problem| problem.line > last) {
+        problem.line = last;
+        problem.column = text.lines().last().map_or(0, |line| line.chars().count()) as u64 + 1;
     }
 }
 
@@ -171,6 +181,15 @@ default:
     fn an_empty_one_registers_nobody() {
         let inventory = Inventory::parse("nodes.yaml", "nodes: []\n").unwrap();
         assert!(inventory.nodes.is_empty() && !inventory.defaults.auto_register);
+    }
+
+    #[test]
+    fn what_is_wrong_at_the_end_is_in_the_last_line() {
+        for text in ["nodes: [\n", "nodes:\n- a: 'x\n", "nodes:\n- \"\n\n", "nodes: {a: b"] {
+            let found = Inventory::parse("nodes.yaml", text).unwrap_err().problems;
+            let last = text.lines().count() as u64;
+            assert!(found.iter().all(|problem| problem.line <= last), "{text:?}: {found:?}");
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod edit;
 mod error;
 mod file;
 mod inventory;
+mod layout;
 mod model;
 mod options;
 mod reader;

@@ -259,6 +259,9 @@ impl Member {
         if let Some(serial) = &self.serial {
             rules::serial(serial).map_err(|problem| ("serial", problem))?;
         }
+        if let Some(ip) = &self.ip {
+            rules::ip(ip).map_err(|problem| ("ip", problem))?;
+        }
         for (key, value) in &self.labels {
             rules::label(key, value).map_err(|problem| ("labels", problem))?;
         }

@@ -125,11 +125,19 @@ impl<'p> Reader<'p> {
         // The node compares them without regard to case.
         let serial =
             self.own(table, "serial", whole(rules::serial), |text| text.to_ascii_lowercase());
-        let ip = self.own(table, "ip", address, IpAddr::to_string);
+        let ip = self.own(table, "ip", address, |ip| ip.to_canonical().to_string());
         let role = self.value(table, "role", role).map_or(defaults.role, |(role, _)| role);
         let labels = self.labels(table);
-        if get(table, "hostname").is_none() {
-            self.note(value.place, "a node needs a `hostname`");
+        match get(table, "hostname") {
+            None => self.note(value.place, "a node needs a `hostname`"),
+            Some(at)
+                if name.as_ref().is_some_and(|name| defaults.may_name(name, mac.as_deref())) =>
+            {
+                let message = "a machine that is not in the list could get this name, too \
+                               (`hostname_prefix` and six digits): choose another one";
+                self.note(at.place, message);
+            }
+            Some(_) => {}
         }
         if get(table, "mac").is_none() && get(table, "serial").is_none() {
             self.note(value.place, "a node needs a `mac` or a `serial`, by which it is known");
@@ -187,7 +195,8 @@ fn role(text: &str) -> Result<Role, String> {
 
 fn address(text: &str) -> Result<IpAddr, String> {
     let wrong = |_| format!("{:?} is no IP address (10.0.0.11)", rules::clip(text));
-    text.parse().map_err(wrong)
+    let address = text.parse().map_err(wrong)?;
+    rules::ip(&address).map(|()| address)
 }
 
 /// As the node reads it, for which all values are text.

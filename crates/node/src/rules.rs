@@ -1,10 +1,30 @@
 //! What single values have to be. Each function says what is wrong and what would be right.
 
+use std::net::IpAddr;
+
 /// The longest label of a domain name (RFC 1035, section 2.3.4).
 const MOST_LABEL: usize = 63;
 
 /// The longest prefix of a host name (`inventory.jq` of the layer bootstrap).
 const MOST_PREFIX: usize = 56;
+
+/// Domains of which kubelet sets any label of its own node, and those of their subdomains
+/// (Kubernetes, pkg/kubelet/apis/well_known_labels.go).
+const KUBELET_DOMAINS: [&str; 2] = ["kubelet.kubernetes.io", "node.kubernetes.io"];
+
+/// Other labels of Kubernetes' domains that kubelet sets (the same file).
+const KUBELET_LABELS: [&str; 10] = [
+    "beta.kubernetes.io/arch",
+    "beta.kubernetes.io/instance-type",
+    "beta.kubernetes.io/os",
+    "failure-domain.beta.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone",
+    "kubernetes.io/arch",
+    "kubernetes.io/hostname",
+    "kubernetes.io/os",
+    "topology.kubernetes.io/region",
+    "topology.kubernetes.io/zone",
+];
 
 /// A value that cannot be, and why.
 type Checked = Result<(), String>;
@@ -102,6 +122,29 @@ pub(crate) fn serial(text: &str) -> Checked {
     }
 }
 
+/// The address of one node in its network.
+pub(crate) fn ip(address: &IpAddr) -> Checked {
+    // An IPv4 address may be written as one of IPv6 (::ffff:10.0.0.11).
+    let plain = address.to_canonical();
+    let broadcast = matches!(plain, IpAddr::V4(plain) if plain.is_broadcast());
+    let none = plain.is_unspecified() || plain.is_loopback() || plain.is_multicast() || broadcast;
+    match none {
+        true => Err(format!("{address} is no node's own address (10.0.0.11)")),
+        false => Ok(()),
+    }
+}
+
+/// Whether kubelet starts with a label on its command line; those of Kubernetes' own domains are
+/// for the control plane, but for some.
+fn kubelet_takes(key: &str) -> bool {
+    let Some((domain, _)) = key.split_once('/') else { return true };
+    let within = |known: &str| {
+        domain.strip_suffix(known).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    let reserved = within("kubernetes.io") || within("k8s.io");
+    !reserved || KUBELET_DOMAINS.into_iter().any(within) || KUBELET_LABELS.contains(&key)
+}
+
 /// A label of a Kubernetes node (Kubernetes documentation, "Labels and Selectors").
 pub(crate) fn label(key: &str, value: &str) -> Checked {
     let (prefix, name) = match key.split_once('/') {
@@ -121,6 +164,13 @@ pub(crate) fn label(key: &str, value: &str) -> Checked {
         return Err(format!(
             "{:?} cannot be a label: NAME or DOMAIN/NAME, of letters, digits, - _ and .",
             clip(key)
+        ));
+    }
+    if !kubelet_takes(key) {
+        return Err(format!(
+            "kubelet does not start with the label {key}: leave it out, and set it from the control \
+             plane (kubectl label node NAME {key}={})",
+            clip(value)
         ));
     }
     match value.is_empty() || word(value) {
@@ -208,10 +258,52 @@ mod tests {
     }
 
     #[test]
+    fn ip_addresses_are_of_one_node() {
+        for good in ["10.0.0.11", "fd00::1", "fe80::1", "::ffff:10.0.0.1", "169.254.1.1"] {
+            assert_eq!(ip(&good.parse().unwrap()), Ok(()), "{good}");
+        }
+        for bad in [
+            "0.0.0.0",
+            "::",
+            "127.0.0.1",
+            "127.8.8.8",
+            "::1",
+            "::ffff:127.0.0.1",
+            "224.0.0.1",
+            "ff02::1",
+            "255.255.255.255",
+        ] {
+            assert!(ip(&bad.parse().unwrap()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn labels() {
         for (key, value) in [("zone", "a"), ("topology.kubernetes.io/zone", "shelf_2.b"), ("x", "")]
         {
             assert_eq!(label(key, value), Ok(()), "{key}");
+        }
+        for key in [
+            "node-role.kubernetes.io/worker",
+            "kubernetes.io/role",
+            "x.k8s.io/a",
+            "k8s.io/a",
+            "a.topology.kubernetes.io/zone",
+            "topology.kubernetes.io/rack",
+            "xnode.kubernetes.io/a",
+        ] {
+            let said = label(key, "b").unwrap_err();
+            assert!(said.contains(&format!("kubectl label node NAME {key}=b")), "{key}: {said}");
+        }
+        for key in [
+            "node.kubernetes.io/pool",
+            "a.node.kubernetes.io/b",
+            "kubelet.kubernetes.io/x",
+            "kubernetes.io/hostname",
+            "notkubernetes.io/a",
+            "k8s.io",
+        ] {
+            assert_eq!(label(key, "b"), Ok(()), "{key}");
         }
         let long = "a".repeat(64);
         for (key, value) in [

@@ -1,11 +1,13 @@
 //! YAML as a node reads it (`to-json` of the layer bootstrap), with the place of everything.
 //!
 //! Every scalar is the text that was written: `12:34:56:12:34:56` is an address, `no` a word. Keys
-//! that are there twice, aliases and a second document are refused, as they are there. What reads
-//! YAML 1.1 on the node takes some characters for line breaks that YAML 1.2 does not: they are
-//! refused, so that both see the same lines.
+//! that are there twice, aliases and a second document are refused, as they are there. The node reads
+//! YAML 1.1 (PyYAML). What is YAML 1.2 and not 1.1 is refused, so that no node finds fault with what
+//! was taken here: other line breaks, tabs, `:` and `?` in brackets, `...` at the beginning.
 
-use granit_parser::{Event, Marker, Parser, Span, StructureStyle};
+use std::ops::Range;
+
+use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StructureStyle};
 
 use crate::error::Problem;
 
@@ -39,7 +41,7 @@ impl From<&Marker> for Place {
 pub(crate) struct Value {
     pub(crate) place: Place,
     /// Its bytes; of a list or table up to the end of its last value, with the bracket if it has one.
-    pub(crate) range: std::ops::Range<usize>,
+    pub(crate) range: Range<usize>,
     pub(crate) content: Content,
 }
 
@@ -76,7 +78,7 @@ pub(crate) struct Key {
 /// # Errors
 /// The first place where it is no YAML.
 pub(crate) fn read(text: &str, problems: &mut Vec<Problem>) -> Result<Value, Problem> {
-    if let Some(problem) = foreign_character(text) {
+    if let Some(problem) = foreign_character(text).or_else(|| early_end(text)) {
         return Err(problem);
     }
     let mut options = granit_parser::options! {
@@ -86,7 +88,8 @@ pub(crate) fn read(text: &str, problems: &mut Vec<Problem>) -> Result<Value, Pro
         block_nesting_limit: MOST_DEPTH,
     };
     options.set_emit_comments(false);
-    let mut events = Events { parser: Parser::new_from_str_with_options(text, options), problems };
+    let parser = Parser::new_from_str_with_options(text, options);
+    let mut events = Events { parser, problems, brackets: 0, scalars: Vec::new() };
     let mut document = None;
     while let Some((event, span)) = events.next()? {
         match event {
@@ -101,13 +104,22 @@ pub(crate) fn read(text: &str, problems: &mut Vec<Problem>) -> Result<Value, Pro
             _ => {}
         }
     }
+    let scalars = events.scalars;
+    let mut start = 0;
+    for (line, number) in text.split_inclusive('\n').zip(1..) {
+        problems.extend(tab(line, start, &scalars).map(|column| {
+            Place { line: number, column }.problem("a tab: nodes do not read it; write blanks")
+        }));
+        start += line.len();
+    }
     document.ok_or_else(|| Place::default().problem("it is empty: write `nodes: []`"))
 }
 
 /// A character that the node's reader refuses, or takes for a line break.
 fn foreign_character(text: &str) -> Option<Problem> {
+    // A carriage return is no line break of its own here, since editors do not agree on it.
     let foreign = |char: char| {
-        let control = char.is_control() && !matches!(char, '\t' | '\n' | '\r');
+        let control = char.is_control() && char != '\t';
         control || matches!(char, '\u{2028}' | '\u{2029}' | '\u{FFFE}' | '\u{FFFF}')
     };
     let (line, column, char) = text.lines().zip(1..).find_map(|(content, line)| {
@@ -118,10 +130,43 @@ fn foreign_character(text: &str) -> Option<Problem> {
     Some(Place { line, column }.problem(message))
 }
 
+/// A document that ends before it begins: the node takes that for a value that is missing.
+fn early_end(text: &str) -> Option<Problem> {
+    let mut lines = text.lines().zip(1..).filter(|(line, _)| !is_blank(line));
+    let (_, line) = lines.next().filter(|(line, _)| line.starts_with("..."))?;
+    Some(Place { line, column: 1 }.problem("`...` before anything else: remove the line"))
+}
+
+/// Whether a line has blanks or a comment only.
+pub(crate) fn is_blank(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with('#')
+}
+
+/// The column of a line's first tab, unless that is in a comment; the line begins at the byte `start`.
+/// The node refuses most tabs, and no value may have one.
+fn tab(line: &str, start: usize, scalars: &[Range<usize>]) -> Option<u64> {
+    let at = line.find('\t')?;
+    let within = |byte: usize| {
+        let next = scalars.partition_point(|scalar| scalar.end <= byte);
+        scalars.get(next).is_some_and(|scalar| scalar.contains(&byte))
+    };
+    let begins = |index: usize| index == 0 || line.as_bytes()[index - 1] == b' ';
+    let mut signs = line[..at].match_indices('#').map(|(index, _)| index);
+    match signs.any(|index| begins(index) && !within(start + index)) {
+        true => None,
+        false => Some(line[..at].chars().count() as u64 + 1),
+    }
+}
+
 /// What the parser says, and what is wrong with it.
 struct Events<'a, 'p> {
     parser: Parser<'a, granit_parser::StrInput<'a>>,
     problems: &'p mut Vec<Problem>,
+    /// How many brackets are open.
+    brackets: usize,
+    /// Where scalars are, in order.
+    scalars: Vec<Range<usize>>,
 }
 
 impl<'a> Events<'a, '_> {
@@ -135,11 +180,19 @@ impl<'a> Events<'a, '_> {
         let place = Place::from(&span.start);
         let range = span.byte_range().unwrap_or_default();
         let mut end = range.end;
+        if anchor(&event) {
+            self.problems.push(place.problem("anchors (&name) are not read here: remove it"));
+        }
         let content = match event {
             // A value that is not there has a tilde for its text, and no length.
             Event::Scalar(..) if span.is_empty() => Content::Text(String::new()),
-            Event::Scalar(text, ..) => Content::Text(text.into_owned()),
+            Event::Scalar(text, style, ..) => {
+                self.scalars.push(range.clone());
+                self.plain_in_brackets(place, &text, style);
+                Content::Text(text.into_owned())
+            }
             Event::SequenceStart(style, ..) => {
+                self.brackets += usize::from(style == StructureStyle::Flow);
                 let mut entries = Vec::new();
                 while let Some((event, span)) = self.next()? {
                     if event == Event::SequenceEnd {
@@ -150,9 +203,11 @@ impl<'a> Events<'a, '_> {
                     end = end.max(entry.range.end);
                     entries.push(entry);
                 }
+                self.brackets -= usize::from(style == StructureStyle::Flow);
                 Content::List { block: style == StructureStyle::Block, entries }
             }
             Event::MappingStart(style, ..) => {
+                self.brackets += usize::from(style == StructureStyle::Flow);
                 let mut entries: Vec<(Key, Value)> = Vec::new();
                 while let Some((event, span)) = self.next()? {
                     if event == Event::MappingEnd {
@@ -165,6 +220,7 @@ impl<'a> Events<'a, '_> {
                     end = end.max(value.range.end).max(key.range.end);
                     self.entry(&mut entries, key, value);
                 }
+                self.brackets -= usize::from(style == StructureStyle::Flow);
                 Content::Table { block: style == StructureStyle::Block, entries }
             }
             _ => {
@@ -175,6 +231,14 @@ impl<'a> Events<'a, '_> {
             }
         };
         Ok(Value { place, range: range.start..end.max(range.start), content })
+    }
+
+    /// In brackets YAML 1.1 takes some signs for its own that 1.2 takes for text.
+    fn plain_in_brackets(&mut self, place: Place, text: &str, style: ScalarStyle) {
+        let sign = text.starts_with(':') || text.contains('?');
+        if sign && self.brackets > 0 && style == ScalarStyle::Plain {
+            self.problems.push(place.problem("in brackets this has to be in quotes"));
+        }
     }
 
     /// Adds an entry to a table, if its key is text that is not there yet.
@@ -193,6 +257,16 @@ impl<'a> Events<'a, '_> {
     }
 }
 
+/// Whether a value has a name for aliases.
+fn anchor(event: &Event<'_>) -> bool {
+    matches!(
+        event,
+        Event::Scalar(_, _, 1.., _)
+            | Event::SequenceStart(_, 1.., _)
+            | Event::MappingStart(_, 1.., _)
+    )
+}
+
 /// Where a list or table ends: at its bracket, or with its last value.
 fn closing(style: StructureStyle, span: Span, last: usize) -> usize {
     match style {
@@ -200,6 +274,9 @@ fn closing(style: StructureStyle, span: Span, last: usize) -> usize {
         StructureStyle::Block => last,
     }
 }
+
+#[cfg(test)]
+mod same;
 
 #[cfg(test)]
 mod tests {
@@ -241,16 +318,44 @@ mod tests {
     }
 
     #[test]
+    fn tabs_are_for_comments() {
+        good("#\ta\na: 1 # it's\ta\n  #\tb\nb: 'x # y' #\t\"c\"\n");
+        for (source, place) in [
+            ("a:\t1\n", (1, 3)),
+            ("a: 1\t# b\n", (1, 5)),
+            ("a: é\t\n", (1, 5)),
+            ("a: 1\n\t\nb: 2\n", (2, 1)),
+            ("a: 'x # y'\t\n", (1, 11)),
+            ("a: x#y\t# b\n", (1, 7)),
+            ("a: 'x\ty'\n", (1, 6)),
+            ("a: 'x\n  # y'\t\n", (2, 7)),
+            ("a: |\n  # x\ty\n", (2, 6)),
+        ] {
+            let mut problems = Vec::new();
+            let stopped = read(source, &mut problems).err();
+            problems.extend(stopped);
+            let found = problems.first().map(|problem| (problem.line, problem.column));
+            assert_eq!(found, Some(place), "{source:?}: {problems:?}");
+        }
+    }
+
+    #[test]
     fn what_is_refused_is_told_with_its_place() {
         for (source, wanted) in [
             ("a: 1\nb: 2\na: 3\n", (3, "the key `a` is on line 1, too")),
-            ("a: &x 1\nb: *x\n", (2, "aliases")),
+            ("a: &x 1\nb: *x\n", (1, "anchors")),
+            ("a: &x [1]\n", (1, "anchors")),
+            ("a:\n  &x\n  b: 1\n", (3, "anchors")),
             ("b: *x\n", (1, "aliases")),
             ("? [a]\n: b\n", (1, "a key must be text")),
             ("a: 1\n---\nb: 2\n", (2, "a second document")),
             ("%YAML 1.2\n---\na: 1\n", (1, "")),
             ("a: 1 # \u{2028}b\n", (1, "U+2028")),
             ("a: 1\n# \u{7}\n", (2, "U+0007")),
+            ("a: 1\rb: 2\n", (1, "U+000D")),
+            ("# x\n...\na: 1\n", (2, "before anything else")),
+            ("a: {ip: ::1}\n", (1, "in quotes")),
+            ("a: [b?c]\n", (1, "in quotes")),
             ("a: [\n", (1, "unclosed")),
             ("# nothing\n", (0, "it is empty")),
             (&"[".repeat(100), (1, "")),

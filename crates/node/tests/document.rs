@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
 
 use osb_node::{Content, File, Inventory, MOST_BYTES, Member, Node, NodeError, Options, Role};
@@ -134,13 +135,21 @@ fn files() -> impl Strategy<Value = Vec<File>> {
     )
 }
 
+/// Addresses that a node may have.
+fn addresses() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![
+        any::<[u8; 3]>().prop_map(|[a, b, c]| IpAddr::from([10, a, b, c])),
+        any::<[u16; 3]>().prop_map(|[a, b, c]| IpAddr::from([0xFD00, a, 0, 0, b, 0, 0, c])),
+    ]
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read(
         hostname in prop::option::of("[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?"),
         settings in prop::collection::btree_map("[a-zA-Z0-9_-]{1,5}(\\.[a-z]{1,5})?", "[^\\p{Cc}]{0,30}", 0..4),
         labels in prop::collection::btree_map("[a-zA-Z0-9]{1,5}", "[a-zA-Z0-9]{0,5}", 0..3),
-        ip in prop::option::of(any::<std::net::IpAddr>()),
+        ip in prop::option::of(addresses()),
         files in files(),
     ) {
         let member = Member {

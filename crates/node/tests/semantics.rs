@@ -65,7 +65,7 @@ const INVENTORIES: [&str; 27] = [
     "nodes:\n- {serial: 1e5, hostname: a, labels: {t: ~, n: null, zone: }}\ndefault: {role: control-plane}\n",
     "nodes:\n- {serial: 1e5, mac: , hostname: a}\n",
     "nodes:\n- {serial: , hostname: a}\n",
-    "nodes:\n- &a {serial: 1e5, hostname: a}\n",
+    "nodes: # a\ttab\n- {serial: 1e5, hostname: a} #\tand another\n",
     "nodes:\n- &a {serial: 1e5, hostname: a}\n- *a\n",
     "nodes:\n- {<<: {role: worker}, serial: 1e5, hostname: a}\n",
     "nodes:\n- {serial: !!int 007, hostname: !x a}\n",

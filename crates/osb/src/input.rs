@@ -12,18 +12,27 @@ const MOST: u64 = 1 << 20;
 
 /// A file of UTF-8 text.
 pub(crate) fn text(path: &Path) -> Result<String, Failure> {
-    String::from_utf8(bytes(path)?)
+    decoded(bytes(path)?, path)
+}
+
+/// The rest of an open file of UTF-8 text.
+pub(crate) fn text_of(file: &fs::File, path: &Path) -> Result<String, Failure> {
+    decoded(rest(file, path)?, path)
+}
+
+fn decoded(bytes: Vec<u8>, path: &Path) -> Result<String, Failure> {
+    String::from_utf8(bytes)
         .map_err(|_| Failure::new(BAD_INPUT, format!("{} is not UTF-8 text", path.display())))
 }
 
 /// A file of anything.
 pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::new(BAD_INPUT, format!("reading {}: {error}", path.display()))
-    };
+    rest(&fs::File::open(path).map_err(|error| unreadable(path, &error))?, path)
+}
+
+fn rest(file: &fs::File, path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(failed)?;
-    file.take(MOST + 1).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(MOST + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
     match bytes.len() as u64 > MOST {
         true => {
             let text = format!("{} has more than {}", path.display(), format::bytes(MOST));
@@ -31,4 +40,8 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
         }
         false => Ok(bytes),
     }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(BAD_INPUT, format!("reading {}: {error}", path.display()))
 }

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let cli = Cli::parse();
     let output = Output::new(&cli.global);
-    match commands::run(&cli, &output) {
+    match commands::run(&cli, &output).and_then(|code| output.finish().map(|()| code)) {
         Ok(code) => code,
         Err(failure) => {
             output.failure(&failure);

@@ -7,7 +7,7 @@
 mod secret;
 
 use std::io::{IsTerminal, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -15,7 +15,7 @@ use osb_builder::Event;
 use serde_json::{Value, json};
 
 use crate::cli::Global;
-use crate::exit::Failure;
+use crate::exit::{FAILED, Failure};
 use crate::progress::{Progress, Wishes};
 
 pub(crate) use secret::Answer;
@@ -30,6 +30,8 @@ pub(crate) struct Output {
     quiet: bool,
     started: Instant,
     state: Arc<Mutex<State>>,
+    /// Why standard output did not take something, the first time.
+    lost: Arc<OnceLock<std::io::Error>>,
 }
 
 struct State {
@@ -53,6 +55,7 @@ impl Output {
                 bar: status_line.then(hidden_bar),
                 refreshed: Duration::ZERO,
             })),
+            lost: Arc::default(),
         }
     }
 
@@ -78,10 +81,10 @@ impl Output {
         if due {
             state.refresh(now, event);
             if self.json {
-                print_json(&describe(event, &state.progress));
+                self.print_json(&describe(event, &state.progress));
             }
         } else if self.json && matches!(event, Event::Detail { .. }) {
-            print_json(&describe(event, &state.progress));
+            self.print_json(&describe(event, &state.progress));
         }
     }
 
@@ -118,7 +121,7 @@ impl Output {
     /// An object for programs about work under way.
     pub(crate) fn object(&self, value: &Value) {
         if self.json {
-            print_json(value);
+            self.print_json(value);
         }
     }
 
@@ -149,9 +152,9 @@ impl Output {
     pub(crate) fn result(&self, value: &Value, text: &str) {
         self.clear();
         if self.json {
-            print_json(value);
+            self.print_json(value);
         } else if !self.quiet && !text.is_empty() {
-            print_text(text);
+            self.print_text(text);
         }
     }
 
@@ -159,9 +162,9 @@ impl Output {
     pub(crate) fn answer(&self, value: &Value, text: &str) {
         self.clear();
         if self.json {
-            print_json(value);
+            self.print_json(value);
         } else {
-            print_text(text);
+            self.print_text(text);
         }
     }
 
@@ -178,10 +181,12 @@ impl Output {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
-            if length == 0 {
-                return out.flush().or(Ok(()));
-            }
-            match out.write_all(&buffer[..length]) {
+            let written = match length {
+                0 => out.flush(),
+                _ => out.write_all(&buffer[..length]),
+            };
+            match written {
+                Ok(()) if length == 0 => return Ok(()),
                 Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
                 written => written?,
             }
@@ -220,7 +225,7 @@ impl Output {
             complain(&format!("hint: {hint}"));
         }
         if self.json {
-            print_json(&json!({
+            self.print_json(&json!({
                 "event": "error",
                 "message": failure.messages.first(),
                 "causes": failure.messages.get(1..).unwrap_or_default(),
@@ -228,6 +233,34 @@ impl Output {
                 "exit_code": failure.code,
                 "details": failure.details,
             }));
+        }
+    }
+
+    /// Fails if standard output did not take all that was printed: a full disk must not look like
+    /// success. A reader that went away (`osb ... | head`) has what it wanted.
+    pub(crate) fn finish(&self) -> Result<(), Failure> {
+        match self.lost.get() {
+            Some(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Failure::new(FAILED, format!("writing to standard output: {error}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn print_json(&self, value: &Value) {
+        self.print_text(&value.to_string());
+    }
+
+    fn print_text(&self, text: &str) {
+        self.print(format!("{}\n", text.trim_end_matches('\n')).as_bytes());
+    }
+
+    /// Work that is under way goes on if nobody takes the bytes; [`Output::finish`] tells it.
+    fn print(&self, bytes: &[u8]) {
+        let mut out = std::io::stdout().lock();
+        if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
+            // Only the first one counts.
+            let _ = self.lost.set(error);
         }
     }
 
@@ -295,19 +328,9 @@ fn describe(event: &Event, progress: &Progress) -> Value {
     }
 }
 
-/// A reader that went away (`osb ... | head`) is no reason to fail, nor to panic as `println!` does.
-fn print_json(value: &Value) {
-    print_text(&value.to_string());
-}
-
 /// A line for people. Who reads the log may have gone: work that is under way goes on.
 fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-fn print_text(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush());
 }
 
 #[cfg(test)]

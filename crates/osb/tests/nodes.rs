@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used)] // in helpers, too: a failed one is a failed test
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use assert_cmd::Command;
 use serde_json::{Value, json};
@@ -107,7 +108,42 @@ fn every_mistake_of_every_file_is_told() {
     let objects = folder.objects("validate a.yaml");
     assert_eq!((&objects[0]["event"], &objects[0]["line"]), (&"problem".into(), &6.into()));
     assert_eq!(objects.last().unwrap()["exit_code"], 2);
-    assert_eq!(folder.nodes("validate none.yaml").code, Some(2));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_does_not_hide_the_others() {
+    let folder = Folder::new();
+    fs::write(folder.path("bad.yaml"), "nodes: 3\n").unwrap();
+    fs::write(folder.path("bytes.yaml"), b"\xFF").unwrap();
+    let files = "none.yaml . bytes.yaml bad.yaml nodes.yaml";
+    let run = folder.nodes(&format!("validate {files}"));
+    assert_eq!(run.code, Some(2), "{}", run.err);
+    let lines: Vec<&str> = run.out.lines().collect();
+    assert_eq!(lines.len(), 5, "{}", run.out);
+    assert!(lines[0].starts_with("none.yaml: ") && lines[3].starts_with("bad.yaml:1:"));
+    let objects = folder.objects(&format!("validate {files}"));
+    assert_eq!((&objects[0]["event"], &objects[0]["line"]), (&"problem".into(), &0.into()));
+    assert_eq!(objects[4], json!({"event": "inventory", "file": "nodes.yaml", "nodes": 2}));
+}
+
+#[test]
+fn output_that_is_lost_is_a_failure() {
+    let folder = Folder::new();
+    let run = |full: bool| {
+        let out = match full {
+            true => Stdio::from(fs::File::create("/dev/full").unwrap()),
+            // A reader that went away.
+            false => Stdio::from(std::io::pipe().unwrap().1),
+        };
+        let mut osb = std::process::Command::new(assert_cmd::cargo::cargo_bin("osb"));
+        osb.current_dir(folder.dir.path()).args(["nodes", "list", "nodes.yaml"]).stdout(out);
+        let done = osb.output().unwrap();
+        (done.status.code(), String::from_utf8(done.stderr).unwrap())
+    };
+    let (code, said) = run(true);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("writing to standard output: No space left"), "{said}");
+    assert_eq!(run(false), (Some(0), String::new()));
 }
 
 #[test]
@@ -204,6 +240,73 @@ fn the_first_entry_makes_the_file() {
     assert!(run.out.contains("a is the first in the new file new.yaml"), "{}", run.out);
     assert_eq!(folder.read("new.yaml"), "nodes:\n  - hostname: a\n    mac: d8:3a:dd:00:00:09\n");
     assert_eq!(folder.nodes("add no/new.yaml --hostname a --serial s").code, Some(1));
+}
+
+#[test]
+fn what_is_no_plain_file_is_not_replaced() {
+    let folder = Folder::new();
+    symlink("nowhere", folder.path("dangling")).unwrap();
+    fs::hard_link(folder.path("nodes.yaml"), folder.path("hard")).unwrap();
+    fs::write(folder.path("locked"), NODES).unwrap();
+    fs::set_permissions(folder.path("locked"), fs::Permissions::from_mode(0o444)).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        folder.path("fifo"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o644),
+        0,
+    )
+    .unwrap();
+    for (file, why) in [
+        ("/dev/null", "no plain file"),
+        ("fifo", "no plain file"),
+        (".", "no plain file"),
+        ("dangling", "not there"),
+        ("hard", "hard link"),
+        ("locked", "nobody may write"),
+    ] {
+        for dry in ["", " --dry-run"] {
+            let run = folder.nodes(&format!("add {file} --hostname a --serial s{dry}"));
+            assert!(run.code == Some(3) && run.err.contains(why), "{file}: {}", run.err);
+        }
+    }
+    let kind = fs::symlink_metadata(folder.path("fifo")).unwrap().file_type();
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kind));
+    assert!(fs::symlink_metadata(folder.path("dangling")).unwrap().is_symlink());
+    assert_eq!((folder.read("hard"), folder.read("locked")), (NODES.into(), NODES.into()));
+}
+
+#[test]
+fn entries_that_are_added_at_once_are_all_there() {
+    for file in ["nodes.yaml", "new.yaml"] {
+        let folder = Folder::new();
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let folder = &folder;
+                scope.spawn(move || {
+                    let add = format!("add {file} --hostname w-{number} --serial x{number}");
+                    let run = folder.nodes(&add);
+                    assert_eq!(run.code, Some(0), "{}", run.err);
+                });
+            }
+        });
+        let text = folder.read(file);
+        for number in 0..8 {
+            assert!(text.contains(&format!("hostname: w-{number}\n")), "{file}: {text}");
+        }
+        assert_eq!(folder.nodes(&format!("validate {file}")).code, Some(0), "{text}");
+    }
+}
+
+#[test]
+fn a_label_has_one_value() {
+    let folder = Folder::new();
+    let run = folder.nodes("add nodes.yaml --hostname a --serial s --label z=a --label z=b");
+    assert!(run.code == Some(2) && run.err.contains("--label z is there twice"), "{}", run.err);
+    let run = folder
+        .nodes("add nodes.yaml --hostname a --serial s --label node-role.kubernetes.io/worker=");
+    assert!(run.code == Some(2) && run.err.contains("kubectl label node"), "{}", run.err);
+    assert_eq!(folder.read("nodes.yaml"), NODES);
 }
 
 #[test]

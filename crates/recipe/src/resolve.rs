@@ -16,6 +16,10 @@ use crate::recipe::{
 use crate::size;
 use crate::trim::Trim;
 
+/// The first minor release of Kubernetes 1 whose kubelet takes `--config-dir` (a beta option, on by
+/// default), with which the layer k8s-prereq starts it.
+const OLDEST_KUBELET: u16 = 30;
+
 /// Checks values against `document`, which knows their places.
 pub(crate) struct Resolver<'a> {
     pub(crate) document: &'a Document,
@@ -261,16 +265,22 @@ impl Resolver<'_> {
         };
         let Some(upstream) = &raw.upstream else { return Ok((kubernetes, None)) };
         let minor = upstream.get_ref();
-        let plain = minor.split_once('.').is_some_and(|(major, minor)| {
-            let number = |text: &str| {
-                !text.is_empty() && text.len() <= 3 && text.bytes().all(|b| b.is_ascii_digit())
-            };
-            major == "1" && number(minor)
+        let digits = minor.strip_prefix("1.").filter(|digits| {
+            (1..=3).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
         });
-        if !plain {
+        let Some(number) = digits.and_then(|digits| digits.parse::<u16>().ok()) else {
             return Err(self
                 .at(upstream, format!("not a minor release of Kubernetes: {minor:?}"))
                 .hint("write it as \"1.36\"; the lock pins the patch release")
+                .into());
+        };
+        if number < OLDEST_KUBELET {
+            return Err(self
+                .at(
+                    upstream,
+                    format!("Kubernetes {minor} is too old: its kubelet has no --config-dir"),
+                )
+                .hint(format!("1.{OLDEST_KUBELET} is the first release that works here"))
                 .into());
         }
         let mut repository = raw.repository.get_ref().replace("{minor}", minor);

@@ -325,6 +325,11 @@ fn mistakes_in_appended_tables() {
         ("[access]\nuser = \"root\"\n", "osb.toml:13:8: root stays locked", ""),
         ("[access]\nssh-keys = [\"x\"]\n", "osb.toml:13:13: not a public ssh key", ""),
         ("[kubernetes]\nupstream = \"1.36.2\"\n", "osb.toml:13:12: not a minor release", "1.36"),
+        (
+            "[kubernetes]\nupstream = \"1.29\"\n",
+            "osb.toml:13:12: Kubernetes 1.29 is too old",
+            "1.30",
+        ),
         ("[kubernetes]\nupstream = \"1.36\"\n", "osb.toml:13:12: no layer takes", "k8s-prereq"),
         (
             "[[source]]\nname = \"main\"\nmirror = \"debian\"\nsuite = \"x\"\nkeys = []\n",

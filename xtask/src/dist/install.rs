@@ -18,7 +18,7 @@ use crate::steps::{Steps, capture, show};
 use crate::test::clear;
 
 /// The recipe whose image runs on this machine as it is.
-pub(super) const NATIVE: &str = if cfg!(target_arch = "aarch64") { DEFAULT } else { "amd64-node" };
+pub(crate) const NATIVE: &str = if cfg!(target_arch = "aarch64") { DEFAULT } else { "amd64-node" };
 
 /// Makes the folder `$1` the root and runs the rest in it. Not by chroot, in which no user namespace
 /// can be made (user_namespaces(7)), and so no sandbox.

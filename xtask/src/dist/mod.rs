@@ -23,7 +23,7 @@ use crate::project::Project;
 use crate::steps::{Steps, capture, show};
 use crate::test::{clear, release};
 
-pub(crate) use self::install::check as installs;
+pub(crate) use self::install::{NATIVE, check as installs};
 
 /// The level of the archive that is downloaded most: small, and still made in seconds.
 const ZSTD_LEVEL: i32 = 19;
@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Steps> {
         return Ok(steps);
     }
     if let Some(Task::Check { folder }) = &arguments.task {
-        let image = project.image(install::NATIVE, folder)?;
+        let image = project.image(NATIVE, folder)?;
         check(&mut steps, &project);
         installs(&mut steps, &project, &image);
         return Ok(steps);

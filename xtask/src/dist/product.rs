@@ -134,7 +134,7 @@ impl Product {
         // Debian's policy, 12.7: upstream's changes, and those of the packaging.
         put("doc/osb/changelog.gz", &gzip(&self.changelog)?)?;
         put("doc/osb/changelog.Debian.gz", &gzip(self.debian_changelog(maintainer).as_bytes())?)?;
-        put("doc/osb/copyright", copyright().as_bytes())?;
+        put("doc/osb/copyright", copyright(self.epoch).as_bytes())?;
         put("doc/osb/THIRD-PARTY.txt.gz", &gzip(self.third_party.as_bytes())?)?;
         deb::write(
             &[
@@ -171,23 +171,27 @@ fn debian_version(version: &str) -> String {
 }
 
 /// The machine-readable form: <https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/>.
-fn copyright() -> &'static str {
-    "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\
-     Upstream-Name: osb\n\
-     Comment:\n \
-      osb is linked with libraries under licences of their own.\n \
-      /usr/share/doc/osb/THIRD-PARTY.txt.gz names all of them, with their texts.\n\
-     \n\
-     Files: *\n\
-     Copyright: the authors of osb\n\
-     License: Apache-2.0\n\
-     \n\
-     License: Apache-2.0\n \
-      Licensed under the Apache License, Version 2.0 (the \"License\"); you may not use\n \
-      this file except in compliance with the License.\n \
-      .\n \
-      On Debian systems, the text of the License is in\n \
-      /usr/share/common-licenses/Apache-2.0.\n"
+fn copyright(epoch: i64) -> String {
+    let date = osb_testrepo::release_date(epoch);
+    let year = date.split(' ').nth(3).unwrap_or_default();
+    format!(
+        "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\
+         Upstream-Name: osb\n\
+         Comment:\n \
+          osb is linked with libraries under licences of their own.\n \
+          /usr/share/doc/osb/THIRD-PARTY.txt.gz names all of them, with their texts.\n\
+         \n\
+         Files: *\n\
+         Copyright: {year} the authors of osb\n\
+         License: Apache-2.0\n\
+         \n\
+         License: Apache-2.0\n \
+          Licensed under the Apache License, Version 2.0 (the \"License\"); you may not use\n \
+          this file except in compliance with the License.\n \
+          .\n \
+          On Debian systems, the text of the License is in\n \
+          /usr/share/common-licenses/Apache-2.0.\n"
+    )
 }
 
 /// Without what is for debuggers: four fifths of the file. binutils come with every C compiler.
@@ -243,7 +247,8 @@ mod tests {
 
     #[test]
     fn the_copyright_file_is_a_list_of_paragraphs() {
-        for paragraph in copyright().split("\n\n") {
+        let text = copyright(1_700_000_000);
+        for paragraph in text.split("\n\n") {
             for line in paragraph.lines() {
                 assert!(
                     line.starts_with(' ') || line.contains(": ") || line.ends_with(':'),
@@ -251,6 +256,6 @@ mod tests {
                 );
             }
         }
-        assert!(copyright().contains("\nFiles: *\n"));
+        assert!(text.contains("\nFiles: *\nCopyright: 2023 the authors"), "{text}");
     }
 }

@@ -38,11 +38,12 @@ pub(crate) fn image(
         let (recipe, settings) = variant.place(project, &place.join("project"))?;
         cold(&first.cache, &project.cache)?;
         let mut lock = first.osb(&["lock", "--quiet", "--recipe"]);
+        lock.arg(&recipe).args(&settings);
         if variant.kubernetes == NONE {
             // The repository's own lock is what is released.
             lock.arg("--locked");
         }
-        show(lock.arg(&recipe).args(&settings))?;
+        show(&mut lock)?;
         let out = output.join(format!("{name}-{CURRENT}"));
         Ok(((Image { name: name.clone(), recipe, out }, settings), String::new()))
     })?;

@@ -56,7 +56,7 @@ pub(crate) fn folder(steps: &mut Steps, project: &Project, folder: &Path, keys: 
         }
         let text = capture(verify.arg(folder).arg("--key").arg(&keys.public))?;
         eprint!("{text}");
-        Ok(((), text.lines().last().unwrap_or_default().trim().to_owned()))
+        Ok(((), text.lines().next().unwrap_or_default().trim().to_owned()))
     });
 }
 

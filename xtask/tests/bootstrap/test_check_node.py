@@ -1,16 +1,34 @@
 """`/usr/lib/osb/check-node` of the layer k8s-prereq on a fake root: what it calls right and wrong."""
 
+import os
 import shutil
 import unittest
+import unittest.mock
 
 from fixture import REPOSITORY, MachineTest
 
 PROGRAM = REPOSITORY / "layers/k8s-prereq/files/usr/lib/osb/check-node"
 CONFIG = REPOSITORY / "layers/k8s-prereq/files/etc/containerd/config.toml"
+# What `containerd config dump` says, as far as it matters.
 DUMP = """
-    sandbox_image = "registry.k8s.io/pause:3.10.2"
-            SystemdCgroup = true
+version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "registry.k8s.io/pause:3.10.2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+SystemdCgroup = true
 """
+DUMP_3 = """
+version = 3
+[plugins.'io.containerd.cri.v1.images'.pinned_images]
+sandbox = 'registry.k8s.io/pause:3.10.2'
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
+SystemdCgroup = true
+"""
+NOT_SYSTEMD = "containerd leaves cgroups to systemd: /etc/containerd/config.toml does not say so for runc"
+
+
+def not_pinned(image):
+    return f"the pause image is pinned: containerd takes {image}, which /etc/containerd/config.toml does not name"
 
 
 class CheckNode(MachineTest):
@@ -71,27 +89,52 @@ class CheckNode(MachineTest):
         self.machine.stub("systemctl", "echo failed; exit 3")
         (self.machine.root / "opt/cni/bin/loopback").chmod(0o644)
         self.assert_wrong(
-            "containerd runs: failed", "containerd leaves cgroups to systemd: /etc/containerd/config.toml does not say so",
-            "the pause image is pinned: /etc/containerd/config.toml does not say so", "CNI plugins: no loopback")
+            "containerd runs: failed", NOT_SYSTEMD, not_pinned("registry.k8s.io/pause:3.8"), "CNI plugins: no loopback")
 
     def test_a_pause_image_that_nobody_named(self):
         self.machine.write("etc/containerd/config.toml", "version = 2\n")
-        self.assert_wrong("the pause image is pinned: /etc/containerd/config.toml names none")
+        self.assert_wrong(not_pinned("registry.k8s.io/pause:3.10.2"))
+
+    def test_a_pause_image_that_an_import_names(self):
+        m = self.machine
+        m.write("etc/containerd/config.toml", "version = 2\nimports = ['/etc/containerd/conf.d/*.toml', 'none.toml']\n")
+        m.write("etc/containerd/conf.d/a.toml", "version = 2\nimports = ['b.toml', '../config.toml']\n")
+        self.assert_wrong(not_pinned("registry.k8s.io/pause:3.10.2"))
+        image = '\tsandbox_image\t=\t"registry.k8s.io/pause:3.10.2" # ours\n'
+        m.write("etc/containerd/conf.d/b.toml", f"version = 2\n[plugins.'io.containerd.grpc.v1.cri']\n{image}")
+        self.assertEqual(self.run_it()[0], 0)
 
     def test_settings_of_containerd_2(self):
-        self.containerd(DUMP.replace("sandbox_image", "sandbox").replace('"', "'"))
-        self.assertEqual(self.run_it()[0], 0)
+        self.containerd(DUMP_3)
+        code, wrong, said = self.run_it()
+        self.assertEqual((code, wrong), (0, []), said)
+
+    def test_settings_that_containerd_does_not_read(self):
+        self.containerd(DUMP.replace("runtimes.runc.options", "runtimes.kata.options"))
+        self.assert_wrong(NOT_SYSTEMD)
+        for dump in (DUMP.replace("version = 2", "version = 3"), DUMP_3.replace("version = 3", "version = 2")):
+            self.containerd(dump)
+            self.assert_wrong(NOT_SYSTEMD, not_pinned("none"))
+
+    def test_programs_that_only_root_has_in_its_path(self):
+        self.machine.stub("systemctl", "case $PATH in */usr/sbin*) ;; *) exit 1 ;; esac")
+        with unittest.mock.patch.dict(os.environ, PATH="/usr/bin:/bin"):
+            code, wrong, said = self.run_it()
+        self.assertEqual((code, wrong), (0, []), said)
 
     def test_a_name_of_its_own(self):
         self.machine.write("proc/sys/kernel/hostname", "localhost\n")
         self.assert_wrong("a machine-id and a name: localhost")
-        self.machine.write("etc/machine-id", "")
-        self.assert_wrong("a machine-id and a name: no machine-id")
+        for text in ("", "uninitialized\n", "0123\n"):
+            self.machine.write("etc/machine-id", text)
+            self.assert_wrong("a machine-id and a name: no machine-id")
 
     def test_upstream_packages(self):
         m = self.machine
         m.stub("dpkg-query", 'case $* in *Status-Want*kubelet) echo -n hold ;; *Status*) echo -n install ;; esac')
         self.assert_wrong("Kubernetes packages are held: kubeadm: install", "kubelet reads /etc/kubernetes/kubelet.conf.d")
+        m.stub("dpkg-query", 'case $* in *Status-Want*kubectl) echo -n install ;; *) echo -n hold ;; esac')
+        self.assertIn("NOT ok: Kubernetes packages are held: kubectl: install", self.run_it()[1])
         m.stub("dpkg-query", "echo -n hold")
         m.stub("systemctl", 'echo "Environment=KUBELET_CONFIG_ARGS=--config=x --config-dir=/etc/kubernetes/kubelet.conf.d"')
         code, wrong, said = self.run_it()

@@ -10,7 +10,7 @@ const MOST_FILES: usize = 64;
 /// 2.x reads, too; 3 came with 2.0.
 const TABLES: [(i64, &str); 2] =
     [(2, "io.containerd.grpc.v1.cri"), (3, "io.containerd.cri.v1.runtime")];
-/// Where format 3 has the images that are never removed; format 2 has them in the table above.
+/// Where format 3 names images; format 2 does in the table above.
 const IMAGES: &str = "io.containerd.cri.v1.images";
 const DEFAULT_BIN: &str = "/opt/cni/bin";
 const DEFAULT_CONF: &str = "/etc/cni/net.d";
@@ -23,8 +23,8 @@ pub(crate) struct Settings {
     pub(crate) version: Option<i64>,
     /// The table of the plugin for Kubernetes.
     cri: Table,
-    /// The table of [`IMAGES`].
-    images: Table,
+    /// The image that holds a pod's namespaces.
+    pause_image: Option<String>,
     /// The table `grpc`.
     grpc: Table,
 }
@@ -74,18 +74,26 @@ impl Settings {
     fn add(&mut self, file: &Table, whole: bool) {
         let version = file.get("version").and_then(Value::as_integer);
         self.version = self.version.or(version);
-        let table = version.or(self.version);
-        let table = TABLES.iter().find(|(known, _)| Some(*known) == table);
+        let version = version.or(self.version);
+        let table = TABLES.iter().find(|(known, _)| Some(*known) == version);
         let plugins = file.get("plugins").and_then(Value::as_table);
         let cri = table.and_then(|(_, name)| plugins?.get(*name)?.as_table());
         if let Some(cri) = cri {
             if whole {
                 self.cri.clear();
+                self.pause_image = None;
             }
             merge(&mut self.cri, cri);
         }
-        if let Some(images) = plugins.and_then(|plugins| plugins.get(IMAGES)?.as_table()) {
-            merge(&mut self.images, images);
+        // A name where the format of the file has none is not read.
+        let image = match version {
+            Some(2) => cri.and_then(|cri| cri.get("sandbox_image")),
+            Some(3) => plugins
+                .and_then(|plugins| plugins.get(IMAGES)?.get("pinned_images")?.get("sandbox")),
+            _ => None,
+        };
+        if let Some(image) = image.and_then(Value::as_str) {
+            self.pause_image = Some(image.to_owned());
         }
         if let Some(grpc) = file.get("grpc").and_then(Value::as_table) {
             merge(&mut self.grpc, grpc);
@@ -127,8 +135,7 @@ impl Settings {
 
     /// The image that holds a pod's namespaces, if it is named.
     pub(crate) fn pause_image(&self) -> Option<&str> {
-        let pinned = || self.images.get("pinned_images")?.as_table()?.get("sandbox");
-        self.cri(&["sandbox_image"]).or_else(pinned).and_then(Value::as_str)
+        self.pause_image.as_deref()
     }
 
     /// Where containerd listens.
@@ -181,10 +188,14 @@ mod tests {
         let two = format!("version = 2\n[plugins.\"{}\"]\nsandbox_image = \"p:1\"\n", TABLES[0].1);
         let three =
             format!("version = 3\n[plugins.\"{IMAGES}\".pinned_images]\nsandbox = \"p:1\"\n");
-        for text in [two, three] {
-            assert_eq!(read(&text, &[], false).pause_image(), Some("p:1"), "{text}");
+        for text in [&two, &three] {
+            assert_eq!(read(text, &[], false).pause_image(), Some("p:1"), "{text}");
         }
         assert_eq!(read("version = 2\n", &[], true).pause_image(), None);
+        for (text, to) in [(&two, 3), (&three, 2)] {
+            let text = text.replace(&format!("version = {}", 5 - to), &format!("version = {to}"));
+            assert_eq!(read(&text, &[], false).pause_image(), None, "{text}");
+        }
     }
 
     #[test]

@@ -6,7 +6,9 @@
 use super::model::{Licence, LicenceChoice};
 
 /// Debian's name and the SPDX identifier.
-const KNOWN: [(&str, &str); 53] = [
+const KNOWN: [(&str, &str); 58] = [
+    ("0BSD", "0BSD"),
+    ("AFL-2.1", "AFL-2.1"),
     ("Apache-1.0", "Apache-1.0"),
     ("Apache-2.0", "Apache-2.0"),
     ("Artistic", "Artistic-1.0-Perl"),
@@ -17,12 +19,15 @@ const KNOWN: [(&str, &str); 53] = [
     ("BSD-3-Clause", "BSD-3-Clause"),
     ("BSD-4-clause", "BSD-4-Clause"),
     ("BSL-1.0", "BSL-1.0"),
+    ("Beerware", "Beerware"),
     ("CC-BY-3.0", "CC-BY-3.0"),
     ("CC-BY-4.0", "CC-BY-4.0"),
     ("CC-BY-SA-3.0", "CC-BY-SA-3.0"),
     ("CC-BY-SA-4.0", "CC-BY-SA-4.0"),
     ("CC0-1.0", "CC0-1.0"),
     ("Expat", "MIT"),
+    ("FSFAP", "FSFAP"),
+    ("FSFULLR", "FSFULLR"),
     ("GFDL-1.2", "GFDL-1.2-only"),
     ("GFDL-1.2+", "GFDL-1.2-or-later"),
     ("GFDL-1.3", "GFDL-1.3-only"),

@@ -58,11 +58,23 @@ _osb() {
             osb,lock)
                 cmd="osb__subcmd__lock"
                 ;;
+            osb,nodes)
+                cmd="osb__subcmd__nodes"
+                ;;
             osb,plan)
                 cmd="osb__subcmd__plan"
                 ;;
+            osb,sign)
+                cmd="osb__subcmd__sign"
+                ;;
+            osb,split)
+                cmd="osb__subcmd__split"
+                ;;
             osb,vault)
                 cmd="osb__subcmd__vault"
+                ;;
+            osb,verify)
+                cmd="osb__subcmd__verify"
                 ;;
             osb,why)
                 cmd="osb__subcmd__why"
@@ -130,11 +142,23 @@ _osb() {
             osb__subcmd__help,lock)
                 cmd="osb__subcmd__help__subcmd__lock"
                 ;;
+            osb__subcmd__help,nodes)
+                cmd="osb__subcmd__help__subcmd__nodes"
+                ;;
             osb__subcmd__help,plan)
                 cmd="osb__subcmd__help__subcmd__plan"
                 ;;
+            osb__subcmd__help,sign)
+                cmd="osb__subcmd__help__subcmd__sign"
+                ;;
+            osb__subcmd__help,split)
+                cmd="osb__subcmd__help__subcmd__split"
+                ;;
             osb__subcmd__help,vault)
                 cmd="osb__subcmd__help__subcmd__vault"
+                ;;
+            osb__subcmd__help,verify)
+                cmd="osb__subcmd__help__subcmd__verify"
                 ;;
             osb__subcmd__help,why)
                 cmd="osb__subcmd__help__subcmd__why"
@@ -162,6 +186,18 @@ _osb() {
                 ;;
             osb__subcmd__help__subcmd__inspect,tree)
                 cmd="osb__subcmd__help__subcmd__inspect__subcmd__tree"
+                ;;
+            osb__subcmd__help__subcmd__nodes,add)
+                cmd="osb__subcmd__help__subcmd__nodes__subcmd__add"
+                ;;
+            osb__subcmd__help__subcmd__nodes,list)
+                cmd="osb__subcmd__help__subcmd__nodes__subcmd__list"
+                ;;
+            osb__subcmd__help__subcmd__nodes,show)
+                cmd="osb__subcmd__help__subcmd__nodes__subcmd__show"
+                ;;
+            osb__subcmd__help__subcmd__nodes,validate)
+                cmd="osb__subcmd__help__subcmd__nodes__subcmd__validate"
                 ;;
             osb__subcmd__help__subcmd__vault,export)
                 cmd="osb__subcmd__help__subcmd__vault__subcmd__export"
@@ -208,6 +244,36 @@ _osb() {
             osb__subcmd__inspect__subcmd__help,tree)
                 cmd="osb__subcmd__inspect__subcmd__help__subcmd__tree"
                 ;;
+            osb__subcmd__nodes,add)
+                cmd="osb__subcmd__nodes__subcmd__add"
+                ;;
+            osb__subcmd__nodes,help)
+                cmd="osb__subcmd__nodes__subcmd__help"
+                ;;
+            osb__subcmd__nodes,list)
+                cmd="osb__subcmd__nodes__subcmd__list"
+                ;;
+            osb__subcmd__nodes,show)
+                cmd="osb__subcmd__nodes__subcmd__show"
+                ;;
+            osb__subcmd__nodes,validate)
+                cmd="osb__subcmd__nodes__subcmd__validate"
+                ;;
+            osb__subcmd__nodes__subcmd__help,add)
+                cmd="osb__subcmd__nodes__subcmd__help__subcmd__add"
+                ;;
+            osb__subcmd__nodes__subcmd__help,help)
+                cmd="osb__subcmd__nodes__subcmd__help__subcmd__help"
+                ;;
+            osb__subcmd__nodes__subcmd__help,list)
+                cmd="osb__subcmd__nodes__subcmd__help__subcmd__list"
+                ;;
+            osb__subcmd__nodes__subcmd__help,show)
+                cmd="osb__subcmd__nodes__subcmd__help__subcmd__show"
+                ;;
+            osb__subcmd__nodes__subcmd__help,validate)
+                cmd="osb__subcmd__nodes__subcmd__help__subcmd__validate"
+                ;;
             osb__subcmd__vault,export)
                 cmd="osb__subcmd__vault__subcmd__export"
                 ;;
@@ -239,7 +305,7 @@ _osb() {
 
     case "${cmd}" in
         osb)
-            opts="-q -v -h -V --json --quiet --verbose --cache-dir --help --version build plan why lock vault boot devices disks flash init doctor cache check inspect diff completions help"
+            opts="-q -v -h -V --json --quiet --verbose --cache-dir --help --version build plan why lock vault boot devices disks flash sign verify split init nodes doctor cache check inspect diff completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -538,11 +604,11 @@ _osb() {
             fi
             case "${prev}" in
                 --rule)
-                    COMPREPLY=($(compgen -W "partition-table-sound boot-partition-present boot-partition-has-room root-partition-found pi-config-present pi-overlays-present pi-kernel-present pi-device-trees-present pi-device-trees-current pi-command-line-present pi-file-sizes uefi-loader-present uefi-entry-present uefi-entry-version uefi-loader-settings boot-kernel-whole boot-kernel-has-modules boot-kernel-current boot-initramfs-present boot-initramfs-current boot-initramfs-finds-disks boot-initramfs-finds-network-root boot-names-case root-named command-lines-agree command-line-consoles kernel-modules-indexed kernel-has-container-modules kernel-has-pi-modules kernel-page-size kernel-memory-cgroup kernel-held containerd-cgroup-driver containerd-cni-paths containerd-socket kubernetes-versions-fit kubernetes-held kubernetes-sysctls swap-off units-exist units-have-programs root-grows packages-configured package-files-present package-files-unchanged package-sums-known alternatives-lead-somewhere setuid-known nothing-world-writable no-machine-identity no-host-keys no-private-keys no-kubeconfigs no-tokens no-passwords no-traces no-build-paths no-private-mirrors partitions-read files-read" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "partition-table-sound boot-partition-present boot-partition-has-room root-partition-found pi-config-present pi-overlays-present pi-kernel-present pi-device-trees-present pi-device-trees-current pi-command-line-present pi-file-sizes uefi-loader-present uefi-entry-present uefi-entry-version uefi-loader-settings boot-kernel-whole boot-kernel-has-modules boot-kernel-current boot-initramfs-present boot-initramfs-current boot-initramfs-finds-disks boot-initramfs-finds-network-root boot-names-case root-named command-lines-agree command-line-consoles kernel-modules-indexed kernel-has-container-modules kernel-has-pi-modules kernel-page-size kernel-memory-cgroup kernel-held containerd-cgroup-driver containerd-cni-paths containerd-socket containerd-pause-image kubernetes-versions-fit kubernetes-held kubernetes-sysctls swap-off units-exist units-have-programs root-grows packages-configured package-files-present package-files-unchanged package-sums-known alternatives-lead-somewhere setuid-known nothing-world-writable no-machine-identity no-host-keys no-private-keys no-kubeconfigs no-tokens no-passwords no-traces no-build-paths no-private-mirrors partitions-read files-read" -- "${cur}"))
                     return 0
                     ;;
                 --skip)
-                    COMPREPLY=($(compgen -W "partition-table-sound boot-partition-present boot-partition-has-room root-partition-found pi-config-present pi-overlays-present pi-kernel-present pi-device-trees-present pi-device-trees-current pi-command-line-present pi-file-sizes uefi-loader-present uefi-entry-present uefi-entry-version uefi-loader-settings boot-kernel-whole boot-kernel-has-modules boot-kernel-current boot-initramfs-present boot-initramfs-current boot-initramfs-finds-disks boot-initramfs-finds-network-root boot-names-case root-named command-lines-agree command-line-consoles kernel-modules-indexed kernel-has-container-modules kernel-has-pi-modules kernel-page-size kernel-memory-cgroup kernel-held containerd-cgroup-driver containerd-cni-paths containerd-socket kubernetes-versions-fit kubernetes-held kubernetes-sysctls swap-off units-exist units-have-programs root-grows packages-configured package-files-present package-files-unchanged package-sums-known alternatives-lead-somewhere setuid-known nothing-world-writable no-machine-identity no-host-keys no-private-keys no-kubeconfigs no-tokens no-passwords no-traces no-build-paths no-private-mirrors partitions-read files-read" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "partition-table-sound boot-partition-present boot-partition-has-room root-partition-found pi-config-present pi-overlays-present pi-kernel-present pi-device-trees-present pi-device-trees-current pi-command-line-present pi-file-sizes uefi-loader-present uefi-entry-present uefi-entry-version uefi-loader-settings boot-kernel-whole boot-kernel-has-modules boot-kernel-current boot-initramfs-present boot-initramfs-current boot-initramfs-finds-disks boot-initramfs-finds-network-root boot-names-case root-named command-lines-agree command-line-consoles kernel-modules-indexed kernel-has-container-modules kernel-has-pi-modules kernel-page-size kernel-memory-cgroup kernel-held containerd-cgroup-driver containerd-cni-paths containerd-socket containerd-pause-image kubernetes-versions-fit kubernetes-held kubernetes-sysctls swap-off units-exist units-have-programs root-grows packages-configured package-files-present package-files-unchanged package-sums-known alternatives-lead-somewhere setuid-known nothing-world-writable no-machine-identity no-host-keys no-private-keys no-kubeconfigs no-tokens no-passwords no-traces no-build-paths no-private-mirrors partitions-read files-read" -- "${cur}"))
                     return 0
                     ;;
                 --allow)
@@ -661,7 +727,7 @@ _osb() {
             return 0
             ;;
         osb__subcmd__flash)
-            opts="-y -q -v -h -V --image --sha256 --yes --serial --dry-run --changed-only --resume --keep-ids --new-ids --receipt --hostname --ssh-key --node --nodes --set --file --json --quiet --verbose --cache-dir --help --version"
+            opts="-y -q -v -h -V --image --sha256 --key --yes --serial --dry-run --changed-only --resume --keep-ids --new-ids --receipt --hostname --ssh-key --node --nodes --set --file --json --quiet --verbose --cache-dir --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -672,6 +738,10 @@ _osb() {
                     return 0
                     ;;
                 --sha256)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -719,7 +789,7 @@ _osb() {
             return 0
             ;;
         osb__subcmd__help)
-            opts="build plan why lock vault boot devices flash init doctor cache check inspect diff completions help"
+            opts="build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1026,7 +1096,105 @@ _osb() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        osb__subcmd__help__subcmd__nodes)
+            opts="validate list show add"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__help__subcmd__nodes__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__help__subcmd__nodes__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__help__subcmd__nodes__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__help__subcmd__nodes__subcmd__validate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         osb__subcmd__help__subcmd__plan)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__help__subcmd__sign)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__help__subcmd__split)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1085,6 +1253,20 @@ _osb() {
         osb__subcmd__help__subcmd__vault__subcmd__verify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__help__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1416,6 +1598,212 @@ _osb() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        osb__subcmd__nodes)
+            opts="-q -v -h -V --json --quiet --verbose --cache-dir --help --version validate list show add help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__nodes__subcmd__add)
+            opts="-q -v -h -V --hostname --mac --serial --role --ip --label --dry-run --json --quiet --verbose --cache-dir --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --hostname)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mac)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --serial)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --role)
+                    COMPREPLY=($(compgen -W "control-plane worker" -- "${cur}"))
+                    return 0
+                    ;;
+                --ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__nodes__subcmd__help)
+            opts="validate list show add help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__nodes__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__nodes__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__nodes__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__nodes__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__nodes__subcmd__help__subcmd__validate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__nodes__subcmd__list)
+            opts="-q -v -h -V --json --quiet --verbose --cache-dir --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__nodes__subcmd__show)
+            opts="-q -v -h -V --mac --serial --json --quiet --verbose --cache-dir --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --mac)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --serial)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__nodes__subcmd__validate)
+            opts="-q -v -h -V --json --quiet --verbose --cache-dir --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         osb__subcmd__plan)
             opts="-j -o -q -v -h -V --recipe --arch --set --mirror --offline --jobs --output --only --no-check --json --quiet --verbose --cache-dir --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1457,6 +1845,58 @@ _osb() {
                     ;;
                 --only)
                     COMPREPLY=($(compgen -W "tree disk rootfs sd" -- "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__sign)
+            opts="-q -v -h -V --key --password-file --password-env --json --quiet --verbose --cache-dir --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__split)
+            opts="-q -v -h -V --limit --json --quiet --verbose --cache-dir --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --cache-dir)
@@ -1629,6 +2069,52 @@ _osb() {
                 return 0
             fi
             case "${prev}" in
+                --cache-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        osb__subcmd__verify)
+            opts="-j -q -v -h -V --key --rebuild --recipe --arch --set --mirror --offline --jobs --json --quiet --verbose --cache-dir --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --recipe)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --arch)
+                    COMPREPLY=($(compgen -W "arm64 amd64" -- "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mirror)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --cache-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -39,7 +39,11 @@ complete -c osb -n "__fish_osb_needs_command" -f -a "boot" -d 'Boot an image in 
 complete -c osb -n "__fish_osb_needs_command" -f -a "devices" -d 'List the disks of this machine, and why one must not be written'
 complete -c osb -n "__fish_osb_needs_command" -f -a "disks" -d 'List the disks of this machine, and why one must not be written'
 complete -c osb -n "__fish_osb_needs_command" -f -a "flash" -d 'Write an image to disks, read it back, and give each disk its own identifiers'
+complete -c osb -n "__fish_osb_needs_command" -f -a "sign" -d 'Sign the files of a build, so that others can tell whose they are'
+complete -c osb -n "__fish_osb_needs_command" -f -a "verify" -d 'Follow the chain from a signature over SHA256SUMS to every file, here or on a server'
+complete -c osb -n "__fish_osb_needs_command" -f -a "split" -d 'Cut files that are too large for a server into parts'
 complete -c osb -n "__fish_osb_needs_command" -f -a "init" -d 'Write the scripts that a node runs at its first boot, to begin with'
+complete -c osb -n "__fish_osb_needs_command" -f -a "nodes" -d 'Check, list, ask or extend the inventory of a cluster\'s nodes'
 complete -c osb -n "__fish_osb_needs_command" -f -a "doctor" -d 'Tell whether this machine can build, and what is missing'
 complete -c osb -n "__fish_osb_needs_command" -f -a "cache" -d 'List what the cache holds, or remove what is not needed'
 complete -c osb -n "__fish_osb_needs_command" -f -a "check" -d 'Hold an image against what firmware, kernel and kubelet need, and what must not be in it'
@@ -198,6 +202,7 @@ complete -c osb -n "__fish_osb_using_subcommand disks" -s h -l help -d 'Print he
 complete -c osb -n "__fish_osb_using_subcommand disks" -s V -l version -d 'Print version'
 complete -c osb -n "__fish_osb_using_subcommand flash" -l image -d 'The image: a file (raw, .zst, .gz, .xz), a folder that `osb build` wrote, or a URL of either' -r
 complete -c osb -n "__fish_osb_using_subcommand flash" -l sha256 -d 'SHA-256 of the image\'s file, where nothing beside it says what it should be' -r
+complete -c osb -n "__fish_osb_using_subcommand flash" -l key -d 'Who must have signed its SHA256SUMS: a public key of minisign or OpenSSH, its file, or an allowed_signers file' -r
 complete -c osb -n "__fish_osb_using_subcommand flash" -l serial -d 'The disk must have this serial number (repeatable, one for each device)' -r
 complete -c osb -n "__fish_osb_using_subcommand flash" -l receipt -d 'Write what was done, and how it ended, to this file as JSON' -r -F
 complete -c osb -n "__fish_osb_using_subcommand flash" -l hostname -d 'The node\'s name' -r
@@ -218,6 +223,37 @@ complete -c osb -n "__fish_osb_using_subcommand flash" -s q -l quiet -d 'Print w
 complete -c osb -n "__fish_osb_using_subcommand flash" -s v -l verbose -d 'Print what each stage is doing'
 complete -c osb -n "__fish_osb_using_subcommand flash" -s h -l help -d 'Print help'
 complete -c osb -n "__fish_osb_using_subcommand flash" -s V -l version -d 'Print version'
+complete -c osb -n "__fish_osb_using_subcommand sign" -l key -d 'The secret key: a file of minisign or OpenSSH (Ed25519) that nobody else can read' -r -F
+complete -c osb -n "__fish_osb_using_subcommand sign" -l password-file -d 'Take the key\'s password from the first line of this file' -r -F
+complete -c osb -n "__fish_osb_using_subcommand sign" -l password-env -d 'Take the key\'s password from this environment variable' -r
+complete -c osb -n "__fish_osb_using_subcommand sign" -l cache-dir -d 'Folder for everything that can be made again [default: the user\'s cache folder]' -r -F
+complete -c osb -n "__fish_osb_using_subcommand sign" -l json -d 'Print one JSON object a line on standard output; text for people goes to standard error'
+complete -c osb -n "__fish_osb_using_subcommand sign" -s q -l quiet -d 'Print warnings and errors only'
+complete -c osb -n "__fish_osb_using_subcommand sign" -s v -l verbose -d 'Print what each stage is doing'
+complete -c osb -n "__fish_osb_using_subcommand sign" -s h -l help -d 'Print help'
+complete -c osb -n "__fish_osb_using_subcommand sign" -s V -l version -d 'Print version'
+complete -c osb -n "__fish_osb_using_subcommand verify" -l key -d 'Who must have signed: a public key of minisign or OpenSSH, its file, or an allowed_signers file' -r
+complete -c osb -n "__fish_osb_using_subcommand verify" -l recipe -d 'The recipe: a file, or a name: ./NAME.toml, else a built-in one (rpi5-node, amd64-node) [default: ./osb.toml, else rpi5-node]' -r -F
+complete -c osb -n "__fish_osb_using_subcommand verify" -l arch -d 'The image\'s architecture [default: the recipe\'s]' -r -f -a "arm64\t''
+amd64\t''"
+complete -c osb -n "__fish_osb_using_subcommand verify" -l set -d 'Change one value of the recipe, such as kubernetes.upstream=1.36 (repeatable)' -r
+complete -c osb -n "__fish_osb_using_subcommand verify" -l mirror -d 'Debian mirror, ending in /debian [default: the one this machine\'s apt uses]' -r
+complete -c osb -n "__fish_osb_using_subcommand verify" -s j -l jobs -d 'Threads and parallel downloads [default: the number of processors]' -r
+complete -c osb -n "__fish_osb_using_subcommand verify" -l cache-dir -d 'Folder for everything that can be made again [default: the user\'s cache folder]' -r -F
+complete -c osb -n "__fish_osb_using_subcommand verify" -l rebuild -d 'Build once more from the lock into a temporary folder, and compare'
+complete -c osb -n "__fish_osb_using_subcommand verify" -l offline -d 'Use no network; everything must be in the cache'
+complete -c osb -n "__fish_osb_using_subcommand verify" -l json -d 'Print one JSON object a line on standard output; text for people goes to standard error'
+complete -c osb -n "__fish_osb_using_subcommand verify" -s q -l quiet -d 'Print warnings and errors only'
+complete -c osb -n "__fish_osb_using_subcommand verify" -s v -l verbose -d 'Print what each stage is doing'
+complete -c osb -n "__fish_osb_using_subcommand verify" -s h -l help -d 'Print help'
+complete -c osb -n "__fish_osb_using_subcommand verify" -s V -l version -d 'Print version'
+complete -c osb -n "__fish_osb_using_subcommand split" -l limit -d 'Most bytes of a part' -r
+complete -c osb -n "__fish_osb_using_subcommand split" -l cache-dir -d 'Folder for everything that can be made again [default: the user\'s cache folder]' -r -F
+complete -c osb -n "__fish_osb_using_subcommand split" -l json -d 'Print one JSON object a line on standard output; text for people goes to standard error'
+complete -c osb -n "__fish_osb_using_subcommand split" -s q -l quiet -d 'Print warnings and errors only'
+complete -c osb -n "__fish_osb_using_subcommand split" -s v -l verbose -d 'Print what each stage is doing'
+complete -c osb -n "__fish_osb_using_subcommand split" -s h -l help -d 'Print help'
+complete -c osb -n "__fish_osb_using_subcommand split" -s V -l version -d 'Print version'
 complete -c osb -n "__fish_osb_using_subcommand init" -l bootstrap -d 'Write a bootstrap repository into this folder, which must be new or empty' -r -F
 complete -c osb -n "__fish_osb_using_subcommand init" -l cache-dir -d 'Folder for everything that can be made again [default: the user\'s cache folder]' -r -F
 complete -c osb -n "__fish_osb_using_subcommand init" -l json -d 'Print one JSON object a line on standard output; text for people goes to standard error'
@@ -225,6 +261,56 @@ complete -c osb -n "__fish_osb_using_subcommand init" -s q -l quiet -d 'Print wa
 complete -c osb -n "__fish_osb_using_subcommand init" -s v -l verbose -d 'Print what each stage is doing'
 complete -c osb -n "__fish_osb_using_subcommand init" -s h -l help -d 'Print help'
 complete -c osb -n "__fish_osb_using_subcommand init" -s V -l version -d 'Print version'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and not __fish_seen_subcommand_from validate list show add help" -l cache-dir -d 'Folder for everything that can be made again [default: the user\'s cache folder]' -r -F
+complete -c osb -n "__fish_osb_using_subcommand nodes; and not __fish_seen_subcommand_from validate list show add help" -l json -d 'Print one JSON object a line on standard output; text for people goes to standard error'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and not __fish_seen_subcommand_from validate list show add help" -s q -l quiet -d 'Print warnings and errors only'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and not __fish_seen_subcommand_from validate list show add help" -s v -l verbose -d 'Print what each stage is doing'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and not __fish_seen_subcommand_from validate list show add help" -s h -l help -d 'Print help'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and not __fish_seen_subcommand_from validate list show add help" -s V -l version -d 'Print version'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and not __fish_seen_subcommand_from validate list show add help" -f -a "validate" -d 'Check inventories, and tell everything that is wrong, with its line'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and not __fish_seen_subcommand_from validate list show add help" -f -a "list" -d 'List the nodes of an inventory'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and not __fish_seen_subcommand_from validate list show add help" -f -a "show" -d 'Tell what a machine would be told that asks this inventory'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and not __fish_seen_subcommand_from validate list show add help" -f -a "add" -d 'Add a node to an inventory; all else stays as it is written'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and not __fish_seen_subcommand_from validate list show add help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from validate" -l cache-dir -d 'Folder for everything that can be made again [default: the user\'s cache folder]' -r -F
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from validate" -l json -d 'Print one JSON object a line on standard output; text for people goes to standard error'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from validate" -s q -l quiet -d 'Print warnings and errors only'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from validate" -s v -l verbose -d 'Print what each stage is doing'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from validate" -s h -l help -d 'Print help'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from validate" -s V -l version -d 'Print version'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from list" -l cache-dir -d 'Folder for everything that can be made again [default: the user\'s cache folder]' -r -F
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON object a line on standard output; text for people goes to standard error'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print warnings and errors only'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print what each stage is doing'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from show" -l mac -d 'Address of a wired interface; the first one names a node that is not in the list (repeatable)' -r
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from show" -l serial -d 'Serial number of the board' -r
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from show" -l cache-dir -d 'Folder for everything that can be made again [default: the user\'s cache folder]' -r -F
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from show" -l json -d 'Print one JSON object a line on standard output; text for people goes to standard error'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print warnings and errors only'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Print what each stage is doing'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from add" -l hostname -d 'The node\'s name' -r
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from add" -l mac -d 'Address of its wired interface: cat /sys/class/net/end0/address' -r
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from add" -l serial -d 'Serial number of its board: cat /proc/device-tree/serial-number' -r
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from add" -l role -d 'What it is in its cluster [default: what the inventory\'s `default` says]' -r -f -a "control-plane\t''
+worker\t''"
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from add" -l ip -d 'Its IP address' -r
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from add" -l label -d 'A label of its Kubernetes node (repeatable)' -r
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from add" -l cache-dir -d 'Folder for everything that can be made again [default: the user\'s cache folder]' -r -F
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from add" -l dry-run -d 'Show what would change, and write nothing'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from add" -l json -d 'Print one JSON object a line on standard output; text for people goes to standard error'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Print warnings and errors only'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Print what each stage is doing'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from add" -s V -l version -d 'Print version'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from help" -f -a "validate" -d 'Check inventories, and tell everything that is wrong, with its line'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the nodes of an inventory'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from help" -f -a "show" -d 'Tell what a machine would be told that asks this inventory'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a node to an inventory; all else stays as it is written'
+complete -c osb -n "__fish_osb_using_subcommand nodes; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c osb -n "__fish_osb_using_subcommand doctor" -l arch -d 'The image\'s architecture' -r -f -a "arm64\t''
 amd64\t''"
 complete -c osb -n "__fish_osb_using_subcommand doctor" -s o -l output -d 'Folder for the artifacts' -r -F
@@ -309,6 +395,7 @@ kernel-held\t''
 containerd-cgroup-driver\t''
 containerd-cni-paths\t''
 containerd-socket\t''
+containerd-pause-image\t''
 kubernetes-versions-fit\t''
 kubernetes-held\t''
 kubernetes-sysctls\t''
@@ -369,6 +456,7 @@ kernel-held\t''
 containerd-cgroup-driver\t''
 containerd-cni-paths\t''
 containerd-socket\t''
+containerd-pause-image\t''
 kubernetes-versions-fit\t''
 kubernetes-held\t''
 kubernetes-sysctls\t''
@@ -472,25 +560,33 @@ complete -c osb -n "__fish_osb_using_subcommand completions" -s q -l quiet -d 'P
 complete -c osb -n "__fish_osb_using_subcommand completions" -s v -l verbose -d 'Print what each stage is doing'
 complete -c osb -n "__fish_osb_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c osb -n "__fish_osb_using_subcommand completions" -s V -l version -d 'Print version'
-complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash init doctor cache check inspect diff completions help" -f -a "build" -d 'Build the image in every form'
-complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash init doctor cache check inspect diff completions help" -f -a "plan" -d 'Tell what a build would do: what is cached, what is built, bytes and seconds'
-complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash init doctor cache check inspect diff completions help" -f -a "why" -d 'Tell why a layer is built anew, a package is installed, or where a path comes from'
-complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash init doctor cache check inspect diff completions help" -f -a "lock" -d 'Choose exact packages and write them to the lock, or move them to newer versions'
-complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash init doctor cache check inspect diff completions help" -f -a "vault" -d 'Keep everything that the lock names, for builds without the archive'
-complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash init doctor cache check inspect diff completions help" -f -a "boot" -d 'Boot an image in QEMU with UEFI firmware; the image stays untouched unless asked'
-complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash init doctor cache check inspect diff completions help" -f -a "devices" -d 'List the disks of this machine, and why one must not be written'
-complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash init doctor cache check inspect diff completions help" -f -a "flash" -d 'Write an image to disks, read it back, and give each disk its own identifiers'
-complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash init doctor cache check inspect diff completions help" -f -a "init" -d 'Write the scripts that a node runs at its first boot, to begin with'
-complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash init doctor cache check inspect diff completions help" -f -a "doctor" -d 'Tell whether this machine can build, and what is missing'
-complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash init doctor cache check inspect diff completions help" -f -a "cache" -d 'List what the cache holds, or remove what is not needed'
-complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash init doctor cache check inspect diff completions help" -f -a "check" -d 'Hold an image against what firmware, kernel and kubelet need, and what must not be in it'
-complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash init doctor cache check inspect diff completions help" -f -a "inspect" -d 'Look into an image: tables, file systems, packages, files; nothing is mounted or unpacked'
-complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash init doctor cache check inspect diff completions help" -f -a "diff" -d 'Explain what differs between two images, output folders or layers'
-complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash init doctor cache check inspect diff completions help" -f -a "completions" -d 'Print what makes a shell complete commands, options and file names'
-complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash init doctor cache check inspect diff completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "build" -d 'Build the image in every form'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "plan" -d 'Tell what a build would do: what is cached, what is built, bytes and seconds'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "why" -d 'Tell why a layer is built anew, a package is installed, or where a path comes from'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "lock" -d 'Choose exact packages and write them to the lock, or move them to newer versions'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "vault" -d 'Keep everything that the lock names, for builds without the archive'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "boot" -d 'Boot an image in QEMU with UEFI firmware; the image stays untouched unless asked'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "devices" -d 'List the disks of this machine, and why one must not be written'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "flash" -d 'Write an image to disks, read it back, and give each disk its own identifiers'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "sign" -d 'Sign the files of a build, so that others can tell whose they are'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "verify" -d 'Follow the chain from a signature over SHA256SUMS to every file, here or on a server'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "split" -d 'Cut files that are too large for a server into parts'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "init" -d 'Write the scripts that a node runs at its first boot, to begin with'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "nodes" -d 'Check, list, ask or extend the inventory of a cluster\'s nodes'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "doctor" -d 'Tell whether this machine can build, and what is missing'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "cache" -d 'List what the cache holds, or remove what is not needed'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "check" -d 'Hold an image against what firmware, kernel and kubelet need, and what must not be in it'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "inspect" -d 'Look into an image: tables, file systems, packages, files; nothing is mounted or unpacked'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "diff" -d 'Explain what differs between two images, output folders or layers'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "completions" -d 'Print what makes a shell complete commands, options and file names'
+complete -c osb -n "__fish_osb_using_subcommand help; and not __fish_seen_subcommand_from build plan why lock vault boot devices flash sign verify split init nodes doctor cache check inspect diff completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c osb -n "__fish_osb_using_subcommand help; and __fish_seen_subcommand_from vault" -f -a "export" -d 'Write all locked packages and artifacts, with an index, into a new folder or tar'
 complete -c osb -n "__fish_osb_using_subcommand help; and __fish_seen_subcommand_from vault" -f -a "import" -d 'Check a vault and bring its files into the cache'
 complete -c osb -n "__fish_osb_using_subcommand help; and __fish_seen_subcommand_from vault" -f -a "verify" -d 'Check every file of a vault against its index'
+complete -c osb -n "__fish_osb_using_subcommand help; and __fish_seen_subcommand_from nodes" -f -a "validate" -d 'Check inventories, and tell everything that is wrong, with its line'
+complete -c osb -n "__fish_osb_using_subcommand help; and __fish_seen_subcommand_from nodes" -f -a "list" -d 'List the nodes of an inventory'
+complete -c osb -n "__fish_osb_using_subcommand help; and __fish_seen_subcommand_from nodes" -f -a "show" -d 'Tell what a machine would be told that asks this inventory'
+complete -c osb -n "__fish_osb_using_subcommand help; and __fish_seen_subcommand_from nodes" -f -a "add" -d 'Add a node to an inventory; all else stays as it is written'
 complete -c osb -n "__fish_osb_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "list" -d 'List what the cache holds (the default)'
 complete -c osb -n "__fish_osb_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "prune" -d 'Remove what no run needs: folders of former versions, what killed runs left, and more'
 complete -c osb -n "__fish_osb_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "verify" -d 'Read everything that the cache holds, and tell what is damaged'

@@ -1,17 +1,13 @@
 //! `osb nodes add`: one more entry, and nothing else.
 
-use std::fs::{self, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
 
 use osb_node::{AddError, Entry};
 use serde_json::json;
-use tempfile::NamedTempFile;
 
+use super::target::Target;
 use crate::cli::NodesAdd;
-use crate::exit::{BAD_INPUT, FAILED, Failure};
-use crate::input;
+use crate::exit::{BAD_INPUT, Failure};
 use crate::output::Output;
 
 /// Lines that are shown around a change.
@@ -20,18 +16,17 @@ const AROUND: usize = 3;
 pub(super) fn run(arguments: &NodesAdd, output: &Output) -> Result<(), Failure> {
     let file = &arguments.file;
     let name = file.display().to_string();
-    let before = match file.try_exists() {
-        Ok(false) => None,
-        _ => Some(input::text(file)?),
+    let entry = entry(arguments)?;
+    let (change, made) = loop {
+        let target = Target::open(file)?;
+        let text = target.text();
+        let after = entry.add_to(&name, text).map_err(|error| refused(&name, &error))?;
+        let told = (difference(text, &after), target.is_new());
+        // Another program may have made the file in the meantime.
+        if arguments.dry_run || target.replace(&after)? {
+            break told;
+        }
     };
-    let text = before.as_deref().unwrap_or_default();
-    let after = entry(arguments).add_to(&name, text).map_err(|error| refused(&name, &error))?;
-    let change = difference(text, &after);
-    if !arguments.dry_run {
-        write(file, &after)
-            .map_err(|error| Failure::new(FAILED, format!("writing {name}: {error}")))?;
-    }
-    let made = before.is_none();
     let verb = match (arguments.dry_run, made) {
         (true, _) => "would be added to",
         (false, true) => "is the first in the new file",
@@ -45,15 +40,22 @@ pub(super) fn run(arguments: &NodesAdd, output: &Output) -> Result<(), Failure> 
     Ok(())
 }
 
-fn entry(arguments: &NodesAdd) -> Entry {
-    Entry {
+fn entry(arguments: &NodesAdd) -> Result<Entry, Failure> {
+    let mut labels = BTreeMap::new();
+    for (key, value) in &arguments.label {
+        if labels.insert(key.clone(), value.clone()).is_some() {
+            let text = format!("--label {key} is there twice: a node has one value of it");
+            return Err(Failure::new(BAD_INPUT, text));
+        }
+    }
+    Ok(Entry {
         hostname: arguments.hostname.clone(),
         mac: arguments.mac.clone(),
         serial: arguments.serial.clone(),
         role: arguments.role,
         ip: arguments.ip,
-        labels: arguments.label.iter().cloned().collect(),
-    }
+        labels,
+    })
 }
 
 fn refused(name: &str, error: &AddError) -> Failure {
@@ -84,27 +86,6 @@ fn difference(before: &str, after: &str) -> String {
     .concat()
 }
 
-/// Replaces a file, or makes it: as a whole, or not at all.
-fn write(file: &Path, text: &str) -> io::Result<()> {
-    // What a link leads to is replaced, not the link.
-    let (file, permissions) = match fs::canonicalize(file) {
-        Ok(path) => {
-            let permissions = fs::metadata(&path)?.permissions();
-            (path, permissions)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            (file.to_owned(), Permissions::from_mode(0o644))
-        }
-        Err(error) => return Err(error),
-    };
-    let folder = file.parent().map(Path::to_owned).filter(|folder| folder != Path::new(""));
-    let mut new = NamedTempFile::new_in(folder.unwrap_or_else(|| PathBuf::from(".")))?;
-    new.write_all(text.as_bytes())?;
-    new.as_file().set_permissions(permissions)?;
-    new.as_file().sync_all()?;
-    new.persist(&file).map(drop).map_err(|error| error.error)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,19 +95,5 @@ mod tests {
         assert_eq!(difference("1\n2\n3\n4\n5\n", "1\n2\n3\n4\nx\n5\n"), " 2\n 3\n 4\n+x\n 5\n");
         assert_eq!(difference("a: []\nb: 1\n", "a:\n- x\nb: 1\n"), "-a: []\n+a:\n+- x\n b: 1\n");
         assert_eq!(difference("", "x\n"), "+x\n");
-    }
-
-    #[test]
-    fn what_a_link_leads_to_is_replaced_with_its_mode() {
-        let dir = tempfile::tempdir().unwrap();
-        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
-        fs::write(&file, "old").unwrap();
-        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-        std::os::unix::fs::symlink("file", &link).unwrap();
-        write(&link, "new").unwrap();
-        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing else is left");
     }
 }

@@ -3,10 +3,11 @@
 mod add;
 mod list;
 mod show;
+mod target;
 
 use std::path::Path;
 
-use osb_node::{Inventory, InventoryError};
+use osb_node::{Inventory, InventoryError, Problem};
 use serde_json::{Value, json};
 
 use crate::cli::{Nodes, NodesAction, NodesValidate};
@@ -30,7 +31,8 @@ fn validate(arguments: &NodesValidate, output: &Output) -> Result<(), Failure> {
     for file in &arguments.files {
         // As text: a path that is not UTF-8 cannot be JSON.
         let name = file.display().to_string();
-        match Inventory::parse(&name, &input::text(file)?) {
+        let read = input::text(file).map_err(|failure| as_a_whole(&name, &failure));
+        match read.and_then(|text| Inventory::parse(&name, &text)) {
             Ok(inventory) => {
                 let nodes = inventory.nodes.len();
                 output.result(
@@ -49,6 +51,12 @@ fn validate(arguments: &NodesValidate, output: &Output) -> Result<(), Failure> {
         _ => Err(Failure::new(BAD_INPUT, format!("{} found", format::count(wrong, "mistake")))
             .with_hint("docs/node.md explains nodes.yaml")),
     }
+}
+
+/// A file that could not be read.
+fn as_a_whole(file: &str, failure: &Failure) -> InventoryError {
+    let problem = Problem { line: 0, column: 0, message: failure.messages.join(": ") };
+    InventoryError { file: file.to_owned(), problems: vec![problem] }
 }
 
 /// A line or an object for everything that is wrong.
