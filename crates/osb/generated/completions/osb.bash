@@ -2081,7 +2081,7 @@ _osb() {
             return 0
             ;;
         osb__subcmd__verify)
-            opts="-j -q -v -h -V --key --rebuild --recipe --arch --set --mirror --offline --jobs --json --quiet --verbose --cache-dir --help --version"
+            opts="-j -q -v -h -V --key --require-provenance --rebuild --recipe --arch --set --mirror --offline --jobs --json --quiet --verbose --cache-dir --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -240,6 +240,7 @@ complete -c osb -n "__fish_osb_using_subcommand verify" -l set -d 'Change one va
 complete -c osb -n "__fish_osb_using_subcommand verify" -l mirror -d 'Debian mirror, ending in /debian [default: the one this machine\'s apt uses]' -r
 complete -c osb -n "__fish_osb_using_subcommand verify" -s j -l jobs -d 'Threads and parallel downloads [default: the number of processors]' -r
 complete -c osb -n "__fish_osb_using_subcommand verify" -l cache-dir -d 'Folder for everything that can be made again [default: the user\'s cache folder]' -r -F
+complete -c osb -n "__fish_osb_using_subcommand verify" -l require-provenance -d 'Fail if there is no provenance.json'
 complete -c osb -n "__fish_osb_using_subcommand verify" -l rebuild -d 'Build once more from the lock into a temporary folder, and compare'
 complete -c osb -n "__fish_osb_using_subcommand verify" -l offline -d 'Use no network; everything must be in the cache'
 complete -c osb -n "__fish_osb_using_subcommand verify" -l json -d 'Print one JSON object a line on standard output; text for people goes to standard error'
