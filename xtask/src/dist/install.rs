@@ -117,7 +117,8 @@ impl System {
     /// The package comes; what was there before.
     fn install(&self, project: &Project) -> Result<(State, String)> {
         let before = self.state()?;
-        let made = fs::read_dir(folder(project))?
+        let made = fs::read_dir(folder(project))
+            .context("no package was made")?
             .map(|entry| Ok(entry?.path()))
             .collect::<Result<Vec<_>>>()?;
         let deb = made.iter().find(|path| path.extension().is_some_and(|end| end == "deb"));
