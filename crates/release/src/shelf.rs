@@ -1,6 +1,6 @@
 //! Where the files of a release lie: a folder of this machine, or of a server.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -8,9 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use osb_http::{Download, HttpError, Limits};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 use crate::SMALL;
 use crate::error::ReleaseError;
+
+/// Everything but the unreserved characters of RFC 3986 and `/`.
+const ENCODED: AsciiSet =
+    NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// A folder with the files of a release.
 #[derive(Debug, Clone)]
@@ -143,18 +148,9 @@ impl Shelf {
     }
 }
 
-/// A name as part of an address (RFC 3986, unreserved characters and `/`).
-fn encoded(name: &str) -> String {
-    name.bytes().fold(String::new(), |mut text, byte| {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                text.push(char::from(byte));
-            }
-            // Writing to a String does not fail.
-            _ => drop(write!(text, "%{byte:02X}")),
-        }
-        text
-    })
+/// A name as part of an address.
+fn encoded(name: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(name, &ENCODED)
 }
 
 /// An address without the user and password, and the query, that it may have: what may be shown.
@@ -191,7 +187,7 @@ mod tests {
         assert_eq!(address("https://example.org"), "https://example.org/a");
         assert_eq!(address("https://example.org/x?y=z"), "https://example.org/x/a?y=z");
         assert_eq!(address("https://me:pw@example.org/x"), "https://me:pw@example.org/x/a");
-        assert_eq!(encoded("a b/c?ü#%.img"), "a%20b/c%3F%C3%BC%23%25.img");
+        assert_eq!(encoded("a b/c?ü#%.img").to_string(), "a%20b/c%3F%C3%BC%23%25.img");
     }
 
     #[test]

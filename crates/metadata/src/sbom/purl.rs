@@ -1,6 +1,10 @@
 //! Package URLs of Debian packages (purl-spec, type `deb`).
 
-use std::fmt::Write;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+
+/// Everything but letters, digits, `.-_~` and the colon, which purl-spec wants as it is.
+const ENCODED: AsciiSet =
+    NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_').remove(b'~').remove(b':');
 
 /// `pkg:deb/debian/curl@8.14.1-2?arch=arm64&distro=debian-13`; qualifiers are sorted by their names.
 pub(super) fn deb(
@@ -23,19 +27,8 @@ pub(super) fn deb(
     purl
 }
 
-/// Everything but letters, digits, `.-_~` and the colon, which purl-spec wants as it is, in percent
-/// signs.
-fn encode(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'~' | b':' => {
-                encoded.push(char::from(byte));
-            }
-            // Writing to a String does not fail.
-            _ => drop(write!(encoded, "%{byte:02X}")),
-        }
-        encoded
-    })
+fn encode(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, &ENCODED)
 }
 
 #[cfg(test)]
